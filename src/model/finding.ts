@@ -1,0 +1,35 @@
+/** `block` refuses a push (where policy says so); `warn` is recorded and told, and lets pass. */
+export type Severity = "block" | "warn";
+
+/** What the detector returns: where in a text a secret stands. Offsets are UTF-16 code units, `end` exclusive. */
+export interface Detection {
+  readonly rule: string;
+  readonly description: string;
+  readonly severity: Severity;
+  /** The span of the secret itself (not of the whole match). */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where in a push a text was read. */
+export type FindingSource =
+  "file" | "path" | "commit-message" | "commit-identity" | "tag-message" | "tag-identity" | "ref-name" | "push-option";
+
+/** A secret in a push: its rule, its place and a keyed fingerprint; never the secret. */
+export interface Finding {
+  readonly rule: string;
+  readonly description: string;
+  readonly severity: Severity;
+  readonly source: FindingSource;
+  /** The commit or tag object that it was read in; null for ref names and push options. */
+  readonly oid: string | null;
+  /** The file's path for `file` and `path`, with any secret in it masked; otherwise null. */
+  readonly path: string | null;
+  /** 1-based; for a file, the line in the new version of the file. */
+  readonly line: number;
+  /** 1-based, in UTF-16 code units. */
+  readonly column: number;
+  readonly endColumn: number;
+  /** Keyed HMAC of the secret: equal for equal secrets, useless without the gateway's key. */
+  readonly fingerprint: string;
+}

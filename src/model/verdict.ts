@@ -1,0 +1,29 @@
+import type { RefUpdate } from "./ref-update.ts";
+
+/** What a check says of one ref of a push. The strictest opinion wins: reject > hold > allow. */
+export type Opinion =
+  | { readonly kind: "allow" }
+  | { readonly kind: "hold"; readonly reason: string; readonly requirement: ApprovalRequirement }
+  | { readonly kind: "reject"; readonly reason: string };
+
+/** Who has to agree, and for how long the question stays open. Durations are milliseconds. */
+export interface ApprovalRequirement {
+  /** Group names, or `user:EMAIL`. */
+  readonly approvers: readonly string[];
+  /** How many distinct approvers. */
+  readonly approvals: number;
+  /** How long the client is kept waiting; 0 answers at once. */
+  readonly waitMs: number;
+  readonly expiresMs: number;
+}
+
+export interface RefVerdict {
+  readonly update: RefUpdate;
+  readonly opinion: Opinion;
+}
+
+/** The whole push: as strict as its strictest ref. `reason`s are one line each, safe to show in a terminal. */
+export interface Verdict {
+  readonly kind: Opinion["kind"];
+  readonly refs: readonly RefVerdict[];
+}

@@ -1,0 +1,481 @@
+/**
+ * Every table, in one file, so that the record's shape can be read at a glance.
+ * Conventions: ids are UUIDs (time-ordered, version 7), times are `timestamptz`, oids are lower-case hex text.
+ * No column ever holds a secret in clear: texts are masked, tokens are hashed, findings keep a keyed fingerprint.
+ */
+import {
+  bigint,
+  bigserial,
+  boolean,
+  customType,
+  doublePrecision,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import type { Audience } from "../model/principal.ts";
+import type { ExchangeStatus, Part, WireFormat } from "../model/exchange.ts";
+import type { FindingSource, Severity } from "../model/finding.ts";
+import type { LineVerdict } from "../model/attribution.ts";
+
+const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
+const time = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+/** A person or a service: issuer + subject. */
+export const principals = pgTable(
+  "principals",
+  {
+    id: uuid("id").primaryKey(),
+    issuer: text("issuer").notNull(),
+    subject: text("subject").notNull(),
+    email: text("email").notNull(),
+    kind: text("kind").$type<"person" | "service">().notNull(),
+    createdAt: time("created_at").notNull().defaultNow(),
+  },
+  (t) => [unique("principals_issuer_subject").on(t.issuer, t.subject), index("principals_email").on(t.email)],
+);
+
+/** Gateway tokens; only their SHA-256 is stored (they are 256 random bits, so a slow hash adds nothing). */
+export const tokens = pgTable(
+  "tokens",
+  {
+    id: uuid("id").primaryKey(),
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    name: text("name").notNull(),
+    hash: bytea("hash").notNull().unique("tokens_hash"),
+    groups: text("groups").array().notNull(),
+    audiences: text("audiences").array().$type<Audience[]>().notNull(),
+    createdAt: time("created_at").notNull().defaultNow(),
+    expiresAt: time("expires_at"),
+    lastUsedAt: time("last_used_at"),
+    revokedAt: time("revoked_at"),
+  },
+  (t) => [index("tokens_principal").on(t.principalId)],
+);
+
+/** A browser's sign-in: the cookie holds a random value, this row its SHA-256. */
+export const webSessions = pgTable("web_sessions", {
+  hash: bytea("hash").primaryKey(),
+  principalId: uuid("principal_id")
+    .notNull()
+    .references(() => principals.id),
+  tokenId: uuid("token_id").references(() => tokens.id),
+  groups: text("groups").array().notNull(),
+  createdAt: time("created_at").notNull().defaultNow(),
+  expiresAt: time("expires_at").notNull(),
+});
+
+export type PushStatus =
+  /** inspected and refused; nothing reached the upstream */
+  | "rejected"
+  /** waits for an approval */
+  | "held"
+  /** allowed or approved; the gateway is about to send it, or was when it stopped */
+  | "delivering"
+  /** the upstream took every ref */
+  | "delivered"
+  /** the upstream refused at least one ref, or could not be reached; nothing is retried */
+  | "undelivered"
+  /** the gateway stopped while sending, and the upstream's refs do not tell what happened */
+  | "indeterminate"
+  /** a hold that was denied, expired, or whose client left under pass-through credentials */
+  | "denied"
+  | "expired";
+
+export const pushes = pgTable(
+  "pushes",
+  {
+    id: uuid("id").primaryKey(),
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    connection: text("connection").notNull(),
+    repository: text("repository").notNull(),
+    status: text("status").$type<PushStatus>().notNull(),
+    /** SHA-256 of the policy that judged it, hex. */
+    policyVersion: text("policy_version").notNull(),
+    /** SHA-256 over connection, repository, every ref's old and new id and the policy version, hex. */
+    binding: text("binding").notNull(),
+    objectFormat: text("object_format").$type<"sha1" | "sha256">().notNull(),
+    /** The client's own capabilities, in its order; delivery sends them again. */
+    capabilities: text("capabilities").array().notNull(),
+    pushOptions: text("push_options").array().notNull(),
+    /** The pack in the blob store; null when the push has none, or when it is no longer kept. */
+    packBlob: text("pack_blob"),
+    packBytes: bigint("pack_bytes", { mode: "number" }).notNull(),
+    userAgent: text("user_agent").notNull(),
+    receivedAt: time("received_at").notNull().defaultNow(),
+    finishedAt: time("finished_at"),
+    /**
+     * A gateway works on this push (its client waits, or it is being delivered) and says so again before this time passes.
+     * Past it, any gateway's delivery job may take over.
+     */
+    leaseUntil: time("lease_until"),
+    /** Why it did not go through, one line, masked. */
+    error: text("error"),
+  },
+  (t) => [
+    index("pushes_principal").on(t.principalId, t.receivedAt),
+    index("pushes_repository").on(t.repository, t.receivedAt),
+    index("pushes_status").on(t.status),
+    // The same push sent again finds the same hold; two gateways cannot both open one.
+    uniqueIndex("pushes_open_binding")
+      .on(t.principalId, t.binding)
+      .where(sql`${t.status} = 'held'`),
+  ],
+);
+
+export const pushRefs = pgTable(
+  "push_refs",
+  {
+    pushId: uuid("push_id")
+      .notNull()
+      .references(() => pushes.id, { onDelete: "cascade" }),
+    ordinal: integer("ordinal").notNull(),
+    ref: text("ref").notNull(),
+    oldOid: text("old_oid").notNull(),
+    newOid: text("new_oid").notNull(),
+    forced: boolean("forced").notNull(),
+    verdict: text("verdict").$type<"allow" | "hold" | "reject">().notNull(),
+    reason: text("reason"),
+    /** What the upstream said: `ok`, or its `ng` reason. Null until it has answered. */
+    upstreamStatus: text("upstream_status"),
+  },
+  (t) => [primaryKey({ columns: [t.pushId, t.ordinal] }), index("push_refs_ref").on(t.ref)],
+);
+
+/** Secrets found in a push. */
+export const findings = pgTable(
+  "findings",
+  {
+    id: uuid("id").primaryKey(),
+    pushId: uuid("push_id")
+      .notNull()
+      .references(() => pushes.id, { onDelete: "cascade" }),
+    rule: text("rule").notNull(),
+    description: text("description").notNull(),
+    severity: text("severity").$type<Severity>().notNull(),
+    source: text("source").$type<FindingSource>().notNull(),
+    oid: text("oid"),
+    path: text("path"),
+    line: integer("line").notNull(),
+    column: integer("column").notNull(),
+    endColumn: integer("end_column").notNull(),
+    fingerprint: text("fingerprint").notNull(),
+  },
+  (t) => [index("findings_push").on(t.pushId), index("findings_fingerprint").on(t.fingerprint)],
+);
+
+/** New commits of a push. Texts are masked. */
+export const commits = pgTable(
+  "commits",
+  {
+    pushId: uuid("push_id")
+      .notNull()
+      .references(() => pushes.id, { onDelete: "cascade" }),
+    oid: text("oid").notNull(),
+    repository: text("repository").notNull(),
+    parents: text("parents").array().notNull(),
+    authorName: text("author_name").notNull(),
+    authorEmail: text("author_email").notNull(),
+    authoredAt: time("authored_at").notNull(),
+    committerName: text("committer_name").notNull(),
+    committerEmail: text("committer_email").notNull(),
+    committedAt: time("committed_at").notNull(),
+    message: text("message").notNull(),
+    /** Whether attribution has run for this commit. */
+    attributedAt: time("attributed_at"),
+  },
+  (t) => [
+    primaryKey({ columns: [t.pushId, t.oid] }),
+    index("commits_oid").on(t.oid),
+    index("commits_repository").on(t.repository, t.oid),
+  ],
+);
+
+/** A run of lines that a new commit adds; kept for the approver's view and for attribution. Masked. */
+export const addedHunks = pgTable(
+  "added_hunks",
+  {
+    pushId: uuid("push_id").notNull(),
+    oid: text("oid").notNull(),
+    ordinal: integer("ordinal").notNull(),
+    path: text("path").notNull(),
+    startLine: integer("start_line").notNull(),
+    text: text("text").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.pushId, t.oid, t.ordinal] }),
+    foreignKey({ columns: [t.pushId, t.oid], foreignColumns: [commits.pushId, commits.oid] }).onDelete("cascade"),
+  ],
+);
+
+/** What an approver sees of each ref: the diff of its whole old..new, masked, as git prints it (bounded). */
+export const refDiffs = pgTable(
+  "ref_diffs",
+  {
+    pushId: uuid("push_id")
+      .notNull()
+      .references(() => pushes.id, { onDelete: "cascade" }),
+    ref: text("ref").notNull(),
+    diff: text("diff").notNull(),
+    truncated: boolean("truncated").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.pushId, t.ref] })],
+);
+
+export type ApprovalStatus = "pending" | "approved" | "consumed" | "denied" | "expired";
+
+export const approvals = pgTable(
+  "approvals",
+  {
+    id: uuid("id").primaryKey(),
+    pushId: uuid("push_id")
+      .notNull()
+      .references(() => pushes.id)
+      .unique("approvals_push"),
+    status: text("status").$type<ApprovalStatus>().notNull(),
+    /** Every rule that holds the push; each needs its own count of approvers. */
+    requirements: jsonb("requirements")
+      .$type<readonly { approvers: readonly string[]; approvals: number; reason: string }[]>()
+      .notNull(),
+    requestedAt: time("requested_at").notNull().defaultNow(),
+    expiresAt: time("expires_at").notNull(),
+    closedAt: time("closed_at"),
+  },
+  (t) => [index("approvals_status").on(t.status, t.expiresAt)],
+);
+
+export const decisions = pgTable(
+  "decisions",
+  {
+    approvalId: uuid("approval_id")
+      .notNull()
+      .references(() => approvals.id, { onDelete: "cascade" }),
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    decision: text("decision").$type<"approve" | "deny">().notNull(),
+    reason: text("reason").notNull(),
+    /** The groups that the person was in when deciding: they say which requirements this decision counts for. */
+    groups: text("groups").array().notNull(),
+    decidedAt: time("decided_at").notNull().defaultNow(),
+  },
+  // One person counts once.
+  (t) => [primaryKey({ columns: [t.approvalId, t.principalId] })],
+);
+
+/** Messages to the outside, written in the same transaction as what they tell. */
+export const outbox = pgTable(
+  "outbox",
+  {
+    id: uuid("id").primaryKey(),
+    /** The notifier's name in the configuration. */
+    notifier: text("notifier").notNull(),
+    kind: text("kind").notNull(),
+    payload: jsonb("payload").$type<Record<string, unknown>>().notNull(),
+    createdAt: time("created_at").notNull().defaultNow(),
+    nextAttemptAt: time("next_attempt_at").notNull().defaultNow(),
+    attempts: integer("attempts").notNull().default(0),
+    sentAt: time("sent_at"),
+    /** Given up for good (the notifier said the message can never be sent). */
+    failedAt: time("failed_at"),
+    lastError: text("last_error"),
+  },
+  (t) => [
+    index("outbox_due")
+      .on(t.nextAttemptAt)
+      .where(sql`${t.sentAt} is null and ${t.failedAt} is null`),
+  ],
+);
+
+/** A conversation of one person with Copilot. */
+export const sessions = pgTable(
+  "sessions",
+  {
+    id: uuid("id").primaryKey(),
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    connection: text("connection").notNull(),
+    client: text("client").notNull(),
+    /** What groups exchanges: the client's conversation id, or a key derived from the history. Counts only with the person. */
+    clientKey: text("client_key").notNull(),
+    /** The start of the first prompt, masked. */
+    title: text("title"),
+    startedAt: time("started_at").notNull(),
+    lastActiveAt: time("last_active_at").notNull(),
+  },
+  (t) => [
+    unique("sessions_person_key").on(t.principalId, t.connection, t.clientKey),
+    index("sessions_active").on(t.lastActiveAt),
+    index("sessions_client_key").on(t.clientKey),
+  ],
+);
+
+export const exchanges = pgTable(
+  "exchanges",
+  {
+    id: uuid("id").primaryKey(),
+    sessionId: uuid("session_id")
+      .notNull()
+      .references(() => sessions.id),
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    connection: text("connection").notNull(),
+    format: text("format").$type<WireFormat>().notNull(),
+    method: text("method").notNull(),
+    /** The path below the connection, tokens removed. */
+    path: text("path").notNull(),
+    model: text("model"),
+    interaction: text("interaction"),
+    agentTask: text("agent_task"),
+    parentAgent: text("parent_agent"),
+    initiator: text("initiator"),
+    userAgent: text("user_agent").notNull(),
+    status: text("status").$type<ExchangeStatus>().notNull(),
+    httpStatus: integer("http_status"),
+    streamed: boolean("streamed"),
+    startedAt: time("started_at").notNull(),
+    firstByteAt: time("first_byte_at"),
+    finishedAt: time("finished_at"),
+    requestBytes: bigint("request_bytes", { mode: "number" }).notNull().default(0),
+    responseBytes: bigint("response_bytes", { mode: "number" }).notNull().default(0),
+    inputTokens: integer("input_tokens"),
+    outputTokens: integer("output_tokens"),
+    upstreamRequestId: text("upstream_request_id"),
+    /** How many places were masked, by rule. */
+    masked: jsonb("masked").$type<Record<string, number>>().notNull().default({}),
+    error: text("error"),
+  },
+  (t) => [
+    index("exchanges_session").on(t.sessionId, t.startedAt),
+    index("exchanges_principal").on(t.principalId, t.startedAt),
+    index("exchanges_open")
+      .on(t.startedAt)
+      .where(sql`${t.status} = 'open'`),
+  ],
+);
+
+/** A message once per session, by the keyed hash of its masked content. */
+export const messages = pgTable(
+  "messages",
+  {
+    id: uuid("id").primaryKey(),
+    sessionId: uuid("session_id")
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    hash: bytea("hash").notNull(),
+    role: text("role").notNull(),
+    parts: jsonb("parts").$type<readonly Part[]>().notNull(),
+  },
+  (t) => [unique("messages_session_hash").on(t.sessionId, t.hash)],
+);
+
+/** An exchange as the list of its messages. */
+export const exchangeMessages = pgTable(
+  "exchange_messages",
+  {
+    exchangeId: uuid("exchange_id")
+      .notNull()
+      .references(() => exchanges.id, { onDelete: "cascade" }),
+    direction: text("direction").$type<"request" | "response">().notNull(),
+    ordinal: integer("ordinal").notNull(),
+    messageId: uuid("message_id")
+      .notNull()
+      .references(() => messages.id),
+  },
+  (t) => [primaryKey({ columns: [t.exchangeId, t.direction, t.ordinal] })],
+);
+
+/**
+ * The index that attribution reads: per suggested block its line hashes, packed (8 bytes a line, big-endian, 53-bit), because one
+ * row a line costs ten times the space and four times the time.
+ */
+export const suggestions = pgTable(
+  "suggestions",
+  {
+    exchangeId: uuid("exchange_id")
+      .notNull()
+      .references(() => exchanges.id, { onDelete: "cascade" }),
+    ordinal: integer("ordinal").notNull(),
+    sessionId: uuid("session_id").notNull(),
+    principalId: uuid("principal_id").notNull(),
+    path: text("path"),
+    kind: text("kind").$type<"completion" | "fence" | "edit">().notNull(),
+    lineHashes: bytea("line_hashes").notNull(),
+    suggestedAt: time("suggested_at").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.exchangeId, t.ordinal] }),
+    index("suggestions_person").on(t.principalId, t.suggestedAt),
+  ],
+);
+
+/** Which sessions a commit came from. */
+export const commitSessions = pgTable(
+  "commit_sessions",
+  {
+    pushId: uuid("push_id").notNull(),
+    oid: text("oid").notNull(),
+    sessionId: uuid("session_id")
+      .notNull()
+      .references(() => sessions.id),
+    reason: text("reason").$type<"trailer" | "content">().notNull(),
+    confidence: doublePrecision("confidence").notNull(),
+    exchangeIds: uuid("exchange_ids").array().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.pushId, t.oid, t.sessionId, t.reason] }),
+    foreignKey({ columns: [t.pushId, t.oid], foreignColumns: [commits.pushId, commits.oid] }).onDelete("cascade"),
+    index("commit_sessions_session").on(t.sessionId),
+  ],
+);
+
+/** Runs of added lines of a commit with one origin. */
+export const commitLines = pgTable(
+  "commit_lines",
+  {
+    pushId: uuid("push_id").notNull(),
+    oid: text("oid").notNull(),
+    path: text("path").notNull(),
+    from: integer("from").notNull(),
+    to: integer("to").notNull(),
+    verdict: text("verdict").$type<LineVerdict>().notNull(),
+    exchangeId: uuid("exchange_id"),
+    sessionId: uuid("session_id"),
+    score: doublePrecision("score").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.pushId, t.oid, t.path, t.from] }),
+    foreignKey({ columns: [t.pushId, t.oid], foreignColumns: [commits.pushId, commits.oid] }).onDelete("cascade"),
+  ],
+);
+
+/** What happened, in order. Later floors chain and sign these rows; they are only ever inserted. */
+export const events = pgTable(
+  "events",
+  {
+    seq: bigserial("seq", { mode: "number" }).primaryKey(),
+    id: uuid("id").notNull().unique("events_id"),
+    at: time("at").notNull().defaultNow(),
+    kind: text("kind").notNull(),
+    principalId: uuid("principal_id").references(() => principals.id),
+    repository: text("repository"),
+    subject: text("subject"),
+    data: jsonb("data").$type<Record<string, unknown>>().notNull(),
+  },
+  (t) => [index("events_at").on(t.at), index("events_kind").on(t.kind, t.at)],
+);
