@@ -108,12 +108,14 @@ export const pushes = pgTable(
     /** SHA-256 over connection, repository, every ref's old and new id and the policy version, hex. */
     binding: text("binding").notNull(),
     objectFormat: text("object_format").$type<"sha1" | "sha256">().notNull(),
-    /** The client's own capabilities, in its order; delivery sends them again. */
-    capabilities: text("capabilities").array().notNull(),
+    /** The client's own command section, byte for byte; delivery sends it again. */
+    head: bytea("head").notNull(),
     pushOptions: text("push_options").array().notNull(),
     /** The pack in the blob store; null when the push has none, or when it is no longer kept. */
     packBlob: text("pack_blob"),
     packBytes: bigint("pack_bytes", { mode: "number" }).notNull(),
+    /** The added lines were more than the record keeps: `added_hunks` holds the first of them. All of them were inspected. */
+    linesTruncated: boolean("lines_truncated").notNull().default(false),
     userAgent: text("user_agent").notNull(),
     receivedAt: time("received_at").notNull().defaultNow(),
     finishedAt: time("finished_at"),
