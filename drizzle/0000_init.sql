@@ -22,6 +22,7 @@ CREATE TABLE "approvals" (
 CREATE TABLE "commit_lines" (
 	"push_id" uuid NOT NULL,
 	"oid" text NOT NULL,
+	"ordinal" integer NOT NULL,
 	"path" text NOT NULL,
 	"from" integer NOT NULL,
 	"to" integer NOT NULL,
@@ -29,7 +30,7 @@ CREATE TABLE "commit_lines" (
 	"exchange_id" uuid,
 	"session_id" uuid,
 	"score" double precision NOT NULL,
-	CONSTRAINT "commit_lines_push_id_oid_path_from_pk" PRIMARY KEY("push_id","oid","path","from")
+	CONSTRAINT "commit_lines_push_id_oid_ordinal_pk" PRIMARY KEY("push_id","oid","ordinal")
 );
 --> statement-breakpoint
 CREATE TABLE "commit_sessions" (
@@ -280,6 +281,7 @@ CREATE INDEX "approvals_status" ON "approvals" USING btree ("status","expires_at
 CREATE INDEX "commit_sessions_session" ON "commit_sessions" USING btree ("session_id");--> statement-breakpoint
 CREATE INDEX "commits_oid" ON "commits" USING btree ("oid");--> statement-breakpoint
 CREATE INDEX "commits_repository" ON "commits" USING btree ("repository","oid");--> statement-breakpoint
+CREATE INDEX "commits_unattributed" ON "commits" USING btree ("push_id") WHERE "commits"."attributed_at" is null;--> statement-breakpoint
 CREATE INDEX "events_at" ON "events" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "events_kind" ON "events" USING btree ("kind","at");--> statement-breakpoint
 CREATE INDEX "exchanges_session" ON "exchanges" USING btree ("session_id","started_at");--> statement-breakpoint

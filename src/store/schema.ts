@@ -203,6 +203,9 @@ export const commits = pgTable(
     primaryKey({ columns: [t.pushId, t.oid] }),
     index("commits_oid").on(t.oid),
     index("commits_repository").on(t.repository, t.oid),
+    index("commits_unattributed")
+      .on(t.pushId)
+      .where(sql`${t.attributedAt} is null`),
   ],
 );
 
@@ -452,6 +455,7 @@ export const commitLines = pgTable(
   {
     pushId: uuid("push_id").notNull(),
     oid: text("oid").notNull(),
+    ordinal: integer("ordinal").notNull(),
     path: text("path").notNull(),
     from: integer("from").notNull(),
     to: integer("to").notNull(),
@@ -461,7 +465,8 @@ export const commitLines = pgTable(
     score: doublePrecision("score").notNull(),
   },
   (t) => [
-    primaryKey({ columns: [t.pushId, t.oid, t.path, t.from] }),
+    // Not the path: a git path can be longer than what a B-tree takes.
+    primaryKey({ columns: [t.pushId, t.oid, t.ordinal] }),
     foreignKey({ columns: [t.pushId, t.oid], foreignColumns: [commits.pushId, commits.oid] }).onDelete("cascade"),
   ],
 );
