@@ -22,8 +22,16 @@ export interface RefVerdict {
   readonly opinion: Opinion;
 }
 
+/** One rule that holds the push; each needs its own count of approvers. */
+export interface Hold {
+  readonly reason: string;
+  readonly requirement: ApprovalRequirement;
+}
+
 /** The whole push: as strict as its strictest ref. `reason`s are one line each, safe to show in a terminal. */
 export interface Verdict {
   readonly kind: Opinion["kind"];
   readonly refs: readonly RefVerdict[];
+  /** Every distinct hold on the refs that are held: one ref's opinion can name only the strictest of its own. */
+  readonly holds: readonly Hold[];
 }

@@ -1,0 +1,20 @@
+import { matchesGlob } from "../model/glob.ts";
+import type { ProtectRule, PushPolicy } from "./schema.ts";
+
+/**
+ * Upstreams on disks that ignore case take `refs/heads/MAIN` for `main`, and many hosts take `Team/App` for `team/app`:
+ * a rule that is slipped by writing a name differently would be none. The price is that a rule also covers a namesake.
+ */
+const fold = (text: string): string => text.normalize("NFC").toLowerCase();
+
+/** Whether any of the globs matches, whatever the case. For rules that restrict, never for ones that let through. */
+export const matchesAnyFolded = (patterns: readonly string[], text: string): boolean =>
+  patterns.some((pattern) => matchesGlob(fold(pattern), fold(text)));
+
+/** Whether any of the globs matches to the letter. */
+export const matchesAny = (patterns: readonly string[], text: string): boolean =>
+  patterns.some((pattern) => matchesGlob(pattern, text));
+
+/** Every rule that protects the ref: each has approvers of its own, and all must agree. */
+export const protectionOf = (policy: PushPolicy, ref: string): readonly ProtectRule[] =>
+  policy.protect.filter((rule) => matchesAnyFolded(rule.refs, ref));

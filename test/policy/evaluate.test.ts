@@ -1,0 +1,122 @@
+import { describe, expect, it } from "vitest";
+import type { Check } from "../../src/policy/check.ts";
+import { evaluatePush, policyFor } from "../../src/policy/evaluate.ts";
+import { UNMATCHED_POLICY } from "../../src/policy/schema.ts";
+import { facts, finding, policy, refFacts } from "./facts.ts";
+
+const MAIN = "refs/heads/main";
+const FEATURE = "refs/heads/feature/x";
+const protect = (refs: string[], other: object = {}) => ({ refs, approvers: ["release"], ...other });
+
+describe("evaluatePush", () => {
+  it("lets a plain push through", () => {
+    const verdict = evaluatePush([policy()], facts([refFacts(FEATURE)]));
+    expect(verdict).toEqual({
+      kind: "allow",
+      refs: [{ update: refFacts(FEATURE).update, opinion: { kind: "allow" } }],
+      holds: [],
+    });
+  });
+
+  it("is as strict as its strictest ref, and judges each ref by itself", () => {
+    const verdict = evaluatePush(
+      [policy({ protect: [protect([MAIN])] })],
+      facts([refFacts(FEATURE), refFacts(MAIN), refFacts("refs/pull/1/head")]),
+    );
+    expect(verdict.kind).toBe("reject");
+    expect(verdict.refs.map(({ opinion }) => opinion.kind)).toEqual(["allow", "hold", "reject"]);
+    expect(verdict.holds).toHaveLength(1);
+  });
+
+  it("lets a refusal win over a hold on the same ref, and then holds nothing", () => {
+    const verdict = evaluatePush([policy({ protect: [protect([MAIN])] })], facts([refFacts(MAIN, "force")]));
+    expect(verdict.kind).toBe("reject");
+    expect(verdict.refs[0]?.opinion).toMatchObject({ reason: expect.stringContaining("force-push") });
+    expect(verdict.holds).toEqual([]);
+  });
+
+  it("tells every reason of the winning kind once", () => {
+    const verdict = evaluatePush(
+      [policy()],
+      facts([refFacts("refs/x/y")], { findings: [finding()], pushOptions: ["ci.skip"] }),
+    );
+    const opinion = verdict.refs[0]?.opinion;
+    expect(opinion?.kind === "reject" && opinion.reason.split("; ").length).toBeGreaterThanOrEqual(3);
+  });
+
+  it("asks all who must agree: every rule that holds a ref is a hold of its own", () => {
+    const verdict = evaluatePush(
+      [
+        policy({
+          secrets: "hold",
+          approvers: ["security"],
+          wait: "30s",
+          protect: [
+            protect(["refs/heads/*"], { approvals: 2, expires: "1h" }),
+            protect([MAIN], { approvers: ["boss"] }),
+          ],
+        }),
+      ],
+      facts([refFacts(MAIN)], { findings: [finding()] }),
+    );
+    expect(verdict.holds.map(({ requirement }) => requirement.approvers)).toEqual([
+      ["security"],
+      ["release"],
+      ["boss"],
+    ]);
+    expect(verdict.refs[0]?.opinion).toMatchObject({
+      kind: "hold",
+      requirement: { approvers: ["release"], approvals: 2, waitMs: 30_000, expiresMs: 3_600_000 },
+    });
+  });
+
+  it("asks once for two refs held by the same rule", () => {
+    const verdict = evaluatePush(
+      [policy({ protect: [protect(["refs/heads/release/*"])] })],
+      facts([refFacts("refs/heads/release/1"), refFacts("refs/heads/release/2")]),
+    );
+    expect(verdict.refs.map(({ opinion }) => opinion.kind)).toEqual(["hold", "hold"]);
+    expect(verdict.holds).toHaveLength(1);
+  });
+
+  it("rejects when a check throws, whatever the others say", () => {
+    const broken: Check = {
+      name: "broken",
+      judge: () => {
+        throw new Error("private detail");
+      },
+    };
+    const faults: string[] = [];
+    const verdict = evaluatePush([policy()], facts([refFacts(FEATURE)]), {
+      checks: [{ name: "fine", judge: () => [] }, broken],
+      onFault: (check) => faults.push(check),
+    });
+    expect(verdict.kind).toBe("reject");
+    expect(JSON.stringify(verdict)).toContain("broken");
+    expect(JSON.stringify(verdict)).not.toContain("private detail");
+    expect(faults).toEqual(["broken"]);
+  });
+});
+
+describe("policyFor", () => {
+  const first = policy({ repositories: ["code/team/app"], secrets: "observe" });
+  const second = policy({ repositories: ["code/**"] });
+
+  it.each([
+    ["code/team/app", first],
+    ["code/TEAM/App", first],
+    ["code/team/app2", second],
+    ["other/team/app", UNMATCHED_POLICY],
+  ])("takes the first entry that matches %s", (repository, expected) => {
+    expect(policyFor([first, second], repository)).toBe(expected);
+  });
+
+  it("still checks secrets and namespaces where nothing matches, and protects nothing", () => {
+    const judge = (ref: string, other: object) =>
+      evaluatePush([], facts([refFacts(ref, "force")], { repository: "x/y", ...other })).kind;
+    expect(judge(MAIN, {})).toBe("allow");
+    expect(judge(MAIN, { findings: [finding()] })).toBe("reject");
+    expect(judge(MAIN, { pushOptions: ["o"] })).toBe("reject");
+    expect(judge("refs/for/main", {})).toBe("reject");
+  });
+});

@@ -1,0 +1,53 @@
+import type { Finding } from "../../src/model/finding.ts";
+import type { PushFacts, RefFacts } from "../../src/model/push-facts.ts";
+import { pushPolicySchema, type PushPolicy } from "../../src/policy/schema.ts";
+
+const OLD = "1".repeat(40);
+const NEW = "2".repeat(40);
+const ZERO = "0".repeat(40);
+
+/** One ref of a push; `force` is an update that drops commits. */
+export function refFacts(ref: string, how: "create" | "update" | "force" | "delete" = "update"): RefFacts {
+  return {
+    update: { ref, oldOid: how === "create" ? ZERO : OLD, newOid: how === "delete" ? ZERO : NEW },
+    kind: how === "force" ? "update" : how,
+    forced: how === "force",
+  };
+}
+
+export const finding = (severity: Finding["severity"] = "block"): Finding => ({
+  rule: "aws-access-key",
+  description: "AWS access key",
+  severity,
+  source: "file",
+  oid: NEW,
+  path: "a.env",
+  line: 1,
+  column: 1,
+  endColumn: 20,
+  fingerprint: "00",
+});
+
+export const facts = (refs: readonly RefFacts[], other: Partial<PushFacts> = {}): PushFacts => ({
+  principal: {
+    id: "p",
+    issuer: "sallyport",
+    subject: "ada",
+    email: "ada@example.com",
+    kind: "person",
+    groups: [],
+    audiences: ["git"],
+  },
+  connection: "code",
+  repository: "code/team/app",
+  refs,
+  pushOptions: [],
+  commits: [],
+  findings: [],
+  packBytes: 0,
+  ...other,
+});
+
+/** An entry as the configuration would read it. */
+export const policy = (entry: object = {}): PushPolicy =>
+  pushPolicySchema.parse({ repositories: ["code/**"], ...entry });
