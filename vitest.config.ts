@@ -1,9 +1,26 @@
 import { defineConfig } from "vitest/config";
 
+/**
+ * Everything runs on the embedded database; what talks to the store runs on a PostgreSQL server too. Each project starts its
+ * own server (test/harness/global-setup.ts).
+ */
+const project = (name: string, database: "embedded" | "server", include: string[]) => ({
+  extends: true as const,
+  test: {
+    name,
+    include,
+    env: { SALLYPORT_TEST_DATABASE: database },
+    globalSetup: ["test/harness/global-setup.ts"],
+  },
+});
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.{ts,tsx}"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      project("embedded", "embedded", ["test/**/*.test.{ts,tsx}"]),
+      project("postgres", "server", ["test/{store,scenarios,flows,web}/**/*.test.{ts,tsx}"]),
+    ],
   },
 });

@@ -1,0 +1,70 @@
+import { randomBytes } from "node:crypto";
+import { constants, cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import { inject, onTestFinished } from "vitest";
+import { openDatabase, type DatabaseHandle } from "../../src/store/database.ts";
+import { dataOf, stopServer } from "../../src/store/postgres/cluster.ts";
+import { parsePostmasterPid } from "../../src/store/postgres/postmaster-pid.ts";
+
+/** What `initdb` makes and global-setup.ts migrates. */
+const TEMPLATE = "postgres";
+
+/**
+ * A migrated database of the test's own. Called in a test, it is closed and dropped when the test ends; called in a hook,
+ * whoever calls it closes it (`close` drops it too, and may be called twice).
+ */
+export async function testDatabase(): Promise<DatabaseHandle> {
+  const name = `test_${randomBytes(8).toString("hex")}`;
+  await admin((sql) => sql.unsafe(`create database ${name} template ${TEMPLATE}`));
+  const url = new URL(inject("databaseAdminUrl"));
+  url.pathname = `/${name}`;
+  const handle = openDatabase(url.href, { max: 5 });
+  let closing: Promise<void> | null = null;
+  const close = () =>
+    (closing ??= (async () => {
+      await handle.close();
+      await admin((sql) => sql.unsafe(`drop database if exists ${name} with (force)`));
+    })());
+  whenTestEnds(close);
+  return { ...handle, close };
+}
+
+/**
+ * A data directory with a migrated embedded database in it, for tests that start a gateway in embedded mode. When the test
+ * ends, a server that is still running there is stopped and the directory removed; in a hook, nothing of that happens.
+ */
+export async function embeddedDataDir(): Promise<string> {
+  const prepared = inject("preparedCluster");
+  if (prepared === null) throw new Error("embeddedDataDir() is for the project `embedded` only");
+  const directory = await mkdtemp(join(tmpdir(), "sallyport-data-"));
+  whenTestEnds(() => removeDataDir(directory));
+  await cp(prepared, join(directory, "postgres"), { recursive: true, mode: constants.COPYFILE_FICLONE });
+  return directory;
+}
+
+/** Stops what runs in a data directory and removes it. */
+export async function removeDataDir(directory: string): Promise<void> {
+  const pidFile = join(dataOf(join(directory, "postgres")), "postmaster.pid");
+  const running = parsePostmasterPid(await readFile(pidFile, "utf8").catch(() => ""));
+  if (running !== null) await stopServer(running.pid);
+  await rm(directory, { recursive: true, force: true });
+}
+
+async function admin(work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
+  const sql = postgres(inject("databaseAdminUrl"), { max: 1, onnotice: () => {} });
+  try {
+    await work(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+function whenTestEnds(work: () => Promise<void>): void {
+  try {
+    onTestFinished(work);
+  } catch {
+    // Called outside of a test: vitest knows no end to bind it to.
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * One PostgreSQL server for each vitest project, with a migrated database to copy from:
+ *
+ * - `embedded`: the binaries that the product brings;
+ * - `postgres`: a server that this machine has installed; without one, the embedded binaries run as a server by themselves.
+ */
+import { access, cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { constants, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import type { TestProject } from "vitest/node";
+import { openDatabase } from "../../src/store/database.ts";
+import { migrateDatabase } from "../../src/store/migrate.ts";
+import { findEmbeddedBinaries, type PostgresBinaries } from "../../src/store/postgres/binaries.ts";
+import { clusterUrl, createCluster, startServer, stopServer } from "../../src/store/postgres/cluster.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Superuser's URL of the server; its database is not the template. */
+    readonly databaseAdminUrl: string;
+    /** A stopped, migrated cluster to copy for tests in true embedded mode; null in the project `postgres`. */
+    readonly preparedCluster: string | null;
+  }
+}
+
+/** Tests' data need not survive a crash. */
+const FAST = {
+  fsync: "off",
+  synchronous_commit: "off",
+  full_page_writes: "off",
+  max_connections: "400",
+  autovacuum: "off",
+};
+
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const kind = project.config.env["SALLYPORT_TEST_DATABASE"];
+  const directory = await mkdtemp(join(tmpdir(), "sallyport-test-"));
+  const removeAtExit = () => rmSync(directory, { recursive: true, force: true });
+  process.once("exit", removeAtExit);
+  const embedded = () => findEmbeddedBinaries(join(directory, "lib"));
+  const installed = kind === "server" ? await findInstalledBinaries() : null;
+  const binaries = installed ?? (await embedded());
+  if (kind === "server") {
+    const note =
+      installed === null ? "none is installed; the embedded binaries, as a server by themselves" : installed.postgres;
+    project.vitest.logger.log(`Project ${project.name}: PostgreSQL server: ${note}`);
+  }
+
+  const home = join(directory, "postgres");
+  const start = () =>
+    startServer({ binaries, home, settings: FAST, logFile: join(directory, "postgres.log"), detached: false });
+  await createCluster(binaries, home);
+  let server = await start();
+  const template = openDatabase(await clusterUrl(home, server.port));
+  try {
+    await migrateDatabase(template);
+  } catch (error) {
+    await stopServer(server.pid);
+    throw error;
+  } finally {
+    await template.close();
+  }
+  let prepared: string | null = null;
+  if (kind !== "server") {
+    await stopServer(server.pid);
+    prepared = join(directory, "prepared");
+    await cp(home, prepared, { recursive: true, mode: constants.COPYFILE_FICLONE });
+    server = await start();
+  }
+  project.provide("databaseAdminUrl", await clusterUrl(home, server.port, "template1"));
+  project.provide("preparedCluster", prepared);
+
+  return async () => {
+    await stopServer(server.pid);
+    await rm(directory, { recursive: true, force: true });
+    process.off("exit", removeAtExit);
+  };
+}
+
+/** The newest server in the places where Debian and others put it, or the one in PATH. */
+async function findInstalledBinaries(): Promise<PostgresBinaries | null> {
+  const versions = await readdir("/usr/lib/postgresql").catch(() => []);
+  const directories = [
+    ...versions.sort((a, b) => Number(b) - Number(a)).map((version) => `/usr/lib/postgresql/${version}/bin`),
+    ...(process.env["PATH"] ?? "").split(delimiter).filter((directory) => directory !== ""),
+  ];
+  for (const directory of directories) {
+    const [initdb, postgres] = [join(directory, "initdb"), join(directory, "postgres")];
+    const runnable = await Promise.all([initdb, postgres].map((path) => access(path, constants.X_OK))).then(
+      () => true,
+      () => false,
+    );
+    if (runnable) return { initdb, postgres, libraryPath: [] };
+  }
+  return null;
+}
