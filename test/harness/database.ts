@@ -17,7 +17,7 @@ const TEMPLATE = "postgres";
  */
 export async function testDatabase(): Promise<DatabaseHandle> {
   const name = `test_${randomBytes(8).toString("hex")}`;
-  await admin((sql) => sql.unsafe(`create database ${name} template ${TEMPLATE}`));
+  await admin((sql) => sql.unsafe(`create database ${name} template ${TEMPLATE} strategy file_copy`));
   const url = new URL(inject("databaseAdminUrl"));
   url.pathname = `/${name}`;
   const handle = openDatabase(url.href, { max: 5 });

@@ -29,9 +29,7 @@ test("a database that is away is told by its address, without the password", asy
 });
 
 test("each test has a database of its own", async () => {
-  const started = performance.now();
   const [one, two] = await Promise.all([testDatabase(), testDatabase()]);
-  process.stderr.write(`two in ${performance.now() - started} ms\n`);
   const name = sql`select current_database() as name`;
   expect(await one.db.execute(name)).not.toEqual(await two.db.execute(name));
 });

@@ -1,0 +1,127 @@
+/** From a credential to the person behind it. The store is handed in: rooms do not know each other. */
+import { err, ok, type Result } from "../errors.ts";
+import type { Audience, Principal } from "../model/principal.ts";
+import {
+  parseCredentials,
+  type AuthenticationFailure,
+  type Credential,
+  type CredentialSources,
+} from "./credentials.ts";
+import { hashToken, isGatewayToken } from "./tokens.ts";
+
+/** A gateway token as the store knows it. */
+export interface StoredToken {
+  readonly id: string;
+  readonly groups: readonly string[];
+  readonly audiences: readonly Audience[];
+  readonly expiresAt: Date | null;
+  readonly lastUsedAt: Date | null;
+  readonly revokedAt: Date | null;
+  readonly principal: Pick<Principal, "id" | "issuer" | "subject" | "email" | "kind">;
+}
+
+export interface IdentityPorts {
+  /** By SHA-256; expired and revoked ones too. */
+  readonly findTokenByHash: (hash: Buffer) => Promise<StoredToken | null>;
+  readonly touchToken: (id: string, now: Date) => Promise<void>;
+}
+
+export interface Authenticated {
+  readonly principal: Principal;
+  /** The token's row. */
+  readonly tokenId: string;
+  /** Null: never. */
+  readonly expiresAt: Date | null;
+}
+
+export interface Identity {
+  /**
+   * Who a credential stands for, if it may be used for `audience` at `now`.
+   * @throws what the ports throw: with the database away nobody is let in
+   */
+  authenticate(
+    credential: Credential,
+    audience: Audience,
+    now: Date,
+  ): Promise<Result<Authenticated, AuthenticationFailure>>;
+  /** The same from a request, its credential parsed first. */
+  identify(
+    sources: CredentialSources,
+    audience: Audience,
+    now: Date,
+  ): Promise<Result<Authenticated, AuthenticationFailure>>;
+}
+
+/** How long what the store said is believed: a revocation is seen by every gateway within this time. */
+const CACHE_MS = 5_000;
+const CACHE_ENTRIES = 1_000;
+/** How much of a token's last use may go unwritten. */
+const TOUCH_EVERY_MS = 60_000;
+
+export function createIdentity(ports: IdentityPorts): Identity {
+  const cache = new Map<string, { token: StoredToken; readUntil: number; touchedAt: number }>();
+
+  async function findToken(text: string, now: Date) {
+    const hash = hashToken(text);
+    const key = hash.toString("base64");
+    const known = cache.get(key);
+    // A clock that jumps back must not keep an entry alive.
+    if (known !== undefined && now.getTime() < known.readUntil && known.readUntil - now.getTime() <= CACHE_MS)
+      return known;
+    cache.delete(key);
+    const token = await ports.findTokenByHash(hash);
+    // That a token is unknown is not remembered: it may be made the next moment.
+    if (token === null) return null;
+    const entry = { token, readUntil: now.getTime() + CACHE_MS, touchedAt: token.lastUsedAt?.getTime() ?? 0 };
+    const [oldest] = cache.keys();
+    if (cache.size >= CACHE_ENTRIES && oldest !== undefined) cache.delete(oldest);
+    cache.set(key, entry);
+    return entry;
+  }
+
+  const identity: Identity = {
+    async authenticate({ token: text }, audience, now) {
+      if (!isGatewayToken(text)) return err(UNKNOWN);
+      const entry = await findToken(text, now);
+      if (entry === null) return err(UNKNOWN);
+      const { token } = entry;
+      if (token.revokedAt !== null) return err(REVOKED);
+      if (token.expiresAt !== null && token.expiresAt <= now) return err(EXPIRED);
+      if (!token.audiences.includes(audience)) return err(wrongAudience(audience));
+      if (now.getTime() - entry.touchedAt >= TOUCH_EVERY_MS) {
+        entry.touchedAt = now.getTime();
+        await ports.touchToken(token.id, now);
+      }
+      const { id, issuer, subject, email, kind } = token.principal;
+      const { groups, audiences, expiresAt } = token;
+      return ok({
+        principal: { id, issuer, subject, email, kind, groups, audiences },
+        tokenId: token.id,
+        expiresAt,
+      });
+    },
+
+    async identify(sources, audience, now) {
+      const credential = parseCredentials(sources);
+      return credential.ok ? identity.authenticate(credential.value, audience, now) : credential;
+    },
+  };
+  return identity;
+}
+
+const UNKNOWN: AuthenticationFailure = {
+  reason: "unknown",
+  message: "The gateway does not know this token. Ask for a new one: sallyport token create.",
+};
+const REVOKED: AuthenticationFailure = {
+  reason: "revoked",
+  message: "This token has been revoked. Ask for a new one: sallyport token create.",
+};
+const EXPIRED: AuthenticationFailure = {
+  reason: "expired",
+  message: "This token has expired. Ask for a new one: sallyport token create.",
+};
+const wrongAudience = (audience: Audience): AuthenticationFailure => ({
+  reason: "wrong_audience",
+  message: `This token is not for ${audience}. Use one that is: sallyport token create --for ${audience}.`,
+});

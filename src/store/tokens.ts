@@ -1,0 +1,110 @@
+import { and, desc, eq, isNull, lt, or, sql } from "drizzle-orm";
+import { newId } from "../model/id.ts";
+import type { Audience } from "../model/principal.ts";
+import { err, ok, type Result } from "../errors.ts";
+import type { Queryable } from "./database.ts";
+import type { PrincipalRow } from "./principals.ts";
+import { principals, tokens } from "./schema.ts";
+
+/** A token's row without its hash. */
+export type TokenRow = Omit<typeof tokens.$inferSelect, "hash">;
+export type TokenWithPrincipal = TokenRow & { readonly principal: PrincipalRow };
+
+/** One write a minute and token is enough to say when it was last used. */
+const TOUCH_EVERY_MS = 60_000;
+
+const columns = {
+  id: tokens.id,
+  principalId: tokens.principalId,
+  name: tokens.name,
+  groups: tokens.groups,
+  audiences: tokens.audiences,
+  createdAt: tokens.createdAt,
+  expiresAt: tokens.expiresAt,
+  lastUsedAt: tokens.lastUsedAt,
+  revokedAt: tokens.revokedAt,
+};
+
+export interface NewToken {
+  readonly principalId: string;
+  readonly name: string;
+  /** SHA-256 of the token. */
+  readonly hash: Buffer;
+  readonly groups: readonly string[];
+  readonly audiences: readonly Audience[];
+  /** Null: it never expires. */
+  readonly expiresAt: Date | null;
+}
+
+export async function insertToken(db: Queryable, token: NewToken): Promise<TokenRow> {
+  const values = { ...token, id: newId(), groups: [...token.groups], audiences: [...token.audiences] };
+  const [row] = await db.insert(tokens).values(values).returning(columns);
+  if (row === undefined) throw new Error("an insert returns its row");
+  return row;
+}
+
+/** The token of this hash and who it belongs to, also when it has expired or is revoked: whoever asks has to look. */
+export async function findTokenByHash(db: Queryable, hash: Buffer): Promise<TokenWithPrincipal | null> {
+  const [row] = await db
+    .select({ ...columns, principal: principals })
+    .from(tokens)
+    .innerJoin(principals, eq(tokens.principalId, principals.id))
+    .where(eq(tokens.hash, hash));
+  return row ?? null;
+}
+
+/** Notes that a token was used, at most once a minute. */
+export async function touchToken(db: Queryable, id: string, now: Date): Promise<void> {
+  const before = new Date(now.getTime() - TOUCH_EVERY_MS);
+  await db
+    .update(tokens)
+    .set({ lastUsedAt: now })
+    .where(and(eq(tokens.id, id), or(isNull(tokens.lastUsedAt), lt(tokens.lastUsedAt, before))));
+}
+
+/** All tokens, newest first, revoked and expired ones too. */
+export async function listTokens(db: Queryable): Promise<readonly TokenWithPrincipal[]> {
+  return db
+    .select({ ...columns, principal: principals })
+    .from(tokens)
+    .innerJoin(principals, eq(tokens.principalId, principals.id))
+    .orderBy(desc(tokens.createdAt), desc(tokens.id));
+}
+
+/**
+ * Revokes the live token that has this id or name, or whose id alone starts so. Revoking twice is no error when the id says
+ * which one is meant.
+ * @returns the token, or why none was revoked; `ambiguous` names more than one
+ */
+export async function revokeToken(
+  db: Queryable,
+  reference: string,
+  now: Date,
+): Promise<Result<TokenRow, "not_found" | "ambiguous">> {
+  if (reference === "") return err("not_found");
+  const exact = await db
+    .select(columns)
+    .from(tokens)
+    .where(eq(sql`${tokens.id}::text`, reference.toLowerCase()));
+  const [found, second] =
+    exact.length > 0
+      ? exact
+      : await db
+          .select(columns)
+          .from(tokens)
+          .where(
+            and(
+              isNull(tokens.revokedAt),
+              or(eq(tokens.name, reference), sql`starts_with(${tokens.id}::text, ${reference.toLowerCase()})`),
+            ),
+          )
+          .limit(2);
+  if (found === undefined) return err("not_found");
+  if (second !== undefined) return err("ambiguous");
+  if (found.revokedAt !== null) return ok(found);
+  await db
+    .update(tokens)
+    .set({ revokedAt: now })
+    .where(and(eq(tokens.id, found.id), isNull(tokens.revokedAt)));
+  return ok({ ...found, revokedAt: now });
+}

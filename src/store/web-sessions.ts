@@ -1,0 +1,59 @@
+import { and, eq, gt, isNull, lte, or } from "drizzle-orm";
+import type { Queryable } from "./database.ts";
+import type { PrincipalRow } from "./principals.ts";
+import { principals, tokens, webSessions } from "./schema.ts";
+
+export interface NewWebSession {
+  /** SHA-256 of the cookie's value. */
+  readonly hash: Buffer;
+  readonly principalId: string;
+  /** The gateway token that signed in; null when an identity provider did. */
+  readonly tokenId: string | null;
+  readonly groups: readonly string[];
+  readonly expiresAt: Date;
+}
+
+export interface LiveWebSession {
+  readonly principal: PrincipalRow;
+  readonly groups: readonly string[];
+  readonly tokenId: string | null;
+  /** When the person signed in. */
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
+
+export async function insertWebSession(db: Queryable, session: NewWebSession): Promise<void> {
+  await db.insert(webSessions).values({ ...session, groups: [...session.groups] });
+}
+
+/** A session that has not expired. One that a gateway token opened ends with that token: revoking it signs out as well. */
+export async function findLiveWebSession(db: Queryable, hash: Buffer, now: Date): Promise<LiveWebSession | null> {
+  const [row] = await db
+    .select({
+      principal: principals,
+      groups: webSessions.groups,
+      tokenId: webSessions.tokenId,
+      createdAt: webSessions.createdAt,
+      expiresAt: webSessions.expiresAt,
+    })
+    .from(webSessions)
+    .innerJoin(principals, eq(webSessions.principalId, principals.id))
+    .leftJoin(tokens, eq(webSessions.tokenId, tokens.id))
+    .where(
+      and(
+        eq(webSessions.hash, hash),
+        gt(webSessions.expiresAt, now),
+        isNull(tokens.revokedAt),
+        or(isNull(tokens.expiresAt), gt(tokens.expiresAt, now)),
+      ),
+    );
+  return row ?? null;
+}
+
+export async function deleteWebSession(db: Queryable, hash: Buffer): Promise<void> {
+  await db.delete(webSessions).where(eq(webSessions.hash, hash));
+}
+
+export async function deleteExpiredWebSessions(db: Queryable, now: Date): Promise<void> {
+  await db.delete(webSessions).where(lte(webSessions.expiresAt, now));
+}
