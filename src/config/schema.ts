@@ -1,0 +1,160 @@
+/** The shape of the configuration's files. What depends on other keys, on the environment or on files is `config.ts`'s. */
+import { z } from "zod";
+import { durationSchema, personNameSchema, pushPolicySchema } from "../policy/schema.ts";
+import { baseUrlSchema, listenSchema, secretSchema } from "./values.ts";
+
+const CREDENTIAL_EXPECTED =
+  "expected passthrough, { bearer: … } or { username: …, password: … }, with secrets as { env: NAME } or { file: PATH }";
+
+const bearerSchema = z.strictObject({ bearer: secretSchema });
+const basicSchema = z.strictObject({
+  username: z
+    .string()
+    .regex(/^[!-9;-~]+$/, { error: "expected a user name of printable ASCII characters, without a colon (RFC 7617)" }),
+  password: secretSchema,
+});
+const passthroughSchema = z.literal("passthrough");
+
+const allowSchema = z
+  .array(personNameSchema)
+  .default([])
+  .describe('Who may use it: group names, user:EMAIL, or "*" for every signed-in person. Absent: nobody.');
+
+const accessSchema = z.strictObject({
+  repositories: z.array(z.string().min(1)).min(1, { error: "name at least one repository" }),
+  read: z.array(personNameSchema).default([]),
+  write: z.array(personNameSchema).default([]),
+});
+
+const gitConnectionSchema = z.strictObject({
+  kind: z.literal("git"),
+  url: baseUrlSchema.describe("The Git host's base URL."),
+  credential: z
+    .union([passthroughSchema, bearerSchema, basicSchema], { error: CREDENTIAL_EXPECTED })
+    .optional()
+    .describe("How the gateway signs in. Absent: not at all, and the client's own credential is taken off."),
+  allow: allowSchema,
+  access: z
+    .array(accessSchema)
+    .optional()
+    .describe("Read and write by repository path. Absent: allow may do everything; present: only what is named."),
+});
+
+const copilotConnectionSchema = z.strictObject({
+  kind: z.literal("copilot"),
+  url: baseUrlSchema.describe("The Copilot API's base URL."),
+  proxyUrl: baseUrlSchema.optional().describe("The ghost-text host's base URL. Absent: the same."),
+  credential: z
+    .union([passthroughSchema, bearerSchema], { error: "expected passthrough or { bearer: { env: NAME } }" })
+    .optional()
+    .describe("How the gateway signs in. Absent: not at all, and the client's own credential is taken off."),
+  allow: allowSchema,
+});
+
+/** Names that addresses use or will use where a connection's name could stand. */
+const RESERVED = ["api", "login", "sallyport", "u"];
+
+const connectionNameSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]*$/, {
+    error: "a connection's name is lower-case letters, digits and hyphens",
+    abort: true,
+  })
+  .refine((name) => !RESERVED.includes(name), {
+    error: `this name is taken by the gateway itself: ${RESERVED.join(", ")}`,
+  });
+
+const notifierNameSchema = z
+  .string()
+  .min(1)
+  .optional()
+  .describe("Tells notifiers of one kind apart. Default: the kind.");
+
+const notifierSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("slack"),
+    name: notifierNameSchema,
+    token: secretSchema,
+    channel: z.string().min(1, { error: "expected a channel, as in #pushes" }),
+    apiUrl: baseUrlSchema.optional().describe("Slack's Web API, or what stands in for it."),
+  }),
+  z.strictObject({
+    kind: z.literal("webhook"),
+    name: notifierNameSchema,
+    url: baseUrlOrEndpoint(),
+    secret: secretSchema.optional().describe("Signs the body. Absent: unsigned."),
+  }),
+]);
+
+/** A webhook is one address: no slash is appended, and a query may be part of it. */
+function baseUrlOrEndpoint() {
+  return z
+    .string()
+    .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+      error: "expected an http:// or https:// URL",
+      abort: true,
+    })
+    .refine((text) => new URL(text).username === "" && new URL(text).password === "", {
+      error: "take the user name and password out of the URL: addresses are shown and logged",
+    })
+    .meta({ format: "uri" });
+}
+
+const oidcSchema = z.strictObject({
+  issuer: baseUrlSchema,
+  clientId: z.string().min(1),
+  clientSecret: secretSchema.optional(),
+  groupsClaim: z.string().min(1).default("groups"),
+});
+
+/** A whole configuration; every key may be left out. */
+export const configSchema = z.strictObject({
+  listen: listenSchema.optional().describe("host:port. Default 127.0.0.1:8080. SALLYPORT_LISTEN wins."),
+  publicUrl: baseUrlSchema
+    .optional()
+    .describe("How people reach it. Default: the listen address. SALLYPORT_PUBLIC_URL wins."),
+  tls: z
+    .strictObject({ cert: z.string().min(1), key: z.string().min(1) })
+    .optional()
+    .describe("Certificate and key files (PEM)."),
+  identity: z.strictObject({ oidc: oidcSchema.optional() }).optional(),
+  connections: z
+    .record(connectionNameSchema, z.discriminatedUnion("kind", [gitConnectionSchema, copilotConnectionSchema]))
+    .default({}),
+  secrets: z
+    .strictObject({
+      rules: z
+        .array(z.string().min(1))
+        .min(1, { error: "name at least one set of rules; builtin is the gateway's own" })
+        .default(["builtin"])
+        .describe("builtin, and files relative to this one."),
+    })
+    .default({ rules: ["builtin"] }),
+  pushes: z.array(pushPolicySchema).default([]).describe("The first entry whose repositories match decides."),
+  recording: z
+    .strictObject({
+      mask: z.enum(["stored", "sent"]).default("stored").describe("sent masks what goes to the model too."),
+      keep: durationSchema.default(400 * 86_400_000).describe("How long exchanges are kept. Default 400d."),
+    })
+    .default({ mask: "stored", keep: 400 * 86_400_000 }),
+  notify: z.array(notifierSchema).default([]),
+  keys: z
+    .strictObject({
+      fingerprint: secretSchema
+        .optional()
+        .describe(
+          "32 bytes as 64 hex digits: keys the fingerprints of secrets. Absent: made once, in the data directory.",
+        ),
+    })
+    .default({}),
+});
+
+export type ParsedConfig = z.output<typeof configSchema>;
+/** The top-level keys that could be read. */
+export type ConfigParts = Partial<ParsedConfig>;
+
+/** The schema for editors (yaml-language-server reads draft 7 best); shipped as `policies/config.schema.json`. */
+export const configJsonSchema = (): Record<string, unknown> => ({
+  ...z.toJSONSchema(configSchema, { io: "input", target: "draft-7" }),
+  title: "Sallyport configuration",
+});
