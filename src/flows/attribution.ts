@@ -1,0 +1,171 @@
+/**
+ * Linking commits to the Copilot sessions they came from. Off the critical path at both ends: an exchange is indexed when it has ended, a
+ * commit is read after its push has been delivered.
+ *
+ * A link needs the same verified person on both sides: who signed in at the gateway to ask Copilot is who signed in to push. Author names,
+ * committer dates and trailers are text that the pusher chose, and count only within that.
+ */
+import type { MatchInput, MatchResult, SuggestionBlock } from "../attribution/matching.ts";
+import { matchCommit } from "../attribution/matching.ts";
+import { createLineHasher, lineWeight, packHashes, unpackHashes } from "../attribution/fingerprints.ts";
+import { parseSessionTrailers } from "../attribution/trailers.ts";
+import type { SessionLink } from "../model/attribution.ts";
+import type { Suggestion } from "../model/exchange.ts";
+import type { Logger } from "../model/log.ts";
+import {
+  claimUnattributed,
+  findAddedHunks,
+  findOwnSession,
+  insertLinks,
+  type UnattributedCommit,
+} from "../store/commit-links.ts";
+import type { Database, Queryable, Transaction } from "../store/database.ts";
+import { findSuggestionBlocks, insertSuggestions } from "../store/suggestions.ts";
+
+export interface AttributionDependencies {
+  readonly db: Database;
+  /** Keys the fingerprints; the same for every gateway of a database, and over restarts. */
+  readonly key: Uint8Array;
+  readonly log: Logger;
+  readonly now: () => Date;
+  /** Runs the matching; default in this thread. It takes a second for 100,000 added lines. */
+  readonly match?: (input: MatchInput) => MatchResult | Promise<MatchResult>;
+}
+
+export interface EndedExchange {
+  readonly exchangeId: string;
+  readonly sessionId: string;
+  readonly principalId: string;
+  readonly finishedAt: Date;
+  /** Masked, without the echo of the request. */
+  readonly suggestions: readonly Suggestion[];
+}
+
+export interface AttributionFlow {
+  /** Adds what an exchange suggested to the index. Safe to repeat. Takes part in `db` where one is given (a transaction). */
+  indexExchange(exchange: EndedExchange, db?: Queryable): Promise<void>;
+  /** Reads the new commits of a delivered push that nobody has read yet. @returns how many */
+  attributePush(pushId: string): Promise<number>;
+  /** Reads a batch of what waits, the oldest first. @returns how many; 0 when nothing waits */
+  attributePending(): Promise<number>;
+}
+
+/** How long before the push a suggestion may have been made. */
+export const WINDOW_MS = 30 * 24 * 60 * 60_000;
+/** A trailer is a hint that anybody can write, but into one's own session only; the CLI writes it for certain. */
+const TRAILER_CONFIDENCE = 0.99;
+const BATCH = 32;
+/** A commit that could not be read is left alone for this long, so that it does not keep others from being read. */
+const RETRY_MS = 10 * 60_000;
+/** Bounds for what one answer can put into the index; no model writes as much. */
+const MAX_BLOCKS_PER_EXCHANGE = 500;
+const MAX_LINES_PER_BLOCK = 20_000;
+
+interface Failure {
+  readonly commit: UnattributedCommit;
+  readonly retryAt: number;
+}
+
+export function createAttributionFlow(deps: AttributionDependencies): AttributionFlow {
+  const hashLine = createLineHasher(deps.key);
+  const match = deps.match ?? matchCommit;
+  let failures: readonly Failure[] = [];
+
+  const indexExchange = async (exchange: EndedExchange, db: Queryable = deps.db): Promise<void> => {
+    const { exchangeId, sessionId, principalId, finishedAt, suggestions } = exchange;
+    const rows = suggestions.slice(0, MAX_BLOCKS_PER_EXCHANGE).flatMap(({ path, kind, lines }, ordinal) => {
+      // A block of brackets alone can anchor nothing.
+      if (!lines.some((line) => lineWeight(line) > 0)) return [];
+      const lineHashes = packHashes(lines.slice(0, MAX_LINES_PER_BLOCK).map(hashLine));
+      return [{ exchangeId, ordinal, sessionId, principalId, path, kind, lineHashes, suggestedAt: finishedAt }];
+    });
+    await insertSuggestions(db, rows);
+  };
+
+  /** What was suggested to the pusher in the window before the push. */
+  const findBlocks = async (tx: Transaction, commit: UnattributedCommit): Promise<readonly SuggestionBlock[]> => {
+    const { principalId, receivedAt } = commit;
+    const since = new Date(receivedAt.getTime() - WINDOW_MS);
+    const rows = await findSuggestionBlocks(tx, { principalId, since, until: receivedAt });
+    return rows.map((row) => ({
+      exchangeId: row.exchangeId,
+      ordinal: row.ordinal,
+      sessionId: row.sessionId,
+      path: row.path,
+      suggestedAt: row.suggestedAt.getTime(),
+      hashes: unpackHashes(row.lineHashes),
+    }));
+  };
+
+  const findTrailerLinks = async (tx: Transaction, commit: UnattributedCommit): Promise<readonly SessionLink[]> => {
+    const links: SessionLink[] = [];
+    for (const clientKey of parseSessionTrailers(commit.message)) {
+      const { principalId, receivedAt } = commit;
+      const sessionId = await findOwnSession(tx, { principalId, clientKey, until: receivedAt });
+      if (sessionId !== null) {
+        links.push({ sessionId, reason: "trailer", confidence: TRAILER_CONFIDENCE, exchangeIds: [] });
+      }
+    }
+    return links;
+  };
+
+  const attribute = async (
+    tx: Transaction,
+    commit: UnattributedCommit,
+    blocks: readonly SuggestionBlock[],
+  ): Promise<void> => {
+    const trailers = await findTrailerLinks(tx, commit);
+    const hunks = await findAddedHunks(tx, commit);
+    const { lines, sessions, complete } = await match({ hunks, blocks, key: deps.key });
+    if (!complete) {
+      deps.log.warn({ push: commit.pushId, commit: commit.oid }, "a commit was too large to be matched as a whole");
+    }
+    await insertLinks(tx, {
+      pushId: commit.pushId,
+      oid: commit.oid,
+      sessions: [...trailers, ...sessions],
+      lines,
+      attributedAt: deps.now(),
+    });
+  };
+
+  /** One transaction: commits are claimed, read and marked as read together, each behind a savepoint of its own. */
+  const attributeBatch = async (pushId?: string): Promise<number> => {
+    const now = deps.now().getTime();
+    failures = failures.filter(({ retryAt }) => retryAt > now);
+    const except = failures.map(({ commit }) => commit);
+    const failed: Failure[] = [];
+    const claimed = await deps.db.transaction(async (tx) => {
+      const waiting = await claimUnattributed(tx, BATCH, pushId === undefined ? { except } : { except, pushId });
+      let scope: { readonly pushId: string; readonly blocks: readonly SuggestionBlock[] } = { pushId: "", blocks: [] };
+      for (const commit of waiting) {
+        try {
+          await tx.transaction(async (savepoint) => {
+            if (scope.pushId !== commit.pushId) {
+              scope = { pushId: commit.pushId, blocks: await findBlocks(savepoint, commit) };
+            }
+            await attribute(savepoint, commit, scope.blocks);
+          });
+        } catch (error) {
+          deps.log.error(
+            { push: commit.pushId, commit: commit.oid, error },
+            "a commit could not be linked to its sessions; it will be tried again",
+          );
+          failed.push({ commit, retryAt: now + RETRY_MS });
+        }
+      }
+      return waiting.length;
+    });
+    // Only now: where the database itself was away, the transaction has thrown, and no commit is to blame.
+    failures = [...failures, ...failed];
+    return claimed;
+  };
+
+  const attributePush = async (pushId: string): Promise<number> => {
+    let total = 0;
+    for (let batch = BATCH; batch > 0; total += batch) batch = await attributeBatch(pushId);
+    return total;
+  };
+
+  return { indexExchange, attributePush, attributePending: () => attributeBatch() };
+}
