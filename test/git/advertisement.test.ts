@@ -1,0 +1,169 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import {
+  createReceivePackFilter,
+  createUploadPackFilter,
+  filterReceivePackAdvertisement,
+  parseAdvertisement,
+} from "../../src/git/advertisement.ts";
+import { encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
+import { everySplit } from "./splits.ts";
+
+const A = "a".repeat(40);
+const B = "b".repeat(40);
+const ZERO = "0".repeat(40);
+const pkts = (...lines: readonly (string | null)[]): Buffer =>
+  Buffer.concat(lines.map((line) => (line === null ? FLUSH_PKT : encodePktLine(line))));
+
+const UPLOAD = pkts(
+  "# service=git-upload-pack\n",
+  null,
+  `${A} HEAD\0multi_ack symref=HEAD:refs/heads/main object-format=sha1 agent=git/2\n`,
+  `${A} refs/heads/main\n`,
+  `${B} refs/tags/v1\n`,
+  `${A} refs/tags/v1^{}\n`,
+  `shallow ${A}`,
+  null,
+);
+const RECEIVE = pkts(
+  "# service=git-receive-pack\n",
+  null,
+  `${A} refs/heads/main\0report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta push-cert=123-abc session-id=x push-options object-format=sha1 agent=git/2\n`,
+  `${B} .have\n`,
+  `${B} refs/heads/x\n`,
+  null,
+);
+const CARRIED =
+  "report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta push-options object-format=sha1 agent=git/2";
+
+describe("parseAdvertisement", () => {
+  it("reads refs, peeled tags, symbolic refs and the format", () => {
+    expect(parseAdvertisement(UPLOAD)).toEqual({
+      refs: new Map([
+        ["HEAD", A],
+        ["refs/heads/main", A],
+        ["refs/tags/v1", B],
+      ]),
+      peeled: new Map([["refs/tags/v1", A]]),
+      capabilities: ["multi_ack", "symref=HEAD:refs/heads/main", "object-format=sha1", "agent=git/2"],
+      symrefs: new Map([["HEAD", "refs/heads/main"]]),
+      objectFormat: "sha1",
+    });
+  });
+
+  it("reads an empty repository, of either format, and leaves out .have", () => {
+    const empty = pkts(
+      "# service=git-receive-pack\n",
+      null,
+      `${"0".repeat(64)} capabilities^{}\0object-format=sha256`,
+      null,
+    );
+    expect(parseAdvertisement(empty)).toMatchObject({ refs: new Map(), objectFormat: "sha256" });
+    expect([...parseAdvertisement(RECEIVE).refs.keys()]).toEqual(["refs/heads/main", "refs/heads/x"]);
+  });
+
+  it.each([
+    ["HTML", Buffer.from("<!doctype html>"), "malformed"],
+    ["a cut-off list", UPLOAD.subarray(0, -7), "malformed"],
+    ["an error", pkts("ERR access denied \x1b[31m"), "access denied \\x1b[31m"],
+    ["a line that is no ref", pkts("# service=x", null, "version 2", null), "not a line of a ref advertisement"],
+  ])("refuses %s", (_what, bytes, text) => {
+    expect(() => parseAdvertisement(bytes)).toThrow(
+      expect.objectContaining({ code: "upstream_misbehaved", message: expect.stringContaining(text) }),
+    );
+  });
+
+  it("random bytes give refs or a GatewayError", () => {
+    const line = fc.string({ maxLength: 60 });
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.uint8Array(),
+          fc.array(line).map((all) => pkts(...all, null)),
+        ),
+        (bytes) => {
+          try {
+            parseAdvertisement(bytes);
+          } catch (error) {
+            expect(error).toBeInstanceOf(GatewayError);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("filterReceivePackAdvertisement", () => {
+  const expected = pkts(
+    "# service=git-receive-pack\n",
+    null,
+    `${A} refs/heads/main\0${CARRIED}\n`,
+    `${B} refs/heads/x\n`,
+    null,
+  );
+
+  it("takes off what a push through the gateway cannot carry", () => {
+    expect(filterReceivePackAdvertisement(RECEIVE)).toEqual(expected);
+  });
+
+  it("does so however the answer is cut", () => {
+    for (const chunks of everySplit(RECEIVE)) {
+      const filter = createReceivePackFilter();
+      expect(Buffer.concat(chunks.map((chunk) => filter.push(chunk)))).toEqual(expected);
+      filter.end();
+    }
+  });
+
+  it("keeps the capabilities where the first line, or every line, is a .have", () => {
+    const first = pkts(
+      "# service=git-receive-pack\n",
+      null,
+      `${B} .have\0atomic push-cert=1`,
+      `${A} refs/heads/x\n`,
+      null,
+    );
+    expect(filterReceivePackAdvertisement(first)).toEqual(
+      pkts("# service=git-receive-pack\n", null, `${A} refs/heads/x\0atomic\n`, null),
+    );
+    const only = pkts("# service=git-receive-pack\n", null, `${B} .have\0atomic push-cert=1`, null);
+    expect(filterReceivePackAdvertisement(only)).toEqual(
+      pkts("# service=git-receive-pack\n", null, `${ZERO} capabilities^{}\0atomic\n`, null),
+    );
+  });
+
+  it("keeps ref names that are not UTF-8 byte for byte", () => {
+    const line = Buffer.concat([Buffer.from(`${A} refs/heads/`), Buffer.from([0xff, 0xfe]), Buffer.from("\n")]);
+    const bytes = Buffer.concat([pkts(`${A} refs/heads/a\0atomic\n`), encodePktLine(line), FLUSH_PKT]);
+    expect(filterReceivePackAdvertisement(bytes)).toEqual(bytes);
+  });
+
+  it("refuses what is no advertisement", () => {
+    expect(() => filterReceivePackAdvertisement(Buffer.from("<html>"))).toThrow(
+      expect.objectContaining({ code: "upstream_misbehaved" }),
+    );
+  });
+});
+
+describe("createUploadPackFilter", () => {
+  const filtered = (bytes: Buffer): string => {
+    const filter = createUploadPackFilter();
+    return filter.push(bytes).toString();
+  };
+
+  it("takes what leads around the gateway off version 2", () => {
+    const v2 = (fetch: string): Buffer =>
+      pkts("# service=git-upload-pack\n", null, "version 2\n", "ls-refs=unborn\n", fetch, "object-format=sha1\n", null);
+    const withUris = Buffer.concat([
+      v2("fetch=shallow packfile-uris filter\n").subarray(0, -4),
+      pkts("bundle-uri\n", null),
+    ]);
+    expect(filtered(withUris)).toBe(v2("fetch=shallow filter\n").toString());
+    expect(filtered(v2("fetch=shallow packfile-uris\n"))).toBe(v2("fetch=shallow \n").toString());
+  });
+
+  it("leaves version 0 alone", () => {
+    expect(filtered(UPLOAD)).toBe(UPLOAD.toString());
+  });
+});
