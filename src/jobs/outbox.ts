@@ -17,6 +17,7 @@ import {
   releaseMessage,
   type ClaimedMessage,
 } from "../store/outbox.ts";
+import { createLoop, type Loop } from "./loop.ts";
 
 export interface OutboxDependencies {
   readonly db: Database;
@@ -57,22 +58,8 @@ const BATCH = 8;
 /** The longest that one message's failure holds up the others, unless the receiver asks for more. */
 const MAX_REST_MS = 30_000;
 
-export interface OutboxJob {
-  start(): void;
-  /** Lets the sends under way end, and begins no new ones. */
-  stop(): Promise<void>;
-  /** Looks now: call it after a transaction that wrote a message. */
-  wake(): void;
-}
-
-interface Lane {
-  readonly run: () => Promise<void>;
-  running: Promise<void> | null;
-  isWoken: boolean;
-  timer: NodeJS.Timeout | null;
-}
-
-export function createOutboxJob(deps: OutboxDependencies): OutboxJob {
+/** `wake` it after a transaction that wrote a message. `stop` lets the sends under way end. */
+export function createOutboxJob(deps: OutboxDependencies): Loop {
   const timing = { ...TIMING, ...deps.timing };
   const random = deps.random ?? Math.random;
   let isRunning = false;
@@ -130,60 +117,32 @@ export function createOutboxJob(deps: OutboxDependencies): OutboxJob {
   };
 
   const drain = async (notifier: Notifier): Promise<void> => {
-    try {
-      let isMore = true;
-      while (isMore) isMore = isRunning && (await drainBatch(notifier));
-    } catch (error) {
-      // The database is away; what was claimed comes back when its lease ends.
-      deps.log.error({ notifier: notifier.name, error }, "the outbox could not be drained");
-    }
+    let isMore = true;
+    while (isMore) isMore = isRunning && (await drainBatch(notifier));
   };
 
   const expire = async (): Promise<void> => {
-    try {
-      const count = await expireMessages(deps.db, after(-timing.expiry), deps.now());
-      if (count > 0) deps.log.error({ count }, "messages were given up: see outbox.last_error");
-    } catch (error) {
-      deps.log.error({ error }, "old messages of the outbox could not be given up");
-    }
+    const count = await expireMessages(deps.db, after(-timing.expiry), deps.now());
+    if (count > 0) deps.log.error({ count }, "messages were given up: see outbox.last_error");
   };
 
-  const lanes: Lane[] = [...deps.notifiers.map((notifier) => () => drain(notifier)), expire].map((run) => ({
-    run,
-    running: null,
-    isWoken: false,
-    timer: null,
-  }));
-
-  const turn = (lane: Lane): void => {
-    if (!isRunning) return;
-    if (lane.running !== null) {
-      lane.isWoken = true;
-      return;
-    }
-    if (lane.timer !== null) clearTimeout(lane.timer);
-    lane.timer = null;
-    lane.isWoken = false;
-    lane.running = lane.run().finally(() => {
-      lane.running = null;
-      if (lane.isWoken) turn(lane);
-      else if (isRunning) lane.timer = setTimeout(() => turn(lane), timing.poll);
-    });
-  };
+  const lane = (name: string, run: () => Promise<void>): Loop =>
+    createLoop({ name: `outbox ${name}`, everyMs: timing.poll, run, log: deps.log });
+  // A database that is away ends a round with an error; what was claimed comes back when its lease ends.
+  const lanes = deps.notifiers.map((notifier) => lane(notifier.name, () => drain(notifier)));
+  const expiry = lane("expiry", expire);
 
   return {
     start: () => {
       isRunning = true;
-      lanes.forEach(turn);
+      for (const loop of [...lanes, expiry]) loop.start();
     },
-    wake: () => lanes.forEach(turn),
+    wake: () => {
+      for (const loop of lanes) loop.wake();
+    },
     stop: async () => {
       isRunning = false;
-      for (const lane of lanes) {
-        if (lane.timer !== null) clearTimeout(lane.timer);
-        lane.timer = null;
-      }
-      await Promise.all(lanes.map((lane) => lane.running ?? Promise.resolve()));
+      await Promise.all([...lanes, expiry].map((loop) => loop.stop()));
     },
   };
 }

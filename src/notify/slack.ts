@@ -21,8 +21,8 @@ export interface SlackOptions {
   readonly token: string;
   /** A channel's id, or its name with `#`. */
   readonly channel: string;
-  /** Ends in `/api/`; absent: Slack's own. */
-  readonly apiUrl?: string;
+  /** Ends in `/api/`; null: Slack's own. */
+  readonly apiUrl: string | null;
   /** Milliseconds until an unanswered request counts as failed; default 10 s. */
   readonly timeoutMs?: number;
 }
@@ -78,7 +78,7 @@ function toNotifyError(error: unknown, channel: string): NotifyError {
 
 export function createSlackNotifier(options: SlackOptions): Notifier {
   const client = new WebClient(options.token, {
-    ...(options.apiUrl === undefined ? {} : { slackApiUrl: options.apiUrl }),
+    ...(options.apiUrl === null ? {} : { slackApiUrl: options.apiUrl }),
     timeout: options.timeoutMs ?? 10_000,
     retryConfig: { retries: 0 },
     rejectRateLimitedCalls: true,

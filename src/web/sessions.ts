@@ -1,0 +1,114 @@
+/** `/api/v1/sessions` and `/api/v1/exchanges`: the record of what people and Copilot said. */
+import { Hono } from "hono";
+import type { Principal } from "../model/principal.ts";
+import type { Page } from "../store/exchange-filters.ts";
+import { findExchange, listExchanges, type ExchangeRecord } from "../store/exchanges.ts";
+import { findExchangeMessages, findTranscript } from "../store/messages.ts";
+import type { RecordFilter } from "../store/record-filter.ts";
+import { findSession, listSessions, type SessionRecord } from "../store/sessions.ts";
+import { answerList, iso, notFound, type ApiEnv, type RecordDependencies } from "./api/context.ts";
+import { LISTS } from "./api/list-kinds.ts";
+import { mayReadOf, type ReadAccess } from "./read-access.ts";
+
+export const sessionJson = (session: SessionRecord, publicUrl: string) => ({
+  id: session.id,
+  user: session.user,
+  connection: session.connection,
+  client: session.client,
+  title: session.title,
+  started_at: session.startedAt.toISOString(),
+  last_active_at: session.lastActiveAt.toISOString(),
+  exchange_count: session.exchanges,
+  url: `${publicUrl}/sessions/${session.id}`,
+});
+
+const exchangeJson = (exchange: ExchangeRecord) => ({
+  id: exchange.id,
+  session: exchange.sessionId,
+  user: exchange.user,
+  connection: exchange.connection,
+  format: exchange.format,
+  method: exchange.method,
+  path: exchange.path,
+  model: exchange.model,
+  status: exchange.status,
+  http_status: exchange.httpStatus,
+  streamed: exchange.streamed,
+  started_at: exchange.startedAt.toISOString(),
+  first_byte_at: iso(exchange.firstByteAt),
+  finished_at: iso(exchange.finishedAt),
+  request_bytes: exchange.requestBytes,
+  response_bytes: exchange.responseBytes,
+  input_tokens: exchange.inputTokens,
+  output_tokens: exchange.outputTokens,
+  masked: exchange.masked,
+  error: exchange.error,
+});
+
+/** The filter of a person who reads only their own: their id takes the place of whatever user was asked for. */
+export function ownFilter(access: ReadAccess, principal: Principal, filter: RecordFilter): RecordFilter | null {
+  if (access.isAuditor(principal)) return filter;
+  const { user } = filter;
+  const isOther = user !== undefined && user.toLowerCase() !== principal.email.toLowerCase() && user !== principal.id;
+  return isOther ? null : { ...filter, user: principal.id };
+}
+
+const NOTHING: Page<never> = { items: [], next: null };
+
+export function createSessionRoutes({ db, publicUrl, access }: RecordDependencies): Hono<ApiEnv> {
+  const routes = new Hono<ApiEnv>();
+
+  routes.get("/sessions", (c) =>
+    answerList(
+      c,
+      LISTS.sessions,
+      async ({ filter, limit, after }) => {
+        const own = ownFilter(access, c.var.principal, filter);
+        return own === null
+          ? NOTHING
+          : listSessions(db, { ...own, limit, ...(after === null ? {} : { cursor: after }) });
+      },
+      (session) => sessionJson(session, publicUrl),
+    ),
+  );
+
+  routes.get("/sessions/:id", async (c) => {
+    const session = await findSession(db, c.req.param("id"));
+    if (session === null || !mayReadOf(access, c.var.principal, session.principalId)) return notFound(c, "session");
+    const transcript = await findTranscript(db, session.id);
+    return c.json({
+      ...sessionJson(session, publicUrl),
+      transcript: transcript.map((message) => ({
+        exchange: message.exchangeId,
+        direction: message.direction,
+        role: message.role,
+        parts: message.parts,
+        at: message.at.toISOString(),
+        model: message.model,
+        status: message.status,
+      })),
+    });
+  });
+
+  routes.get("/exchanges", (c) =>
+    answerList(
+      c,
+      LISTS.exchanges,
+      async ({ filter, limit, after }) => {
+        const own = ownFilter(access, c.var.principal, filter);
+        return own === null
+          ? NOTHING
+          : listExchanges(db, { ...own, limit, ...(after === null ? {} : { cursor: after }) });
+      },
+      exchangeJson,
+    ),
+  );
+
+  routes.get("/exchanges/:id", async (c) => {
+    const exchange = await findExchange(db, c.req.param("id"));
+    if (exchange === null || !mayReadOf(access, c.var.principal, exchange.principalId)) return notFound(c, "exchange");
+    return c.json({ ...exchangeJson(exchange), ...(await findExchangeMessages(db, exchange.id)) });
+  });
+
+  return routes;
+}
