@@ -1,0 +1,91 @@
+/**
+ * Server-sent events, read from bytes that may be split anywhere.
+ *
+ * ```
+ * event: NAME LF data: TEXT LF … LF (blank line dispatches)
+ * ```
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation (§9.2.6)
+ */
+export interface SseEvent {
+  /** The `event` field; `message` where none was given. */
+  readonly type: string;
+  /** The `data` fields joined by line feeds. */
+  readonly data: string;
+}
+
+/** An event that grows past the limit is given up: what follows in the stream is not read any more. */
+export const SSE_MAX_EVENT = 16 * 1024 * 1024;
+
+export class SseParser {
+  /** True once an event was larger than the limit; the parser then ignores everything. */
+  overflowed = false;
+  readonly #maxEvent: number;
+  // Not fatal: the specification decodes with replacement. It also takes one byte order mark off the start.
+  readonly #decoder = new TextDecoder("utf-8");
+  #line = "";
+  #afterCarriageReturn = false;
+  #type = "";
+  #data: string[] = [];
+  #size = 0;
+
+  /** @param maxEvent the most characters that one event may hold */
+  constructor(maxEvent: number = SSE_MAX_EVENT) {
+    this.#maxEvent = maxEvent;
+  }
+
+  /** The events that these bytes complete, in order. What stands unfinished at the end of a stream is no event (§9.2.6). */
+  push(bytes: Uint8Array): SseEvent[] {
+    const events: SseEvent[] = [];
+    if (this.overflowed) return events;
+    const text = this.#decoder.decode(bytes, { stream: true });
+    let start = 0;
+    for (let at = 0; at < text.length; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code !== LINE_FEED && code !== CARRIAGE_RETURN) {
+        this.#afterCarriageReturn = false;
+        continue;
+      }
+      // CR LF is one line end, also when the two arrive in different chunks.
+      const secondHalf = code === LINE_FEED && this.#afterCarriageReturn;
+      this.#afterCarriageReturn = code === CARRIAGE_RETURN;
+      if (!secondHalf) {
+        const event = this.#takeLine(this.#line + text.slice(start, at));
+        if (event !== null) events.push(event);
+        this.#line = "";
+      }
+      start = at + 1;
+    }
+    this.#line += text.slice(start);
+    if (this.#size + this.#line.length > this.#maxEvent) {
+      this.overflowed = true;
+      this.#line = "";
+      this.#data = [];
+    }
+    return events;
+  }
+
+  #takeLine(line: string): SseEvent | null {
+    if (line === "") return this.#dispatch();
+    const colon = line.indexOf(":");
+    if (colon === 0) return null;
+    const field = colon === -1 ? line : line.slice(0, colon);
+    const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
+    if (field === "event") this.#type = value;
+    if (field === "data") {
+      this.#data.push(value);
+      this.#size += value.length + 1;
+    }
+    return null;
+  }
+
+  #dispatch(): SseEvent | null {
+    const event = this.#data.length === 0 ? null : { type: this.#type || "message", data: this.#data.join("\n") };
+    this.#type = "";
+    this.#data = [];
+    this.#size = 0;
+    return event;
+  }
+}
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;

@@ -1,0 +1,84 @@
+/** Which headers go where. The gateway's own credentials never leave it, and the upstream's never reach a client. */
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import type { CopilotConnection } from "../../model/connection.ts";
+
+/** Of one hop only. @see RFC 9110 §7.6.1, and §6.5 (trailers), §10.1.1 (expect: answered by this server itself) */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "expect",
+];
+/** Where a gateway token may stand. `x-api-key` is Anthropic's place for a key. */
+const CREDENTIALS = ["authorization", "cookie", "sallyport-token", "x-api-key", "api-key"];
+
+const namesIn = (connection: string | undefined): readonly string[] =>
+  (connection ?? "").split(",").map((name) => name.trim().toLowerCase());
+
+export interface UpstreamHeaderOptions {
+  readonly connection: CopilotConnection;
+  /** The person was known by this very `Authorization` header: it holds a gateway credential and stays here. */
+  readonly authorizationIsOurs: boolean;
+  readonly host: string;
+  readonly bodyBytes: number | null;
+}
+
+export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamHeaderOptions): OutgoingHttpHeaders {
+  const { credential } = options.connection;
+  const kept =
+    credential.kind === "passthrough"
+      ? CREDENTIALS.filter(
+          (name) => name !== "sallyport-token" && (name !== "authorization" || !options.authorizationIsOurs),
+        )
+      : [];
+  const dropped = new Set([
+    ...HOP_BY_HOP,
+    ...namesIn(headers.connection),
+    ...CREDENTIALS.filter((name) => !kept.includes(name)),
+    "host",
+    "content-length",
+    "accept-encoding",
+  ]);
+  const outgoing: OutgoingHttpHeaders = { host: options.host };
+  for (const [name, value] of Object.entries(headers)) if (!dropped.has(name)) outgoing[name] = value;
+  // The recorder has to read the answer, and the client takes plain bytes whatever else it offers (RFC 9110 §12.5.3).
+  outgoing["accept-encoding"] = "identity";
+  if (options.bodyBytes !== null) outgoing["content-length"] = options.bodyBytes;
+  if (credential.kind === "bearer") outgoing["authorization"] = `Bearer ${credential.token}`;
+  if (credential.kind === "basic") {
+    const pair = Buffer.from(`${credential.username}:${credential.password}`).toString("base64");
+    outgoing["authorization"] = `Basic ${pair}`;
+  }
+  return outgoing;
+}
+
+/** The header in which clients look for the id that they show to people. */
+export const REQUEST_ID = "x-github-request-id";
+
+/**
+ * The answer's headers as a flat list (name, value, …), in the upstream's own order and spelling.
+ * Under a shared credential its cookies stay here: they would hand the credential's session to one person.
+ */
+export function clientHeaders(
+  rawHeaders: readonly string[],
+  options: { readonly recordId: string; readonly connection: CopilotConnection; readonly drop?: readonly string[] },
+): string[] {
+  const pairs: [string, string][] = [];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) pairs.push([rawHeaders[at] ?? "", rawHeaders[at + 1] ?? ""]);
+  const named = pairs.filter(([name]) => name.toLowerCase() === "connection").flatMap(([, value]) => namesIn(value));
+  const dropped = new Set([
+    ...HOP_BY_HOP,
+    ...named,
+    ...(options.connection.credential.kind === "passthrough" ? [] : ["set-cookie"]),
+    ...(options.drop ?? []),
+    REQUEST_ID,
+  ]);
+  const kept = pairs.filter(([name]) => !dropped.has(name.toLowerCase()));
+  return [...kept.flat(), REQUEST_ID, options.recordId];
+}

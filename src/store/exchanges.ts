@@ -1,0 +1,181 @@
+/** One Copilot request and its answer: begun before the upstream is contacted, finished when the answer has ended. */
+import { and, desc, eq, exists, gte, lt, or, sql, type SQL } from "drizzle-orm";
+import type { ExchangeStatus, WireFormat } from "../model/exchange.ts";
+import { isId } from "../model/id.ts";
+import type { Queryable } from "./database.ts";
+import { containsText, type Page } from "./exchange-filters.ts";
+import { exchangeMessages, exchanges, messages, principals } from "./schema.ts";
+
+/** All texts are masked by the caller. */
+export interface NewExchange {
+  readonly id: string;
+  readonly sessionId: string;
+  readonly principalId: string;
+  readonly connection: string;
+  readonly format: WireFormat;
+  readonly method: string;
+  /** Below the connection, without query and tokens. */
+  readonly path: string;
+  readonly model: string | null;
+  readonly interaction: string | null;
+  readonly agentTask: string | null;
+  readonly parentAgent: string | null;
+  readonly initiator: string | null;
+  readonly userAgent: string;
+  readonly status: ExchangeStatus;
+  readonly streamed: boolean | null;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+  readonly httpStatus: number | null;
+  readonly requestBytes: number;
+  readonly masked: Readonly<Record<string, number>>;
+  readonly error: string | null;
+}
+
+export async function insertExchange(db: Queryable, exchange: NewExchange): Promise<void> {
+  await db.insert(exchanges).values(exchange);
+}
+
+export interface ExchangeOutcome {
+  readonly status: Exclude<ExchangeStatus, "open">;
+  readonly httpStatus: number | null;
+  /** The model that answered, where the answer says so. */
+  readonly model: string | null;
+  readonly firstByteAt: Date | null;
+  readonly finishedAt: Date;
+  readonly responseBytes: number;
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly upstreamRequestId: string | null;
+  /** All masked places of the exchange, those of the request included. */
+  readonly masked: Readonly<Record<string, number>>;
+  readonly error: string | null;
+}
+
+const ABANDONED = "The gateway stopped while this answer was streaming; how it ended is not known.";
+
+/**
+ * Closes an open exchange. One that {@link closeAbandonedExchanges} closed too early (its answer streamed on) is put right.
+ * @returns false where it was finished before
+ */
+export async function finishExchange(db: Queryable, id: string, outcome: ExchangeOutcome): Promise<boolean> {
+  const { model, ...values } = outcome;
+  const rows = await db
+    .update(exchanges)
+    .set({ ...values, model: sql`coalesce(${exchanges.model}, ${model})` })
+    .where(and(eq(exchanges.id, id), or(eq(exchanges.status, "open"), eq(exchanges.error, ABANDONED))))
+    .returning({ id: exchanges.id });
+  return rows.length > 0;
+}
+
+/** Closes what a gateway that was killed left open and that began before the given time. @returns how many */
+export async function closeAbandonedExchanges(db: Queryable, before: Date): Promise<number> {
+  const rows = await db
+    .update(exchanges)
+    .set({ status: "truncated", error: ABANDONED })
+    .where(and(eq(exchanges.status, "open"), lt(exchanges.startedAt, before)))
+    .returning({ id: exchanges.id });
+  return rows.length;
+}
+
+export interface ExchangeRecord extends NewExchange {
+  readonly user: string;
+  readonly firstByteAt: Date | null;
+  readonly responseBytes: number;
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly upstreamRequestId: string | null;
+}
+
+export interface ExchangeFilter {
+  /** An e-mail address (without case) or a principal's id. */
+  readonly user?: string;
+  readonly session?: string;
+  readonly since?: Date;
+  readonly until?: Date;
+  readonly connection?: string;
+  readonly status?: string;
+  readonly model?: string;
+  /** Text in any of its messages. */
+  readonly q?: string;
+  readonly cursor?: string;
+  /** 1..200; 50 by default. */
+  readonly limit?: number;
+}
+
+const columns = {
+  id: exchanges.id,
+  sessionId: exchanges.sessionId,
+  principalId: exchanges.principalId,
+  user: principals.email,
+  connection: exchanges.connection,
+  format: exchanges.format,
+  method: exchanges.method,
+  path: exchanges.path,
+  model: exchanges.model,
+  interaction: exchanges.interaction,
+  agentTask: exchanges.agentTask,
+  parentAgent: exchanges.parentAgent,
+  initiator: exchanges.initiator,
+  userAgent: exchanges.userAgent,
+  status: exchanges.status,
+  httpStatus: exchanges.httpStatus,
+  streamed: exchanges.streamed,
+  startedAt: exchanges.startedAt,
+  firstByteAt: exchanges.firstByteAt,
+  finishedAt: exchanges.finishedAt,
+  requestBytes: exchanges.requestBytes,
+  responseBytes: exchanges.responseBytes,
+  inputTokens: exchanges.inputTokens,
+  outputTokens: exchanges.outputTokens,
+  upstreamRequestId: exchanges.upstreamRequestId,
+  masked: exchanges.masked,
+  error: exchanges.error,
+};
+
+export async function findExchange(db: Queryable, id: string): Promise<ExchangeRecord | null> {
+  if (!isId(id)) return null;
+  const [row] = await db
+    .select(columns)
+    .from(exchanges)
+    .innerJoin(principals, eq(principals.id, exchanges.principalId))
+    .where(eq(exchanges.id, id));
+  return row ?? null;
+}
+
+/** Exchanges, the newest first (ids are time-ordered). The cursor is the last id of a page. */
+export async function listExchanges(db: Queryable, filter: ExchangeFilter): Promise<Page<ExchangeRecord>> {
+  const limit = Math.min(Math.max(filter.limit ?? 50, 1), 200);
+  const rows = await db
+    .select(columns)
+    .from(exchanges)
+    .innerJoin(principals, eq(principals.id, exchanges.principalId))
+    .where(and(...conditions(db, filter)))
+    .orderBy(desc(exchanges.id))
+    .limit(limit + 1);
+  const items = rows.slice(0, limit);
+  return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null };
+}
+
+function conditions(db: Queryable, filter: ExchangeFilter): (SQL | undefined)[] {
+  const { user, session, since, until, connection, status, model, q, cursor } = filter;
+  const never = sql`false`;
+  return [
+    user && (isId(user) ? eq(exchanges.principalId, user) : sql`lower(${principals.email}) = lower(${user})`),
+    session && (isId(session) ? eq(exchanges.sessionId, session) : never),
+    since && gte(exchanges.startedAt, since),
+    until && lt(exchanges.startedAt, until),
+    connection && eq(exchanges.connection, connection),
+    status && sql`${exchanges.status} = ${status}`,
+    model && eq(exchanges.model, model),
+    q &&
+      exists(
+        db
+          .select({ one: sql`1` })
+          .from(exchangeMessages)
+          .innerJoin(messages, eq(messages.id, exchangeMessages.messageId))
+          .where(and(eq(exchangeMessages.exchangeId, exchanges.id), containsText(messages.parts, q))),
+      ),
+    cursor && (isId(cursor) ? lt(exchanges.id, cursor) : undefined),
+  ].map((condition) => (typeof condition === "object" ? condition : undefined));
+}

@@ -1,0 +1,170 @@
+/** Conversations of people with Copilot. */
+import { and, desc, eq, exists, gte, ilike, lt, not, or, sql, type SQL } from "drizzle-orm";
+import { isId } from "../model/id.ts";
+import type { Queryable } from "./database.ts";
+import { containsText, decodeCursor, encodeCursor, type Page } from "./exchange-filters.ts";
+import { commits, commitSessions, exchanges, messages, principals, sessions } from "./schema.ts";
+
+export interface NewSession {
+  readonly id: string;
+  readonly principalId: string;
+  readonly connection: string;
+  readonly client: string;
+  readonly clientKey: string;
+  /** Masked. */
+  readonly title: string | null;
+  readonly at: Date;
+}
+
+/**
+ * Opens the session, or touches the one that this person has under this key.
+ * @returns the session's id. Its row stays locked until the transaction ends: exchanges of one session are recorded one by one.
+ */
+export async function upsertSession(db: Queryable, session: NewSession): Promise<string> {
+  const { at, ...values } = session;
+  const [row] = await db
+    .insert(sessions)
+    .values({ ...values, startedAt: at, lastActiveAt: at })
+    .onConflictDoUpdate({
+      target: [sessions.principalId, sessions.connection, sessions.clientKey],
+      set: {
+        lastActiveAt: sql`greatest(${sessions.lastActiveAt}, excluded.last_active_at)`,
+        title: sql`coalesce(${sessions.title}, excluded.title)`,
+      },
+    })
+    .returning({ id: sessions.id });
+  return (row as { id: string }).id;
+}
+
+export interface SessionRecord {
+  readonly id: string;
+  readonly principalId: string;
+  readonly user: string;
+  readonly connection: string;
+  readonly client: string;
+  readonly clientKey: string;
+  readonly title: string | null;
+  readonly startedAt: Date;
+  readonly lastActiveAt: Date;
+  readonly exchanges: number;
+}
+
+export interface SessionFilter {
+  /** An e-mail address (without case) or a principal's id. */
+  readonly user?: string;
+  readonly since?: Date;
+  readonly until?: Date;
+  readonly connection?: string;
+  readonly client?: string;
+  /** Sessions with at least one exchange in this status. */
+  readonly status?: string;
+  /** Sessions that a commit of this repository was linked to. */
+  readonly repository?: string;
+  /** Sessions that this commit was linked to. */
+  readonly sha?: string;
+  /** Text in the title or in any message. */
+  readonly q?: string;
+  readonly cursor?: string;
+  /** 1..200; 50 by default. */
+  readonly limit?: number;
+}
+
+const columns = {
+  id: sessions.id,
+  principalId: sessions.principalId,
+  user: principals.email,
+  connection: sessions.connection,
+  client: sessions.client,
+  clientKey: sessions.clientKey,
+  title: sessions.title,
+  startedAt: sessions.startedAt,
+  lastActiveAt: sessions.lastActiveAt,
+  exchanges: sql<number>`(select count(*)::int from ${exchanges} e where e.session_id = ${sessions.id})`,
+};
+
+export async function findSession(db: Queryable, id: string): Promise<SessionRecord | null> {
+  if (!isId(id)) return null;
+  const [row] = await db
+    .select(columns)
+    .from(sessions)
+    .innerJoin(principals, eq(principals.id, sessions.principalId))
+    .where(eq(sessions.id, id));
+  return row ?? null;
+}
+
+/** The person's own session under the client's conversation id (a commit's `Copilot-Session` trailer quotes it), the newest first. */
+export async function findSessionByClientKey(
+  db: Queryable,
+  principalId: string,
+  clientKey: string,
+): Promise<SessionRecord | null> {
+  const [row] = await db
+    .select(columns)
+    .from(sessions)
+    .innerJoin(principals, eq(principals.id, sessions.principalId))
+    .where(and(eq(sessions.principalId, principalId), eq(sessions.clientKey, clientKey)))
+    .orderBy(desc(sessions.lastActiveAt))
+    .limit(1);
+  return row ?? null;
+}
+
+/** Conversations, the latest activity first. What no conversation belongs to (model lists, refused paths) is not among them. */
+export async function listSessions(db: Queryable, filter: SessionFilter): Promise<Page<SessionRecord>> {
+  const limit = Math.min(Math.max(filter.limit ?? 50, 1), 200);
+  const rows = await db
+    .select(columns)
+    .from(sessions)
+    .innerJoin(principals, eq(principals.id, sessions.principalId))
+    .where(and(not(ilike(sessions.clientKey, "none:%")), ...conditions(db, filter)))
+    .orderBy(desc(sessions.lastActiveAt), desc(sessions.id))
+    .limit(limit + 1);
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  const next = rows.length > limit && last !== undefined ? encodeCursor(last.lastActiveAt, last.id) : null;
+  return { items, next };
+}
+
+function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
+  const { user, since, until, connection, client, status, repository, sha, q } = filter;
+  const cursor = filter.cursor === undefined ? null : decodeCursor(filter.cursor);
+  return [
+    user && (isId(user) ? eq(sessions.principalId, user) : sql`lower(${principals.email}) = lower(${user})`),
+    since && gte(sessions.lastActiveAt, since),
+    until && lt(sessions.startedAt, until),
+    connection && eq(sessions.connection, connection),
+    client && eq(sessions.client, client),
+    status &&
+      exists(
+        db
+          .select({ one: sql`1` })
+          .from(exchanges)
+          .where(and(eq(exchanges.sessionId, sessions.id), sql`${exchanges.status} = ${status}`)),
+      ),
+    (repository !== undefined || sha !== undefined) &&
+      exists(
+        db
+          .select({ one: sql`1` })
+          .from(commitSessions)
+          .innerJoin(commits, and(eq(commits.pushId, commitSessions.pushId), eq(commits.oid, commitSessions.oid)))
+          .where(
+            and(
+              eq(commitSessions.sessionId, sessions.id),
+              repository === undefined ? undefined : eq(commits.repository, repository),
+              sha === undefined ? undefined : eq(commits.oid, sha.toLowerCase()),
+            ),
+          ),
+      ),
+    q &&
+      or(
+        containsText(sessions.title, q),
+        exists(
+          db
+            .select({ one: sql`1` })
+            .from(messages)
+            .where(and(eq(messages.sessionId, sessions.id), containsText(messages.parts, q))),
+        ),
+      ),
+    cursor &&
+      sql`(${sessions.lastActiveAt}, ${sessions.id}) < (${cursor.at.toISOString()}::timestamptz, ${cursor.id}::uuid)`,
+  ].map((condition) => (typeof condition === "object" && condition !== null ? condition : undefined));
+}

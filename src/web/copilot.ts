@@ -1,0 +1,152 @@
+/**
+ * `/copilot/<connection>/…` and `/u/<token>/copilot/<connection>/…`: who asks, for which connection, which path. What follows is
+ * `flows/exchange.ts`. Works on Node's own request and response, because web streams are too slow for token streams.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { err, ok, type Result } from "../errors.ts";
+import type { ExchangeFlow } from "../flows/exchange.ts";
+import type { CopilotConnection } from "../model/connection.ts";
+import { escapeLine } from "../model/printable.ts";
+import type { Audience, Principal } from "../model/principal.ts";
+import { isNamed } from "../model/who.ts";
+
+/** Knows the person behind a credential; the path token counts first where there is one. */
+export type Authenticate = (
+  headers: IncomingHttpHeaders,
+  pathToken: string | null,
+  audience: Audience,
+) => Promise<Result<Principal, { readonly reason: string; readonly message: string }>>;
+
+export interface CopilotDependencies {
+  readonly connections: readonly CopilotConnection[];
+  readonly authenticate: Authenticate;
+  readonly exchanges: ExchangeFlow;
+}
+
+/** What a request target below `/copilot/` says, as sent and undecoded. */
+export interface CopilotTarget {
+  readonly token: string | null;
+  readonly connection: string;
+  /** Beginning with `/`; without the query. */
+  readonly path: string;
+  /** With its `?`; empty where there is none. */
+  readonly query: string;
+}
+
+interface Failure {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Whether this handler answers a request target (`request.url`). */
+export const isCopilotTarget = (target: string): boolean => /^(?:\/u\/[^/?]*)?\/copilot(?:[/?]|$)/.test(target);
+
+/**
+ * Takes a request target apart without decoding it: what the gateway checks has to be what the upstream reads. Encoded slashes, dot segments
+ * and empty segments could mean one path here and another there, and are refused.
+ */
+export function parseCopilotTarget(target: string): Result<CopilotTarget, Failure> {
+  const malformed = (what: string) =>
+    err({
+      status: 400,
+      code: "request_malformed",
+      message: `The path ${what}. Send it as <gateway>/copilot/<connection>/<path>.`,
+    });
+  const [path = "", ...rest] = target.split("?");
+  const query = rest.length === 0 ? "" : `?${rest.join("?")}`;
+  if (/[\\#]|[^\x21-\x7e]/.test(target)) return malformed("holds a character that has no place in a URL");
+  const segments = path.split("/").slice(1);
+  for (const segment of segments) {
+    const plain = decodeSegment(segment);
+    if (plain === null) return malformed("holds a broken percent escape");
+    if (plain === "") return malformed("holds an empty segment (two slashes in a row, or one at its end)");
+    if (plain === "." || plain === "..") return malformed("holds a dot segment");
+    if (/[/\\]|\p{Cc}/u.test(plain)) return malformed("holds an encoded slash or control character");
+  }
+  const token = segments[0] === "u" ? (segments[1] ?? null) : null;
+  const [root, connection, ...below] = token === null ? segments : segments.slice(2);
+  if (root !== "copilot" || connection === undefined) return malformed("names no connection");
+  return ok({ token, connection, path: `/${below.join("/")}`, query });
+}
+
+const decodeSegment = (segment: string): string | null => {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return null;
+  }
+};
+
+/** @returns the handler for every target that {@link isCopilotTarget} names; `target` is `request.url` as it came */
+export function createCopilotHandler(
+  deps: CopilotDependencies,
+): (request: IncomingMessage, response: ServerResponse, target?: string) => Promise<void> {
+  const connections = new Map(deps.connections.map((connection) => [connection.name, connection]));
+
+  return async (request, response, target = request.url ?? "") => {
+    const parsed = parseCopilotTarget(target);
+    if (!parsed.ok) return sendFailure(response, parsed.error);
+    const { token, path, query } = parsed.value;
+
+    // First the person: without one, nobody learns which connections exist.
+    const person = await authenticateOrFail(deps.authenticate, request.headers, token);
+    if (!person.ok) return sendFailure(response, person.error);
+    const principal = person.value;
+
+    const connection = connections.get(parsed.value.connection);
+    if (connection === undefined) return sendFailure(response, unknownConnection(parsed.value.connection));
+    if (!isNamed(principal, connection.allow)) return sendFailure(response, notAllowed(connection, principal));
+
+    // Where the path or its own header names the person, `Authorization` may be meant for the upstream.
+    const authorizationIsOurs = token === null && request.headers["sallyport-token"] === undefined;
+    await deps.exchanges.run({ principal, connection, path, query, authorizationIsOurs, request, response });
+  };
+}
+
+async function authenticateOrFail(
+  authenticate: Authenticate,
+  headers: IncomingHttpHeaders,
+  token: string | null,
+): Promise<Result<Principal, Failure>> {
+  let person: Awaited<ReturnType<Authenticate>>;
+  try {
+    person = await authenticate(headers, token, "copilot");
+  } catch {
+    // Whether the token is good cannot be known just now: nobody is let in, and nobody's client is told that its token is bad.
+    return err({
+      status: 503,
+      code: "database_unavailable",
+      message:
+        "The gateway cannot check who you are just now, because its database does not answer. Try again in a moment.",
+    });
+  }
+  if (person.ok) return person;
+  const how =
+    "Get a token for this gateway (its page /connect, or `npx sallyport token create --user YOU --for copilot` by whoever runs it) and send it as `Authorization: Bearer TOKEN`.";
+  return err({ status: 401, code: "unauthenticated", message: `${person.error.message} ${how}` });
+}
+
+const unknownConnection = (name: string): Failure => ({
+  status: 404,
+  code: "not_found",
+  message: `This gateway has no Copilot connection named ${escapeLine(name, 60)}. Check the address in your client's settings.`,
+});
+
+const notAllowed = (connection: CopilotConnection, principal: Principal): Failure => ({
+  status: 403,
+  code: "forbidden",
+  message: `${escapeLine(principal.email, 100)} may not use the Copilot connection ${connection.name}: none of your groups is on its list. Ask whoever runs this gateway.`,
+});
+
+function sendFailure(response: ServerResponse, { status, code, message }: Failure): void {
+  const body = JSON.stringify({ error: { message, code } });
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    ...(status === 401 ? { "www-authenticate": 'Bearer realm="Sallyport"' } : {}),
+    // The request's body was not read.
+    ...(response.req.method === "GET" ? {} : { connection: "close" }),
+  });
+  response.end(body);
+}
