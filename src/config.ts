@@ -41,6 +41,10 @@ export interface Config {
   readonly policyVersion: string;
   /** There is no identity provider in this version: people are known by gateway tokens. */
   readonly identity: null;
+  /** Group names, `user:EMAIL` or `*`: who may read everything that is recorded. Empty: nobody beyond what is their own. */
+  readonly auditors: readonly string[];
+  /** The process's environment, for children (git); holds secrets, so children take from it by name. */
+  readonly environment: Environment;
   /** The files it was read from, as shown to people. */
   readonly sources: readonly string[];
 }
@@ -94,6 +98,8 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       key,
       policyVersion: policyVersion(parsed.pushes, rules.sources),
       identity: null,
+      auditors: parsed.auditors,
+      environment: { ...input.env },
       sources: read.files.map(({ name }) => name),
     }),
   );

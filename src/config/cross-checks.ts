@@ -1,7 +1,7 @@
 /** What is right by itself and wrong beside something else. Each check looks at the parts that could be read. */
 import type { ConfigDocument } from "./document.ts";
 import { parseKey } from "./key.ts";
-import { findNearest, type ConfigMistake } from "./mistake.ts";
+import { findNearest, valueAt, type ConfigMistake } from "./mistake.ts";
 import type { ConfigParts } from "./schema.ts";
 import type { Secrets } from "./secret-source.ts";
 import { DEFAULT_LISTEN, isLoopback, type ListenAddress } from "./values.ts";
@@ -23,30 +23,28 @@ export const checkAcrossKeys = ({ document, parts, secrets, envListen }: Subject
 ];
 
 /** What the schema knows and this version cannot do is refused: an operator must not believe that it is on. */
-function unavailableMistakes(document: ConfigDocument): ConfigMistake[] {
-  const { identity, tls } = document.value;
-  const hasOidc = typeof identity === "object" && identity !== null && Object.hasOwn(identity, "oidc");
-  return [
-    ...(hasOidc
-      ? [
-          document.mistake(
-            ["identity", "oidc"],
-            "sign-in by an identity provider is not available in this version; take it out and use gateway tokens",
-            "key",
-          ),
-        ]
-      : []),
-    ...(tls === undefined
-      ? []
-      : [
-          document.mistake(
-            ["tls"],
-            "TLS is not available in this version; take it out and put a TLS proxy in front",
-            "key",
-          ),
-        ]),
-  ];
-}
+const UNAVAILABLE = [
+  {
+    path: ["identity", "oidc"],
+    is: (value: unknown) => value !== undefined,
+    message: "sign-in by an identity provider is not available in this version; take it out and use gateway tokens",
+  },
+  {
+    path: ["tls"],
+    is: (value: unknown) => value !== undefined,
+    message: "TLS is not available in this version; take it out and put a TLS proxy in front",
+  },
+  {
+    path: ["recording", "mask"],
+    is: (value: unknown) => value === "sent",
+    message: "masking what is sent to the model is not available in this version; set it to stored",
+  },
+] as const;
+
+const unavailableMistakes = (document: ConfigDocument): ConfigMistake[] =>
+  UNAVAILABLE.filter(({ path, is }) => is(valueAt(document.value, path))).map(({ path, message }) =>
+    document.mistake(path, message, "key"),
+  );
 
 function listenMistakes(document: ConfigDocument, parts: ConfigParts, fromEnv: ListenAddress | null): ConfigMistake[] {
   const listen = fromEnv ?? parts.listen ?? DEFAULT_LISTEN;

@@ -1,6 +1,6 @@
 /** What the schema says against a value, in the words of the person who wrote it. */
 import type { z } from "zod";
-import { findNearest, type ConfigMistake, type DocumentPath } from "./mistake.ts";
+import { findNearest, valueAt, type ConfigMistake, type DocumentPath } from "./mistake.ts";
 import type { ConfigDocument } from "./document.ts";
 import { configJsonSchema } from "./schema.ts";
 
@@ -100,15 +100,6 @@ const EXPECTED: Readonly<Record<string, string>> = {
 };
 
 const expected = (type: string): string => EXPECTED[type] ?? `expected ${type}`;
-
-function valueAt(value: unknown, path: DocumentPath): unknown {
-  let at = value;
-  for (const part of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
-    at = (at as Record<string | number, unknown>)[part];
-  }
-  return at;
-}
 
 /** The keys that the schema knows at a place, over all forms that the place may have. */
 function knownKeys(path: DocumentPath): readonly string[] {

@@ -22,7 +22,10 @@ export async function openKey(dataDir: string): Promise<Uint8Array> {
     const message = `The key could not be written to ${path}; check that the directory's owner runs this and that the disk has space.`;
     throw new GatewayError("storage_failed", message, { cause });
   }
-  return readKey(path);
+  const key = await readKey(path);
+  if (key === null)
+    throw new GatewayError("storage_failed", `The key in ${path} went away while it was read; start again.`);
+  return key;
 }
 
 async function createKey(path: string): Promise<void> {
@@ -44,13 +47,18 @@ async function createKey(path: string): Promise<void> {
   }
 }
 
-async function readKey(path: string): Promise<Uint8Array> {
+/**
+ * The key in a file that {@link openKey} made; null where there is none.
+ * @throws GatewayError `storage_failed`, `config_invalid`
+ */
+export async function readKey(path: string): Promise<Uint8Array | null> {
   let text: string;
   let mode: number;
   try {
     text = await readFile(path, "utf8");
     mode = (await stat(path)).mode;
   } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
     throw new GatewayError("storage_failed", `The key in ${path} cannot be read by the user who runs this.`, { cause });
   }
   if ((mode & 0o077) !== 0) {

@@ -18,6 +18,16 @@ export type DocumentPath = readonly (string | number)[];
 export const formatPath = (path: DocumentPath): string =>
   path.map((part, at) => (typeof part === "number" ? `[${part}]` : at === 0 ? part : `.${part}`)).join("");
 
+/** What stands at a place; undefined where nothing does. */
+export function valueAt(value: unknown, path: DocumentPath): unknown {
+  let at = value;
+  for (const part of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
+    at = (at as Record<string | number, unknown>)[part];
+  }
+  return at;
+}
+
 /** `file:line:column: path: message`, one line, as compilers and editors have it. */
 export function formatMistake({ file, line, column, path, message }: ConfigMistake): string {
   const place = line === null ? file : `${file}:${line}:${column ?? 1}`;
@@ -28,7 +38,7 @@ export function formatMistake({ file, line, column, path, message }: ConfigMista
 export function findNearest(word: string, known: readonly string[]): string | null {
   const [best] = known
     .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, distance }) => distance <= Math.max(1, Math.floor(candidate.length / 3)))
+    .filter(({ candidate, distance }) => distance <= Math.ceil(candidate.length / 3))
     .sort((a, b) => a.distance - b.distance);
   return best?.candidate ?? null;
 }

@@ -138,6 +138,10 @@ export const configSchema = z.strictObject({
     })
     .default({ mask: "stored", keep: 400 * 86_400_000 }),
   notify: z.array(notifierSchema).default([]),
+  auditors: z
+    .array(personNameSchema)
+    .default([])
+    .describe('Who may read everything that is recorded: group names, user:EMAIL, or "*". Absent: nobody.'),
   keys: z
     .strictObject({
       fingerprint: secretSchema

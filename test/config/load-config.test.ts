@@ -20,10 +20,11 @@ connections:
 pushes:
   - repositories: ["code/**"]
     protect: [{ refs: [refs/heads/main], approvers: [release], wait: 0s }]
-recording: { mask: sent, keep: 30d }
+recording: { mask: stored, keep: 30d }
 notify:
   - { kind: slack, token: { env: SLACK }, channel: "#pushes", apiUrl: http://127.0.0.1:1/api }
   - { kind: webhook, url: "https://hook.example.com/x?y=1", secret: { env: HOOK } }
+auditors: [audit]
 keys: { fingerprint: { env: KEY } }
 `;
 const KEY = "ab".repeat(32);
@@ -88,7 +89,7 @@ describe("loadConfig", () => {
       ]),
       pushes: [expect.objectContaining({ repositories: ["code/**"], refuse: ["force-push", "delete"] })],
       secretRules: [{ name: "./rules/ours.yaml", text: "rules: []\n" }],
-      recording: { mask: "sent", keepMs: 30 * 86_400_000 },
+      recording: { mask: "stored", keepMs: 30 * 86_400_000 },
       notify: [
         { kind: "slack", name: "slack", token: "xoxb-1", channel: "#pushes", apiUrl: "http://127.0.0.1:1/api/" },
         { kind: "webhook", name: "webhook", url: "https://hook.example.com/x?y=1", secret: "hook" },
@@ -96,6 +97,8 @@ describe("loadConfig", () => {
       key: Uint8Array.from(Buffer.from(KEY, "hex")),
       policyVersion: expect.stringMatching(/^[0-9a-f]{64}$/),
       identity: null,
+      auditors: ["audit"],
+      environment: given.env,
       sources: ["config.yaml"],
     });
   });

@@ -130,6 +130,11 @@ notify:
       "identity.oidc: sign-in by an identity provider is not available in this version",
     ],
     ["TLS, which this version has not", "tls: { cert: a, key: b }", "TLS is not available in this version"],
+    [
+      "masking on the way out, which this version has not",
+      "recording: { mask: sent }",
+      "config.yaml:2:14: recording.mask: masking what is sent",
+    ],
     ["a prototype for a key", "__proto__: { listen: x }", "__proto__: unknown key"],
     ["a merge key, which YAML 1.2 has not", "recording: { <<: { mask: sent } }", "recording.<<: unknown key"],
   ])("%s", async (_, text, expected, whole?: string) => {

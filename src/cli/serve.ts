@@ -1,0 +1,82 @@
+import { openConfig, type Config } from "../config.ts";
+import { createLogger } from "../log.ts";
+import { createScanner } from "../secrets/scanner.ts";
+import type { Command, CommandIo } from "./command.ts";
+import { loadConfigOrTell, readRules, tellMistakes } from "./load-config.ts";
+import { configOption, parseOptions } from "./parse-options.ts";
+import { removePidFile, writePidFile } from "./pid-file.ts";
+import { readVersion } from "./version.ts";
+
+export const serve: Command = {
+  help: `Usage: sallyport serve [--config FILE|DIR]…
+
+Runs the gateway until it is told to stop (SIGINT, SIGTERM). Its process id is in gateway.pid in the data directory.
+The log goes to stderr: JSON lines, or short ones on a terminal.
+
+  --config FILE|DIR   instead of SALLYPORT_CONFIG or the default in policies/; of a directory, all *.yaml in
+                      order of their names; may be given several times
+
+Environment:
+  SALLYPORT_CONFIG      a file or directory of configuration
+  SALLYPORT_LISTEN      host:port; wins over the configuration's
+  SALLYPORT_PUBLIC_URL  how people reach it; wins over the configuration's
+  SALLYPORT_DATA        the data directory (default .sallyport)
+  DATABASE_URL          a PostgreSQL (15 or later); absent: an embedded one in the data directory
+`,
+  async run(args, io) {
+    const { values } = parseOptions(args, configOption);
+    const loaded = await loadConfigOrTell(values.config ?? [], io, io.stderr);
+    if (loaded === null) return 1;
+    // Their examples are run by `check` and by the tests; here they would only make the start slower.
+    const { rules, mistakes } = readRules(loaded.secretRules, { examples: false });
+    if (mistakes.length > 0) {
+      tellMistakes(mistakes, io.stderr);
+      return 1;
+    }
+    const config = await openConfig(loaded);
+    const scanner = createScanner(rules, config.key);
+    const log = createLogger({ stream: io.stderr, mask: (text) => scanner.mask(text).text });
+    const { startGateway } = await import("../gateway.ts");
+    const gateway = await startGateway({ config, scanner, environment: io.env, version: await readVersion(), log });
+    try {
+      await writePidFile(config.dataDir, io.pid);
+      io.stdout.write(renderBanner(config, gateway.address));
+      await untilStopped(io);
+    } finally {
+      await gateway.close();
+      await removePidFile(config.dataDir, io.pid);
+    }
+    return 0;
+  },
+};
+
+const untilStopped = ({ stop }: CommandIo): Promise<void> =>
+  new Promise((resolve) => {
+    if (stop.aborted) resolve();
+    else stop.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+/** What a newcomer needs next. */
+export function renderBanner(config: Config, address: string): string {
+  const listening = /^https?:/.test(address) ? address : `http://${address}`;
+  // Port 0 is known only now.
+  const publicUrl = config.publicUrl.endsWith(":0") ? listening : config.publicUrl;
+  const connections = [...config.connections.values()];
+  const git = connections.find(({ kind }) => kind === "git");
+  const copilot = connections.find(({ kind }) => kind === "copilot");
+  const lines: readonly (readonly [string, string])[] = [
+    ["listens on", listening],
+    ...(publicUrl === listening ? [] : [["reached as", publicUrl] as const]),
+    ["pages", `${publicUrl}/`],
+    ["configuration", `${config.sources.join(", ")}   (checked by: npx sallyport check)`],
+    ["data", config.dataDir],
+    ["a token", "npx sallyport token create --user you@example.com --groups release"],
+    ...(git === undefined ? [] : [["git remote", `${publicUrl}/git/${git.name}/<path>.git`] as const]),
+    ...(copilot === undefined ? [] : [["Copilot", `${publicUrl}/copilot/${copilot.name}`] as const]),
+    ...(connections.length === 0
+      ? [["connections", "none yet: name what to stand in front of in the configuration"] as const]
+      : []),
+    ["every client", "npx sallyport setup"],
+  ];
+  return `Sallyport is ready.\n${lines.map(([name, value]) => `  ${name.padEnd(14)}${value}\n`).join("")}`;
+}

@@ -1,0 +1,197 @@
+import { GATEWAY_ISSUER, type Audience } from "../model/principal.ts";
+import { parseDuration } from "../model/duration.ts";
+import { escapeLine } from "../model/printable.ts";
+import { hashToken, mintToken } from "../identity/tokens.ts";
+import type { DatabaseHandle } from "../store/database.ts";
+import { openStore } from "../store/open.ts";
+import { upsertPrincipal } from "../store/principals.ts";
+import { insertToken, listTokens, revokeToken, type TokenWithPrincipal } from "../store/tokens.ts";
+import { UsageError, type Command, type CommandIo, type ExitCode } from "./command.ts";
+import { loadConfigOrTell } from "./load-config.ts";
+import { configOption, parseOptions } from "./parse-options.ts";
+
+const AUDIENCES: readonly Audience[] = ["git", "copilot", "api"];
+
+export const token: Command = {
+  help: `Usage: sallyport token create --user EMAIL [--groups a,b] [--for git,copilot,api] [--name N] [--expires 30d]
+       sallyport token list
+       sallyport token revoke ID|NAME
+
+Gateway tokens say who somebody is: as the password for git, as the token of a Copilot client, at the sign-in of the
+pages. All of it works while a gateway runs, and is seen by every gateway.
+
+create   prints the new token alone on stdout. It is shown this once; only a hash of it is kept.
+  --user EMAIL      the person; the same address is the same person
+  --groups a,b      the groups that this token puts them in
+  --for git,…       what it may be used for: git, copilot, api (pages and decisions). Default all three
+  --name N          to tell tokens apart. Default: the address
+  --expires 30d     s, m, h or d. Default: never
+list     every token, newest first
+revoke   by id (or how it begins) or by name; running requests with it are not cut off
+
+  --config FILE|DIR   as for serve; says which database is meant
+`,
+  async run([subcommand, ...args], io) {
+    if (subcommand === "create") return create(args, io);
+    if (subcommand === "list") return list(args, io);
+    if (subcommand === "revoke") return revoke(args, io);
+    throw new UsageError(subcommand === undefined ? "say create, list or revoke" : `there is no "token ${subcommand}"`);
+  },
+};
+
+async function create(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  const { values } = parseOptions(args, {
+    ...configOption,
+    user: { type: "string" },
+    groups: { type: "string" },
+    for: { type: "string" },
+    name: { type: "string" },
+    expires: { type: "string" },
+  });
+  // One person, however the address is typed: an approver must not become somebody else by a capital letter.
+  const email = (values.user ?? "").trim().toLowerCase();
+  if (!/^[^\s@]+@[^\s@]+$/.test(email)) throw new UsageError("--user needs an e-mail address");
+  const groups = splitList(values.groups ?? "");
+  if (groups.some((group) => group === "*" || group.startsWith("user:"))) {
+    throw new UsageError('a group is a plain name; "*" and "user:" mean something else in the configuration');
+  }
+  const audiences = values.for === undefined ? AUDIENCES : parseAudiences(values.for);
+  const expiresAt = values.expires === undefined ? null : parseExpiry(values.expires, io.now());
+  const name = values.name?.trim() || email;
+
+  return withStore(values.config, io, async ({ db }) => {
+    const secret = mintToken();
+    await db.transaction(async (tx) => {
+      const principal = await upsertPrincipal(tx, { issuer: GATEWAY_ISSUER, subject: email, email, kind: "person" });
+      await insertToken(tx, { principalId: principal.id, name, hash: hashToken(secret), groups, audiences, expiresAt });
+    });
+    io.stdout.write(`${secret}\n`);
+    const until = expiresAt === null ? "never expires" : `expires ${formatTime(expiresAt)}`;
+    const member = groups.length === 0 ? "in no group" : `in ${groups.join(", ")}`;
+    io.stderr.write(
+      escapeLine(
+        `A token for ${email}, ${member}, for ${audiences.join(", ")}; ${until}. It is shown this once.`,
+        1_000,
+      ) + "\n",
+    );
+    return 0;
+  });
+}
+
+async function list(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  const { values } = parseOptions(args, configOption);
+  return withStore(values.config, io, async ({ db }) => {
+    const tokens = await listTokens(db);
+    const rows = tokens.map((row) => describeToken(row, io.now()));
+    if (rows.length === 0) io.stderr.write("No tokens yet. Make one: sallyport token create --user EMAIL\n");
+    else
+      io.stdout.write(
+        formatTable([["ID", "USER", "NAME", "GROUPS", "FOR", "CREATED", "LAST USED", "STATUS"], ...rows]),
+      );
+    return 0;
+  });
+}
+
+async function revoke(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  const { values, positionals } = parseOptions(args, configOption, 1);
+  const [reference] = positionals;
+  if (reference === undefined || reference === "") throw new UsageError("say which token: its id or its name");
+  return withStore(values.config, io, async ({ db }) => {
+    const revoked = await revokeToken(db, reference, io.now());
+    if (revoked.ok) {
+      io.stderr.write(`${escapeLine(`Revoked ${revoked.value.id} (${revoked.value.name}).`)}\n`);
+      return 0;
+    }
+    const problem =
+      revoked.error === "ambiguous"
+        ? "several tokens are called so; take the id from sallyport token list"
+        : "no token has this id, and none that is still good has this name; see sallyport token list";
+    io.stderr.write(`sallyport token: ${problem}\n`);
+    return 1;
+  });
+}
+
+async function withStore(
+  config: readonly string[] | undefined,
+  io: CommandIo,
+  work: (handle: DatabaseHandle) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const loaded = await loadConfigOrTell(config ?? [], io, io.stderr);
+  if (loaded === null) return 1;
+  const handle = await openStore({
+    databaseUrl: loaded.databaseUrl,
+    dataDir: loaded.dataDir,
+    max: 1,
+    applicationName: "sallyport token",
+  });
+  try {
+    return await work(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+const splitList = (text: string): readonly string[] => [
+  ...new Set(
+    text
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  ),
+];
+
+function parseAudiences(text: string): readonly Audience[] {
+  const named = splitList(text);
+  const unknown = named.find((name) => !AUDIENCES.some((audience) => audience === name));
+  if (unknown !== undefined || named.length === 0) throw new UsageError(`--for knows ${AUDIENCES.join(", ")}`);
+  return AUDIENCES.filter((audience) => named.includes(audience));
+}
+
+/** A thousand years are a typing mistake, and more than a date can hold is a crash. */
+const LONGEST_EXPIRY_MS = 3_650 * 86_400_000;
+
+function parseExpiry(text: string, now: Date): Date {
+  const ms = parseDuration(text);
+  if (ms === null || ms === 0) throw new UsageError("--expires needs a duration such as 12h or 30d");
+  if (ms > LONGEST_EXPIRY_MS)
+    throw new UsageError("--expires is ten years at most; leave it out for a token that never does");
+  return new Date(now.getTime() + ms);
+}
+
+function describeToken(row: TokenWithPrincipal, now: Date): readonly string[] {
+  const expired = row.expiresAt !== null && row.expiresAt <= now;
+  const status =
+    row.revokedAt !== null
+      ? "revoked"
+      : expired
+        ? "expired"
+        : row.expiresAt === null
+          ? "good"
+          : `good until ${formatTime(row.expiresAt)}`;
+  const lastUsed = row.lastUsedAt === null ? "never" : formatTime(row.lastUsedAt);
+  return [
+    row.id,
+    row.principal.email,
+    row.name,
+    row.groups.join(",") || "-",
+    row.audiences.join(","),
+    formatTime(row.createdAt),
+    lastUsed,
+    status,
+  ].map((cell) => escapeLine(cell, 80));
+}
+
+const formatTime = (time: Date): string => `${time.toISOString().slice(0, 16).replace("T", " ")}Z`;
+
+function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
+}

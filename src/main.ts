@@ -1,0 +1,26 @@
+/** The entry: hands the process to the command line and takes an exit code back. */
+import { runCli } from "./cli/run-cli.ts";
+
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // Asked twice, somebody does not want to wait for what is still running.
+    if (stop.signal.aborted) process.exit(1);
+    stop.abort();
+  });
+}
+
+// `sallyport scan | head` ends the pipe early, and a log's reader may go away: neither is a reason to crash.
+process.stdout.on("error", () => process.exit(1));
+process.stderr.on("error", () => {});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  pid: process.pid,
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stop: stop.signal,
+  now: () => new Date(),
+});
