@@ -63,8 +63,6 @@ export interface ExchangeRequest {
   readonly path: string;
   /** With its `?`; empty where there is none. */
   readonly query: string;
-  /** The person was known by the `Authorization` header itself: it stays here, whatever the connection passes through. */
-  readonly authorizationIsOurs: boolean;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
@@ -148,7 +146,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       answer = await sendUpstream(agents, {
         url,
         method: known.method,
-        headers: upstreamHeaders(request.headers, { ...exchange, host: url.host, bodyBytes }),
+        headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes }),
         body: bytes,
         signal: leaving.signal,
         idleMs: limits.idleMs,

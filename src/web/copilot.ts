@@ -2,20 +2,15 @@
  * `/copilot/<connection>/…` and `/u/<token>/copilot/<connection>/…`: who asks, for which connection, which path. What follows is
  * `flows/exchange.ts`. Works on Node's own request and response, because web streams are too slow for token streams.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { err, ok, type Result } from "../errors.ts";
 import type { ExchangeFlow } from "../flows/exchange.ts";
+import type { CredentialSources } from "../identity/credentials.ts";
+import type { Authenticate } from "../identity/identity.ts";
 import type { CopilotConnection } from "../model/connection.ts";
 import { escapeLine } from "../model/printable.ts";
-import type { Audience, Principal } from "../model/principal.ts";
+import type { Principal } from "../model/principal.ts";
 import { isNamed } from "../model/who.ts";
-
-/** Knows the person behind a credential; the path token counts first where there is one. */
-export type Authenticate = (
-  headers: IncomingHttpHeaders,
-  pathToken: string | null,
-  audience: Audience,
-) => Promise<Result<Principal, { readonly reason: string; readonly message: string }>>;
 
 export interface CopilotDependencies {
   readonly connections: readonly CopilotConnection[];
@@ -90,28 +85,28 @@ export function createCopilotHandler(
     const { token, path, query } = parsed.value;
 
     // First the person: without one, nobody learns which connections exist.
-    const person = await authenticateOrFail(deps.authenticate, request.headers, token);
+    const connection = connections.get(parsed.value.connection);
+    // Where `Authorization` is meant for the upstream, the person has to be known by something else.
+    const passthrough = connection?.credential.kind === "passthrough";
+    const sources = { headers: request.headers, pathToken: token, passthrough };
+    const person = await authenticateOrFail(deps.authenticate, sources);
     if (!person.ok) return sendFailure(response, person.error);
     const principal = person.value;
 
-    const connection = connections.get(parsed.value.connection);
     if (connection === undefined) return sendFailure(response, unknownConnection(parsed.value.connection));
     if (!isNamed(principal, connection.allow)) return sendFailure(response, notAllowed(connection, principal));
 
-    // Where the path or its own header names the person, `Authorization` may be meant for the upstream.
-    const authorizationIsOurs = token === null && request.headers["sallyport-token"] === undefined;
-    await deps.exchanges.run({ principal, connection, path, query, authorizationIsOurs, request, response });
+    await deps.exchanges.run({ principal, connection, path, query, request, response });
   };
 }
 
 async function authenticateOrFail(
   authenticate: Authenticate,
-  headers: IncomingHttpHeaders,
-  token: string | null,
+  sources: CredentialSources,
 ): Promise<Result<Principal, Failure>> {
   let person: Awaited<ReturnType<Authenticate>>;
   try {
-    person = await authenticate(headers, token, "copilot");
+    person = await authenticate(sources, "copilot");
   } catch {
     // Whether the token is good cannot be known just now: nobody is let in, and nobody's client is told that its token is bad.
     return err({

@@ -15,7 +15,8 @@ import type { LogFields } from "../../src/model/log.ts";
 import type { Principal } from "../../src/model/principal.ts";
 import type { Database, DatabaseHandle } from "../../src/store/database.ts";
 import { exchanges, principals } from "../../src/store/schema.ts";
-import { type Authenticate, createCopilotHandler } from "../../src/web/copilot.ts";
+import type { Authenticate } from "../../src/identity/identity.ts";
+import { createCopilotHandler } from "../../src/web/copilot.ts";
 import { testDatabase } from "../harness/database.ts";
 import { plantedAwsKey, plantedPem, plantedSlackToken } from "../harness/planted.ts";
 
@@ -68,12 +69,12 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     [ANA, people.ana],
     [BEN, people.ben],
   ]);
-  const authenticate: Authenticate = (headers, pathToken) => {
+  const authenticate: Authenticate = ({ headers, pathToken, passthrough }) => {
     const own = headers["sallyport-token"];
-    const bearer = /^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1];
-    const known = tokens.get(pathToken ?? (typeof own === "string" ? own : (bearer ?? "")));
+    const bearer = passthrough === true ? undefined : /^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1];
+    const known = tokens.get(typeof own === "string" ? own : (pathToken ?? bearer ?? ""));
     return Promise.resolve(
-      known === undefined ? err({ reason: "unknown_token", message: "This token is not known here." }) : ok(known),
+      known === undefined ? err({ reason: "unknown", message: "This token is not known here." }) : ok(known),
     );
   };
   const connection = (name: string, allow: readonly string[]): CopilotConnection => ({

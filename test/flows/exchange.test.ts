@@ -139,7 +139,7 @@ describe("what passes through", () => {
     expect(await dumpDatabase(gateway.db)).not.toContain(ANA);
   });
 
-  test("pass-through: the client's own credential goes on, unless it is the gateway's", async () => {
+  test("pass-through: the client's own credential goes on, and a gateway token in its place does not", async () => {
     const gateway = await startGateway({ credential: { kind: "passthrough" } });
     await send(`${gateway.url}/u/${ANA}/copilot/copilot/chat/completions`, { token: "its-own", body: ask("1") });
     await send(`${gateway.api}/chat/completions`, {
@@ -147,9 +147,10 @@ describe("what passes through", () => {
       headers: { "sallyport-token": ANA },
       body: ask("2"),
     });
-    await send(`${gateway.api}/chat/completions`, { token: ANA, body: ask("3") });
+    const mistaken = await send(`${gateway.api}/chat/completions`, { token: ANA, body: ask("3") });
+    expect(mistaken.status).toBe(401);
     const seen = gateway.upstream.requests.map((request) => request.headers);
-    expect(seen.map((headers) => headers.authorization)).toEqual(["Bearer its-own", "Bearer its-own", undefined]);
+    expect(seen.map((headers) => headers.authorization)).toEqual(["Bearer its-own", "Bearer its-own"]);
     expect(JSON.stringify(seen)).not.toContain(ANA);
   });
 

@@ -23,24 +23,18 @@ const namesIn = (connection: string | undefined): readonly string[] =>
 
 export interface UpstreamHeaderOptions {
   readonly connection: CopilotConnection;
-  /** The person was known by this very `Authorization` header: it holds a gateway credential and stays here. */
-  readonly authorizationIsOurs: boolean;
   readonly host: string;
   readonly bodyBytes: number | null;
 }
 
 export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamHeaderOptions): OutgoingHttpHeaders {
   const { credential } = options.connection;
-  const kept =
-    credential.kind === "passthrough"
-      ? CREDENTIALS.filter(
-          (name) => name !== "sallyport-token" && (name !== "authorization" || !options.authorizationIsOurs),
-        )
-      : [];
+  // Passed through: the person was known by the path or by `Sallyport-Token`, and the rest is the client's own.
+  const ours = credential.kind === "passthrough" ? ["sallyport-token"] : CREDENTIALS;
   const dropped = new Set([
     ...HOP_BY_HOP,
     ...namesIn(headers.connection),
-    ...CREDENTIALS.filter((name) => !kept.includes(name)),
+    ...ours,
     "host",
     "content-length",
     "accept-encoding",
