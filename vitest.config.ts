@@ -1,14 +1,15 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 
 /**
  * Everything runs on the embedded database; what talks to the store runs on a PostgreSQL server too. Each project starts its
  * own server (test/harness/global-setup.ts).
  */
-const project = (name: string, database: "embedded" | "server", include: string[]) => ({
+const project = (name: string, database: "embedded" | "server", include: string[], exclude: string[] = []) => ({
   extends: true as const,
   test: {
     name,
     include,
+    exclude: [...configDefaults.exclude, ...exclude],
     env: { SALLYPORT_TEST_DATABASE: database },
     globalSetup: ["test/harness/global-setup.ts"],
   },
@@ -20,7 +21,12 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       project("embedded", "embedded", ["test/**/*.test.{ts,tsx}"]),
-      project("postgres", "server", ["test/{store,scenarios,flows,web}/**/*.test.{ts,tsx}"]),
+      project(
+        "postgres",
+        "server",
+        ["test/{store,scenarios,flows,web}/**/*.test.{ts,tsx}"],
+        ["test/store/embedded-*.test.ts"],
+      ),
     ],
   },
 });

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { constants, cp, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { inject, onTestFinished } from "vitest";
 import { openDatabase, type DatabaseHandle } from "../../src/store/database.ts";
 import { dataOf, stopServer } from "../../src/store/postgres/cluster.ts";
 import { parsePostmasterPid } from "../../src/store/postgres/postmaster-pid.ts";
+import { processCommand } from "../../src/store/postgres/process-identity.ts";
 
 /** What `initdb` makes and global-setup.ts migrates. */
 const TEMPLATE = "postgres";
@@ -38,7 +38,7 @@ export async function testDatabase(): Promise<DatabaseHandle> {
 export async function embeddedDataDir(): Promise<string> {
   const prepared = inject("preparedCluster");
   if (prepared === null) throw new Error("embeddedDataDir() is for the project `embedded` only");
-  const directory = await mkdtemp(join(tmpdir(), "sallyport-data-"));
+  const directory = await mkdtemp(join(dirname(prepared), "data-"));
   whenTestEnds(() => removeDataDir(directory));
   await cp(prepared, join(directory, "postgres"), { recursive: true, mode: constants.COPYFILE_FICLONE });
   return directory;
@@ -46,9 +46,10 @@ export async function embeddedDataDir(): Promise<string> {
 
 /** Stops what runs in a data directory and removes it. */
 export async function removeDataDir(directory: string): Promise<void> {
-  const pidFile = join(dataOf(join(directory, "postgres")), "postmaster.pid");
-  const running = parsePostmasterPid(await readFile(pidFile, "utf8").catch(() => ""));
-  if (running !== null) await stopServer(running.pid);
+  const data = dataOf(join(directory, "postgres"));
+  const running = parsePostmasterPid(await readFile(join(data, "postmaster.pid"), "utf8").catch(() => ""));
+  // The id may be somebody else's by now: a test may even have written its own.
+  if (running !== null && (await processCommand(running.pid))?.includes(data) === true) await stopServer(running.pid);
   await rm(directory, { recursive: true, force: true });
 }
 

@@ -5,7 +5,8 @@
  * - `postgres`: a server that this machine has installed; without one, the embedded binaries run as a server by themselves.
  */
 import { access, cp, mkdtemp, readdir, rm, statfs } from "node:fs/promises";
-import { constants, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { constants } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -35,8 +36,6 @@ const FAST = {
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const kind = project.config.env["SALLYPORT_TEST_DATABASE"];
   const directory = await mkdtemp(join(await chooseRoom(), "sallyport-test-"));
-  const removeAtExit = () => rmSync(directory, { recursive: true, force: true });
-  process.once("exit", removeAtExit);
   const embedded = () => findEmbeddedBinaries(join(directory, "lib"));
   const installed = kind === "server" ? await findInstalledBinaries() : null;
   const binaries = installed ?? (await embedded());
@@ -67,14 +66,26 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await cp(home, prepared, { recursive: true, mode: constants.COPYFILE_FICLONE });
     server = await start();
   }
+  const janitor = cleanUpAfter(server.pid, directory);
   project.provide("databaseAdminUrl", await clusterUrl(home, server.port, "template1"));
   project.provide("preparedCluster", prepared);
 
   return async () => {
     await stopServer(server.pid);
     await rm(directory, { recursive: true, force: true });
-    process.off("exit", removeAtExit);
+    janitor.kill();
   };
+}
+
+/** Stops the server and removes its files also if this process gets no chance to: the pipe ends with it, however it ends. */
+function cleanUpAfter(server: number, directory: string) {
+  const script = 'cat; kill -INT "$1"; while kill -0 "$1"; do sleep 0.1; done; rm -rf "$2"';
+  const janitor = spawn("sh", ["-c", script, "sh", String(server), directory], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  janitor.unref();
+  return janitor;
 }
 
 /** A new database is some 400 files: in memory where there is plenty, since a busy disk takes 20 times as long. */

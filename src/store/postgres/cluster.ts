@@ -35,8 +35,7 @@ export async function createCluster(binaries: PostgresBinaries, home: string): P
   await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
   const runAs = await chooseRunAs(binaries, home);
   const env = postgresEnvironment(binaries);
-  const { stdout: version } = await run(binaries.postgres, ["--version"], { env });
-  const major = Number(/(\d+)/.exec(version)?.[1] ?? 0);
+  const major = await postgresMajor(binaries);
   // From 17 on PostgreSQL brings its own C.UTF-8: lower() and ILIKE know all letters, and no system upgrade changes the order.
   const locale =
     major >= 17 ? ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"] : ["--locale=C.UTF-8"];
@@ -59,6 +58,12 @@ export async function createCluster(binaries: PostgresBinaries, home: string): P
       { cause },
     );
   }
+}
+
+/** The major version of the binaries, e.g. 18. */
+export async function postgresMajor(binaries: PostgresBinaries): Promise<number> {
+  const { stdout } = await run(binaries.postgres, ["--version"], { env: postgresEnvironment(binaries) });
+  return Number(/(\d+)/.exec(stdout)?.[1] ?? 0);
 }
 
 /** @returns the password of a cluster's superuser */
@@ -87,6 +92,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   timezone: "UTC",
   log_timezone: "UTC",
   log_min_messages: "warning",
+  log_checkpoints: "off",
   log_min_error_statement: "panic",
   log_error_verbosity: "terse",
 };

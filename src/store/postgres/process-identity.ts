@@ -7,7 +7,7 @@ const run = promisify(execFile);
 /**
  * Names one process for good: process ids are used again, after a restart of the machine or of a container very soon, so the
  * id alone would take a stranger for a process that has long ended.
- * @returns null when there is no such process, or only its remains (a zombie that nobody has reaped yet)
+ * @returns a text without spaces; null when there is no such process, or only its remains (a zombie that nobody has reaped)
  */
 export async function processIdentity(pid: number): Promise<string | null> {
   if (process.platform === "linux") {
@@ -20,7 +20,7 @@ export async function processIdentity(pid: number): Promise<string | null> {
   }
   const listed = await run("ps", ["-o", "stat=,lstart=", "-p", String(pid)]).catch(() => null);
   const [, state, started] = /^\s*(\S+)\s+(.*\S)\s*$/m.exec(listed?.stdout ?? "") ?? [];
-  return state === undefined || state.startsWith("Z") ? null : `${pid}/${started}`;
+  return state === undefined || state.startsWith("Z") ? null : `${pid}/${started?.replaceAll(" ", "_")}`;
 }
 
 const bootId = async (): Promise<string> =>

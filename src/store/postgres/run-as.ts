@@ -54,7 +54,6 @@ export async function chooseRunAs(binaries: PostgresBinaries, directory: string)
   }
   const failures: string[] = [];
   for (const candidate of await rootCandidates(directory)) {
-    if (candidate.owner !== null) await chownTree(directory, candidate.owner);
     const failure = await tryRunAs(candidate, binaries, directory);
     if (failure === null) return candidate;
     failures.push(failure);
@@ -102,6 +101,7 @@ async function tryRunAs(candidate: RunAs, binaries: PostgresBinaries, directory:
     binaries.postgres,
   ]);
   try {
+    if (candidate.owner !== null) await chownTree(directory, candidate.owner);
     await run(command, args, { env: postgresEnvironment(binaries), cwd: "/" });
     return null;
   } catch (error) {
