@@ -183,6 +183,7 @@ CREATE TABLE "pushes" (
 	"principal_id" uuid NOT NULL,
 	"connection" text NOT NULL,
 	"repository" text NOT NULL,
+	"upstream_path" text NOT NULL,
 	"status" text NOT NULL,
 	"policy_version" text NOT NULL,
 	"binding" text NOT NULL,

@@ -34,6 +34,12 @@ export interface Authenticated {
   readonly expiresAt: Date | null;
 }
 
+/** Who makes a request, for one purpose: what the web asks before anything else. */
+export type Authenticate = (
+  sources: CredentialSources,
+  audience: Audience,
+) => Promise<Result<Principal, AuthenticationFailure>>;
+
 export interface Identity {
   /**
    * Who a credential stands for, if it may be used for `audience` at `now`.

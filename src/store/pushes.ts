@@ -28,6 +28,7 @@ export interface NewPush {
   readonly principalId: string;
   readonly connection: string;
   readonly repository: string;
+  readonly upstreamPath: string;
   readonly status: PushStatus;
   readonly policyVersion: string;
   readonly binding: string;
@@ -137,11 +138,13 @@ export interface DeliverablePush {
   readonly status: PushStatus;
   readonly connection: string;
   readonly repository: string;
+  readonly upstreamPath: string;
   readonly principalId: string;
   readonly head: Buffer;
   readonly packBlob: string | null;
   readonly objectFormat: "sha1" | "sha256";
   readonly error: string | null;
+  readonly finishedAt: Date | null;
   readonly refs: readonly {
     readonly ref: string;
     readonly oldOid: string;
@@ -165,8 +168,16 @@ export interface PushOutcome {
   readonly finishedAt: Date;
 }
 
-/** Writes how a push ended; its pack is no longer needed. Call inside a transaction. */
-export async function finishPush(tx: Transaction, pushId: string, outcome: PushOutcome): Promise<void> {
+/**
+ * Writes how a push ended. Call inside a transaction.
+ * @returns the blob of its pack, which is no longer needed: to be deleted once the transaction has committed
+ */
+export async function finishPush(tx: Transaction, pushId: string, outcome: PushOutcome): Promise<string | null> {
+  const [before] = await tx
+    .select({ packBlob: pushes.packBlob })
+    .from(pushes)
+    .where(eq(pushes.id, pushId))
+    .for("update");
   await tx
     .update(pushes)
     .set({
@@ -183,6 +194,7 @@ export async function finishPush(tx: Transaction, pushId: string, outcome: PushO
       .set({ upstreamStatus: storable(status) })
       .where(and(eq(pushRefs.pushId, pushId), eq(pushRefs.ref, ref)));
   }
+  return before?.packBlob ?? null;
 }
 
 export async function setStatus(

@@ -102,13 +102,15 @@ export const pushes = pgTable(
       .references(() => principals.id),
     connection: text("connection").notNull(),
     repository: text("repository").notNull(),
+    /** Below the connection, as the client wrote it, with or without `.git`: what the upstream is asked for. */
+    upstreamPath: text("upstream_path").notNull(),
     status: text("status").$type<PushStatus>().notNull(),
     /** SHA-256 of the policy that judged it, hex. */
     policyVersion: text("policy_version").notNull(),
     /** SHA-256 over connection, repository, every ref's old and new id and the policy version, hex. */
     binding: text("binding").notNull(),
     objectFormat: text("object_format").$type<"sha1" | "sha256">().notNull(),
-    /** The client's own command section, byte for byte; delivery sends it again. */
+    /** What is sent before the pack: the client's own command section, asking for a report where the client did not. */
     head: bytea("head").notNull(),
     pushOptions: text("push_options").array().notNull(),
     /** The pack in the blob store; null when the push has none, or when it is no longer kept. */

@@ -1,0 +1,48 @@
+/** Every route and middleware on one page. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Hono } from "hono";
+import type { Logger } from "./model/log.ts";
+import { createApiRoutes, type ApiDependencies } from "./web/api.ts";
+import { isCopilotTarget } from "./web/copilot.ts";
+import { errorResponse } from "./web/error-response.ts";
+import { createGitRoutes, type GitRoutesOptions } from "./web/git.ts";
+import { createHealthRoutes, type HealthDependencies } from "./web/health.ts";
+import { answerNatively, rawTarget, type NodeEnv } from "./web/node-adapter.ts";
+import { createPagesRoutes, type PagesDependencies } from "./web/pages.tsx";
+
+export interface AppDependencies {
+  readonly git: GitRoutesOptions;
+  readonly copilot: (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>;
+  readonly api: ApiDependencies;
+  readonly pages: PagesDependencies;
+  readonly health: HealthDependencies;
+  readonly log: Logger;
+}
+
+export function createApp(deps: AppDependencies): Hono<NodeEnv> {
+  const app = new Hono<NodeEnv>();
+
+  // Byte streams, by the raw target: what a request is about is taken from its path as it came, never from a header.
+  app.route("/", createGitRoutes(deps.git)); //                 /git/…      /u/<token>/git/…
+  app.use("*", async (c, next) => {
+    //                                                          /copilot/…  /u/<token>/copilot/…
+    const target = rawTarget(c);
+    if (target === undefined || !isCopilotTarget(target)) return next();
+    return answerNatively(
+      c,
+      ({ incoming, outgoing }) => deps.copilot(incoming, outgoing, target),
+      (error) => deps.log.error({ error }, "a Copilot request failed"),
+    );
+  });
+
+  // Machines and people.
+  app.route("/", createHealthRoutes(deps.health)); //           /healthz  /readyz  /metrics
+  app.route("/api/v1", createApiRoutes(deps.api)); //           /api/v1/…
+  app.route("/", createPagesRoutes(deps.pages)); //             /  /approvals  /pushes  /sessions  /commits  /connect
+
+  app.onError((error) => {
+    deps.log.error({ error }, "a request failed");
+    return errorResponse(error);
+  });
+  return app;
+}

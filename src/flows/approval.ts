@@ -1,0 +1,156 @@
+/**
+ * Deciding on a held push.
+ *
+ * An approval belongs to one push, and a push to one connection, repository, set of old and new ids and policy version: nothing
+ * else can be approved by it. Approvers are distinct humans, never the pusher, never counted twice.
+ */
+import { err, ok, type Result } from "../errors.ts";
+import type { Principal } from "../model/principal.ts";
+import { isNamed } from "../model/who.ts";
+import {
+  findApprovalOfPush,
+  findExpired,
+  insertDecision,
+  listDecisions,
+  lockApproval,
+  moveApproval,
+  type Approval,
+  type Requirement,
+} from "../store/approvals.ts";
+import type { Database, Queryable, Transaction } from "../store/database.ts";
+import { insertEvent } from "../store/events.ts";
+import { finishPush } from "../store/pushes.ts";
+
+export interface ApprovalRequest {
+  readonly approvalId: string;
+  readonly principal: Principal;
+  readonly decision: "approve" | "deny";
+  /** Why, in the decider's words; shown to others, escaped. */
+  readonly reason: string;
+}
+
+export interface DecisionRefusal {
+  readonly kind: "not_found" | "forbidden" | "not_pending";
+  readonly message: string;
+}
+
+export interface ApprovalDependencies {
+  readonly db: Database;
+  /** Tells waiting clients and the delivery job of every gateway, when the transaction commits. */
+  readonly announce: (tx: Queryable, pushId: string) => Promise<void>;
+  readonly mask: (text: string) => string;
+  readonly now: () => Date;
+}
+
+export interface ApprovalFlow {
+  decide(request: ApprovalRequest): Promise<Result<void, DecisionRefusal>>;
+  /** Closes what nobody decided in time. @returns how many */
+  expire(): Promise<number>;
+  /** Closes a hold for another reason than a decision; does nothing where it is closed already. */
+  withdraw(pushId: string, why: string): Promise<void>;
+}
+
+const refuse = (kind: DecisionRefusal["kind"], message: string): Result<never, DecisionRefusal> =>
+  err({ kind, message });
+
+/** Why this person may not decide, or null if they may. Also what a page shows instead of the buttons. */
+export function whyNotDecide(
+  principal: Principal,
+  approval: { readonly pusherId: string; readonly requirements: readonly Requirement[] },
+): string | null {
+  if (!principal.audiences.includes("api")) {
+    return "this credential is not for the API: sign in with one that is";
+  }
+  if (principal.id === approval.pusherId) return "the person who pushed cannot decide on their own push";
+  if (!approval.requirements.some((requirement) => isNamed(principal, requirement.approvers))) {
+    const names = [...new Set(approval.requirements.flatMap((requirement) => requirement.approvers))].join(", ");
+    return `only these may decide: ${names === "" ? "nobody is named by the policy" : names}`;
+  }
+  return null;
+}
+
+/** Whether every requirement has its own count of distinct approvers. */
+async function isSatisfied(tx: Transaction, approval: Approval): Promise<boolean> {
+  const approving = (await listDecisions(tx, approval.id)).filter((decision) => decision.decision === "approve");
+  return approval.requirements.every((requirement) => {
+    const count = approving.filter(
+      (decision) => decision.principalId !== approval.pusherId && isNamed(decision, requirement.approvers),
+    ).length;
+    return count >= requirement.approvals;
+  });
+}
+
+export function createApprovalFlow(deps: ApprovalDependencies): ApprovalFlow {
+  const close = async (
+    tx: Transaction,
+    approval: Approval,
+    status: "denied" | "expired",
+    error: string,
+    now: Date,
+  ): Promise<boolean> => {
+    if (!(await moveApproval(tx, approval.id, "pending", status, now))) return false;
+    // The pack is nobody's now: housekeeping removes it.
+    await finishPush(tx, approval.pushId, { status, upstreamStatus: new Map(), error, finishedAt: now });
+    await deps.announce(tx, approval.pushId);
+    return true;
+  };
+
+  const decide = (request: ApprovalRequest): Promise<Result<void, DecisionRefusal>> =>
+    deps.db.transaction(async (tx) => {
+      const now = deps.now();
+      const approval = await lockApproval(tx, request.approvalId);
+      if (approval === null) return refuse("not_found", `there is no approval ${request.approvalId}`);
+      const reason = whyNotDecide(request.principal, approval);
+      if (reason !== null) return refuse("forbidden", reason);
+      if (approval.status !== "pending")
+        return refuse("not_pending", `this push is no longer pending: ${approval.status}`);
+      if (approval.expiresAt <= now) return refuse("not_pending", "this request has expired: push again to ask anew");
+
+      const isFirst = await insertDecision(tx, {
+        approvalId: approval.id,
+        principalId: request.principal.id,
+        decision: request.decision,
+        reason: deps.mask(request.reason),
+        groups: request.principal.groups,
+        decidedAt: now,
+      });
+      if (!isFirst) return refuse("not_pending", "you have decided on this push before; the first decision stands");
+      await insertEvent(tx, {
+        kind: `approval.${request.decision}`,
+        principalId: request.principal.id,
+        repository: null,
+        subject: approval.id,
+        data: { push: approval.pushId },
+      });
+
+      if (request.decision === "deny") {
+        await close(tx, approval, "denied", `denied by ${request.principal.email}`, now);
+      } else if (await isSatisfied(tx, approval)) {
+        await moveApproval(tx, approval.id, "pending", "approved", now);
+        await deps.announce(tx, approval.pushId);
+      }
+      return ok(undefined);
+    });
+
+  const expire = async (): Promise<number> => {
+    let count = 0;
+    for (const approvalId of await findExpired(deps.db, deps.now())) {
+      const isClosed = await deps.db.transaction(async (tx) => {
+        const approval = await lockApproval(tx, approvalId);
+        if (approval === null) return false;
+        return close(tx, approval, "expired", "nobody approved it in time: push again to ask anew", deps.now());
+      });
+      if (isClosed) count += 1;
+    }
+    return count;
+  };
+
+  const withdraw = (pushId: string, why: string): Promise<void> =>
+    deps.db.transaction(async (tx) => {
+      const found = await findApprovalOfPush(tx, pushId);
+      const approval = found === null ? null : await lockApproval(tx, found.id);
+      if (approval !== null) await close(tx, approval, "expired", why, deps.now());
+    });
+
+  return { decide, expire, withdraw };
+}

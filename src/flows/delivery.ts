@@ -1,0 +1,239 @@
+/**
+ * Sending a push to its upstream: once, by the gateway itself, also when the client is gone or the gateway was stopped in between.
+ *
+ * The client's own command section and pack are sent again byte for byte, so the upstream makes the same compare-and-swap on
+ * the old object ids that the client asked for: a ref that has moved meanwhile is refused by the upstream, never forced.
+ */
+import { GatewayError } from "../errors.ts";
+import type { BlobStore } from "../blobs/blob-store.ts";
+import type { PushReport } from "../git/report-status.ts";
+import { DeliveryError } from "../git/upstream-delivery.ts";
+import type { ClientHeaders } from "../git/upstream-headers.ts";
+import type { GitUpstream } from "../git/upstream.ts";
+import type { Logger } from "../model/log.ts";
+import { claimApproval } from "../store/approvals.ts";
+import type { Database } from "../store/database.ts";
+import { insertEvent } from "../store/events.ts";
+import {
+  claimInterrupted,
+  findPush,
+  finishPush,
+  setLease,
+  setStatus,
+  type DeliverablePush,
+  type PushOutcome,
+} from "../store/pushes.ts";
+import type { PushStatus } from "../store/schema.ts";
+
+/** How long a gateway may be silent about a push that it works on before another one takes over. */
+export const LEASE_MS = 30_000;
+
+export interface DeliveryDependencies {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  /** @throws GatewayError `not_found` when the connection is no longer configured */
+  readonly upstream: (connection: string) => GitUpstream;
+  readonly mask: (text: string) => string;
+  /** Tells waiting clients of every gateway how the push ended. */
+  readonly announce: (db: Database, pushId: string) => Promise<void>;
+  /** Called after a push has been delivered: attribution reads it then. */
+  readonly onDelivered: () => void;
+  readonly log: Logger;
+  readonly now: () => Date;
+}
+
+export interface Delivery {
+  /** Delivers a push whose status is `delivering` and whose lease this gateway holds. Never throws for what the upstream does. */
+  deliver(pushId: string, options?: DeliverOptions): Promise<PushOutcome>;
+  /** Delivers an approved push if nobody else has begun to. @returns null when somebody else has */
+  deliverApproved(pushId: string, options?: DeliverOptions): Promise<PushOutcome | null>;
+  /** Finishes what a stopped gateway was delivering: asks the upstream's refs what became of it. @returns how many */
+  recoverInterrupted(): Promise<number>;
+  /** Tells other gateways, until `release` is called, that this one works on the push. */
+  holdLease(pushId: string): { release(): Promise<void> };
+}
+
+export interface DeliverOptions {
+  /** The upstream's own progress text (sideband 2), as it comes. */
+  readonly onMessage?: (text: string) => void;
+  /** The upstream's own report, when there is one. */
+  readonly onReport?: (report: PushReport) => void;
+  /** The client's own headers, where its credentials go through untouched (`credential: passthrough`). */
+  readonly clientHeaders?: ClientHeaders;
+}
+
+const zeroOf = (oid: string): string => "0".repeat(oid.length);
+
+/** What the upstream's refs say about a delivery whose answer nobody saw. */
+function compareRefs(push: DeliverablePush, refs: ReadonlyMap<string, string>): "delivered" | "untouched" | "unclear" {
+  const current = (ref: string, like: string): string => refs.get(ref) ?? zeroOf(like);
+  if (push.refs.every((ref) => current(ref.ref, ref.newOid) === ref.newOid)) return "delivered";
+  if (push.refs.every((ref) => current(ref.ref, ref.oldOid) === ref.oldOid)) return "untouched";
+  return "unclear";
+}
+
+export function createDelivery(deps: DeliveryDependencies): Delivery {
+  const finish = async (push: DeliverablePush, outcome: PushOutcome): Promise<PushOutcome> => {
+    const released = await deps.db.transaction(async (tx) => {
+      const blob = await finishPush(tx, push.id, outcome);
+      await insertEvent(tx, {
+        kind: `push.${outcome.status}`,
+        principalId: push.principalId,
+        repository: push.repository,
+        subject: push.id,
+        data: { refs: push.refs.map((ref) => ref.ref) },
+      });
+      return blob;
+    });
+    if (released !== null) await deps.blobs.delete(released);
+    await deps.announce(deps.db, push.id);
+    if (outcome.status === "delivered") deps.onDelivered();
+    return outcome;
+  };
+
+  const outcomeOf = (
+    status: PushStatus,
+    refs: Iterable<readonly [string, string]>,
+    error: string | null,
+  ): PushOutcome => ({ status, upstreamStatus: new Map(refs), error, finishedAt: deps.now() });
+
+  const outcomeOfReport = (report: PushReport): PushOutcome => {
+    const statuses = report.refs.map((ref): readonly [string, string] => [
+      ref.ref,
+      ref.status === "ok" ? "ok" : deps.mask(ref.reason),
+    ]);
+    const isDelivered = report.unpack === "ok" && report.refs.every((ref) => ref.status === "ok");
+    if (isDelivered) return outcomeOf("delivered", statuses, null);
+    const why =
+      report.unpack === "ok" ? "the upstream refused a ref" : `the upstream could not unpack it: ${report.unpack}`;
+    return outcomeOf("undelivered", statuses, deps.mask(why));
+  };
+
+  /** The request was sent and no answer came back: the upstream's refs are the only witness. */
+  const outcomeUnseen = async (push: DeliverablePush, cause: GatewayError): Promise<PushOutcome> => {
+    const refs = push.refs.map((ref) => ref.ref);
+    try {
+      const advertised = await deps.upstream(push.connection).advertise(push.upstreamPath, "git-receive-pack");
+      if (compareRefs(push, advertised.refs) === "delivered") {
+        return outcomeOf(
+          "delivered",
+          refs.map((ref) => [ref, "ok"] as const),
+          null,
+        );
+      }
+    } catch (error) {
+      deps.log.warn({ push: push.id, error }, "the upstream could not be asked what became of a push");
+    }
+    const text = `the connection to the upstream broke before its answer (${cause.message}): look at its refs before pushing again`;
+    return outcomeOf(
+      "indeterminate",
+      refs.map((ref) => [ref, "unknown"] as const),
+      text,
+    );
+  };
+
+  const send = async (push: DeliverablePush, options: DeliverOptions): Promise<PushOutcome> => {
+    try {
+      const pack = push.packBlob === null ? null : await deps.blobs.open(push.packBlob);
+      const packBytes = push.packBlob === null ? 0 : await deps.blobs.size(push.packBlob);
+      const { report } = await deps.upstream(push.connection).deliver(push.upstreamPath, {
+        head: push.head,
+        pack,
+        packBytes,
+        ...(options.clientHeaders === undefined ? {} : { clientHeaders: options.clientHeaders }),
+        ...(options.onMessage === undefined ? {} : { onMessage: options.onMessage }),
+      });
+      options.onReport?.(report);
+      return outcomeOfReport(report);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      deps.log.warn({ push: push.id, repository: push.repository, error }, "a push could not be delivered");
+      if (error instanceof DeliveryError && error.outcome === "unknown") return outcomeUnseen(push, error);
+      return outcomeOf("undelivered", [], deps.mask(error.message));
+    }
+  };
+
+  const holdLease = (pushId: string): { release(): Promise<void> } => {
+    const renew = (): void => {
+      setLease(deps.db, pushId, new Date(deps.now().getTime() + LEASE_MS)).catch((error: unknown) => {
+        deps.log.warn({ push: pushId, error }, "the lease on a push could not be renewed");
+      });
+    };
+    renew();
+    const timer = setInterval(renew, LEASE_MS / 3);
+    return {
+      release: async () => {
+        clearInterval(timer);
+        await setLease(deps.db, pushId, null);
+      },
+    };
+  };
+
+  const deliver = async (pushId: string, options: DeliverOptions = {}): Promise<PushOutcome> => {
+    const push = await findPush(deps.db, pushId);
+    if (push === null) throw new GatewayError("not_found", `push ${pushId} is not in the record`);
+    const lease = holdLease(pushId);
+    try {
+      return await finish(push, await send(push, options));
+    } finally {
+      await lease.release();
+    }
+  };
+
+  const deliverApproved = async (pushId: string, options: DeliverOptions = {}): Promise<PushOutcome | null> => {
+    const isMine = await deps.db.transaction(async (tx) => {
+      if (!(await claimApproval(tx, pushId))) return false;
+      await setStatus(tx, pushId, "delivering", new Date(deps.now().getTime() + LEASE_MS));
+      return true;
+    });
+    return isMine ? deliver(pushId, options) : null;
+  };
+
+  const recover = async (pushId: string): Promise<void> => {
+    const push = await findPush(deps.db, pushId);
+    if (push === null) return;
+    const advertised = await deps.upstream(push.connection).advertise(push.upstreamPath, "git-receive-pack");
+    const refs = push.refs.map((ref) => ref.ref);
+    switch (compareRefs(push, advertised.refs)) {
+      case "delivered":
+        await finish(
+          push,
+          outcomeOf(
+            "delivered",
+            refs.map((ref) => [ref, "ok"] as const),
+            null,
+          ),
+        );
+        return;
+      case "untouched":
+        // Sending it again is safe: the upstream compares the old ids, so it can take effect once at most.
+        await deliver(pushId);
+        return;
+      case "unclear":
+        await finish(
+          push,
+          outcomeOf(
+            "indeterminate",
+            refs.map((ref) => [ref, "unknown"] as const),
+            "the gateway was stopped while it delivered this push, and the upstream's refs have moved since: compare them by hand",
+          ),
+        );
+    }
+  };
+
+  const recoverInterrupted = async (): Promise<number> => {
+    const now = deps.now();
+    const claimed = await claimInterrupted(deps.db, now, new Date(now.getTime() + LEASE_MS));
+    for (const pushId of claimed) {
+      try {
+        await recover(pushId);
+      } catch (error) {
+        // It stays `delivering`, and the next round asks again: the upstream may just be down.
+        deps.log.warn({ push: pushId, error }, "an interrupted delivery could not be finished yet");
+      }
+    }
+    return claimed.length;
+  };
+
+  return { deliver, deliverApproved, recoverInterrupted, holdLease };
+}

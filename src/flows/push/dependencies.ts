@@ -1,0 +1,57 @@
+import type { BlobStore } from "../../blobs/blob-store.ts";
+import type { PushLimits } from "../../git/limits.ts";
+import type { Git } from "../../git/process.ts";
+import type { PushRequest } from "../../git/push-exchange.ts";
+import type { Quarantine } from "../../git/quarantine.ts";
+import type { CachedRepository, RepositoryCache } from "../../git/repository-cache.ts";
+import type { GitUpstream } from "../../git/upstream.ts";
+import type { Logger } from "../../model/log.ts";
+import type { Verdict } from "../../model/verdict.ts";
+import type { PushPolicy } from "../../policy/schema.ts";
+import type { Database } from "../../store/database.ts";
+import type { Delivery } from "../delivery.ts";
+import type { Scanner } from "../../secrets/scanner.ts";
+import type { PushReading } from "./reading.ts";
+
+export interface PushDependencies {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly git: Git;
+  /** The directory of all quarantines. */
+  readonly quarantineRoot: string;
+  readonly cache: RepositoryCache;
+  readonly upstream: (connection: string) => GitUpstream;
+  /** Sent by the requests that git makes for the gateway. */
+  readonly userAgent: string;
+  readonly limits: PushLimits;
+  readonly scanner: Scanner;
+  readonly policies: readonly PushPolicy[];
+  readonly policyVersion: string;
+  /** The names of everyone who is told of a hold. */
+  readonly notifiers: readonly string[];
+  readonly delivery: Delivery;
+  /** Ends a hold that nobody can deliver any more. */
+  readonly withdraw: (pushId: string, why: string) => Promise<void>;
+  /** Without a final slash. */
+  readonly publicUrl: string;
+  /** Waits until something is announced about this push: true then, false after `timeoutMs` or on abort. */
+  readonly heard: (pushId: string, timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
+  /** Called when a message was put into the outbox. */
+  readonly onTold: () => void;
+  /** Aborted when the gateway is being stopped: clients that wait are told to come back. */
+  readonly stopping: AbortSignal;
+  readonly log: Logger;
+  readonly now: () => Date;
+}
+
+/** A push that has been read and judged. */
+export interface JudgedPush {
+  readonly id: string;
+  readonly request: PushRequest;
+  readonly receivedAt: Date;
+  readonly reading: PushReading;
+  readonly verdict: Verdict;
+  readonly cache: CachedRepository;
+  /** Its objects become old ones once the push is delivered. */
+  readonly quarantine: Quarantine;
+}

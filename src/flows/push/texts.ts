@@ -1,0 +1,98 @@
+/**
+ * What the person who pushes reads in the terminal. Plain lines, no secret, names from outside escaped: git prints each behind
+ * `remote: `, and cuts nothing.
+ */
+import type { Finding } from "../../model/finding.ts";
+import { escapeLine } from "../../model/printable.ts";
+import type { RefVerdict } from "../../model/verdict.ts";
+
+/** More findings than this are counted, not listed: the page has them all. */
+const LISTED_FINDINGS = 20;
+
+const shortOid = (oid: string | null): string => (oid === null ? "" : oid.slice(0, 10));
+
+/** Where a finding stands, as `file:line:column` where it has a file, so that terminals make it a link. */
+export function renderPlace(finding: Finding): string {
+  const path = escapeLine(finding.path ?? "");
+  switch (finding.source) {
+    case "file":
+      return `${path}:${finding.line}:${finding.column}`;
+    case "path":
+      return `the file name ${path}`;
+    case "commit-message":
+      return `the message of commit ${shortOid(finding.oid)}, line ${finding.line}`;
+    case "commit-identity":
+      return `the author or committer of commit ${shortOid(finding.oid)}`;
+    case "tag-message":
+      return `the message of tag object ${shortOid(finding.oid)}, line ${finding.line}`;
+    case "tag-identity":
+      return `the tagger of tag object ${shortOid(finding.oid)}`;
+    case "ref-name":
+      return "the name of a ref";
+    case "push-option":
+      return "a push option";
+  }
+}
+
+const renderFinding = (finding: Finding): string => {
+  const commit = finding.source === "file" || finding.source === "path" ? ` (commit ${shortOid(finding.oid)})` : "";
+  return `  ${renderPlace(finding)}  ${finding.rule}: ${escapeLine(finding.description)}${commit}`;
+};
+
+/** The findings of one severity, the first {@link LISTED_FINDINGS} of them line by line. */
+export function renderFindings(findings: readonly Finding[]): string[] {
+  const lines = findings.slice(0, LISTED_FINDINGS).map(renderFinding);
+  if (findings.length > LISTED_FINDINGS) lines.push(`  … and ${findings.length - LISTED_FINDINGS} more`);
+  return lines;
+}
+
+export function renderRejection(push: {
+  readonly url: string;
+  readonly refs: readonly RefVerdict[];
+  readonly findings: readonly Finding[];
+}): string[] {
+  const blocking = push.findings.filter((finding) => finding.severity === "block");
+  const lines = ["", "Sallyport refused this push; nothing has reached the upstream."];
+  for (const { update, opinion } of push.refs) {
+    if (opinion.kind === "reject") lines.push(`  ${escapeLine(update.ref)}: ${escapeLine(opinion.reason)}`);
+  }
+  if (blocking.length > 0) {
+    lines.push(
+      "",
+      blocking.length === 1 ? "One secret was found:" : `${blocking.length} secrets were found:`,
+      ...renderFindings(blocking),
+      "",
+      "Revoke what is real: it has left your machine. Then take it out of every commit that has it (git rebase -i,",
+      "or git commit --amend if it is the last one) and push again.",
+    );
+  }
+  lines.push(`Details: ${push.url}`, "");
+  return lines;
+}
+
+export function renderWarnings(findings: readonly Finding[]): string[] {
+  const warnings = findings.filter((finding) => finding.severity === "warn");
+  if (warnings.length === 0) return [];
+  return ["", "Sallyport noticed what may be a secret (this does not stop the push):", ...renderFindings(warnings), ""];
+}
+
+export function renderHold(hold: {
+  readonly repository: string;
+  readonly url: string;
+  readonly refs: readonly RefVerdict[];
+  readonly waitMs: number;
+}): string[] {
+  const lines = ["", `Sallyport holds this push to ${escapeLine(hold.repository)} until it is approved.`];
+  for (const { update, opinion } of hold.refs) {
+    if (opinion.kind === "hold") lines.push(`  ${escapeLine(update.ref)}: ${escapeLine(opinion.reason)}`);
+  }
+  lines.push(`Approve it here: ${hold.url}`);
+  if (hold.waitMs > 0) {
+    lines.push(`Waiting for up to ${Math.round(hold.waitMs / 1000)} s. You may stop git: the push stays held.`);
+  }
+  lines.push("");
+  return lines;
+}
+
+export const renderWaiting = (elapsedMs: number, waitMs: number): string =>
+  `Waiting for approval (${Math.round(elapsedMs / 1000)} s of ${Math.round(waitMs / 1000)} s)`;

@@ -1,0 +1,230 @@
+/** The composition root: builds every room, hands the flows their dependencies, and takes all of it down again. */
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { getRequestListener } from "@hono/node-server";
+import { createApp } from "./app.ts";
+import { createDiskBlobStore } from "./blobs/disk-blob-store.ts";
+import { formatListen, type Config } from "./config.ts";
+import { GatewayError, ok, type Result } from "./errors.ts";
+import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "./flows/approval.ts";
+import { createAttributionFlow } from "./flows/attribution.ts";
+import { createDelivery } from "./flows/delivery.ts";
+import { createExchangeFlow } from "./flows/exchange.ts";
+import { createPushFlow } from "./flows/push.ts";
+import { defaultPushLimits } from "./git/limits.ts";
+import { createGit } from "./git/process.ts";
+import { removeStaleQuarantines } from "./git/quarantine.ts";
+import { mayAccess } from "./git/repository-access.ts";
+import { createRepositoryCache } from "./git/repository-cache.ts";
+import { createGitUpstream, type GitUpstream } from "./git/upstream.ts";
+import { createIdentity, type Authenticate } from "./identity/identity.ts";
+import { createAttributionJob } from "./jobs/attribution.ts";
+import { createDeliveriesJob } from "./jobs/deliveries.ts";
+import { createHousekeepingJob } from "./jobs/housekeeping.ts";
+import { createOutboxJob } from "./jobs/outbox.ts";
+import type { Logger } from "./model/log.ts";
+import { isNamed } from "./model/who.ts";
+import { createNotifiers } from "./notify/create-notifiers.ts";
+import type { Scanner } from "./secrets/scanner.ts";
+import type { Queryable } from "./store/database.ts";
+import { openStore } from "./store/open.ts";
+import { createSignals } from "./store/signals.ts";
+import { findTokenByHash, touchToken } from "./store/tokens.ts";
+import { createCopilotHandler } from "./web/copilot.ts";
+import { STREAMING_SERVER_OPTIONS } from "./web/node-adapter.ts";
+import type { ReadAccess } from "./web/read-access.ts";
+
+export interface RunningGateway {
+  /** Where it listens, as a URL. */
+  readonly address: string;
+  /** Takes no new requests, lets those under way end (for {@link DRAIN_MS} at most), and closes everything. */
+  close(): Promise<void>;
+}
+
+/** How long requests under way may take to end at a shutdown. */
+const DRAIN_MS = 30_000;
+const CACHE_BYTES = 5 * 1024 ** 3;
+const FETCH_TIMEOUT_MS = 5 * 60_000;
+const DECIDED = "push";
+
+export interface GatewayOptions {
+  readonly config: Config;
+  /** Made of the configuration's rules and key. */
+  readonly scanner: Scanner;
+  /** The gateway's own environment: git's children inherit what they need of it (PATH, proxies, certificates). */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  readonly log: Logger;
+}
+
+/** @throws GatewayError `config_invalid`, `database_unavailable`, `storage_failed` */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { config, scanner, version, log } = options;
+  const now = (): Date => new Date();
+  const stopping = new AbortController();
+  const mask = (text: string): string => scanner.mask(text).text;
+
+  const store = await openStore(config);
+  const { db } = store;
+  const signals = createSignals(store);
+  const blobs = createDiskBlobStore(path.join(config.dataDir, "blobs"));
+  const quarantineRoot = path.join(config.dataDir, "quarantine");
+  await removeStaleQuarantines(quarantineRoot);
+
+  const identity = createIdentity({
+    findTokenByHash: (hash) => findTokenByHash(db, hash),
+    touchToken: (id, at) => touchToken(db, id, at),
+  });
+
+  // Git
+  const userAgent = `sallyport/${version} (gateway-internal)`;
+  const git = createGit({ environment: options.environment, userAgent });
+  const gitConnections = [...config.connections.values()].filter((connection) => connection.kind === "git");
+  const upstreams = new Map(
+    gitConnections.map((connection) => [connection.name, createGitUpstream({ connection, version })]),
+  );
+  const upstream = (name: string): GitUpstream => {
+    const found = upstreams.get(name);
+    if (found === undefined) throw new GatewayError("not_found", `there is no Git connection ${name} any more`);
+    return found;
+  };
+  const cache = createRepositoryCache({
+    git,
+    root: path.join(config.dataDir, "cache"),
+    maxBytes: CACHE_BYTES,
+    fetchTimeoutMs: FETCH_TIMEOUT_MS,
+  });
+
+  // Flows and jobs
+  const attribution = createAttributionFlow({ db, key: config.key, log, now });
+  const attributionJob = createAttributionJob({ attribution, log });
+  const announce = (tx: Queryable, pushId: string): Promise<void> => signals.notify(tx, DECIDED, pushId);
+  const delivery = createDelivery({
+    db,
+    blobs,
+    upstream,
+    mask,
+    announce,
+    onDelivered: () => attributionJob.wake(),
+    log,
+    now,
+  });
+  const approvals = createApprovalFlow({ db, announce, mask, now });
+  const notifiers = createNotifiers(config.notify);
+  const outbox = createOutboxJob({ db, notifiers, log, now });
+  const deliveries = createDeliveriesJob({ db, delivery, log, now });
+  const housekeeping = createHousekeepingJob({ db, blobs, approvals, log, now });
+  const jobs = [attributionJob, outbox, deliveries, housekeeping];
+
+  const pushFlow = createPushFlow({
+    db,
+    blobs,
+    git,
+    quarantineRoot,
+    cache,
+    upstream,
+    userAgent,
+    limits: defaultPushLimits,
+    scanner,
+    policies: config.pushes,
+    policyVersion: config.policyVersion,
+    notifiers: notifiers.map(({ name }) => name),
+    delivery,
+    withdraw: (pushId, why) => approvals.withdraw(pushId, why),
+    publicUrl: config.publicUrl,
+    heard: (pushId, timeoutMs, signal) => signals.wait(DECIDED, pushId, { timeoutMs, signal }),
+    onTold: () => outbox.wake(),
+    stopping: stopping.signal,
+    log,
+    now,
+  });
+  const exchanges = createExchangeFlow({
+    db,
+    mask: (text) => scanner.mask(text),
+    recordKey: config.key,
+    onFinished: (exchange) => attribution.indexExchange(exchange),
+    log,
+    now,
+  });
+
+  // Web
+  const authenticate: Authenticate = async (sources, audience) => {
+    const who = await identity.identify(sources, audience, now());
+    return who.ok ? ok(who.value.principal) : who;
+  };
+  const decide = async (request: ApprovalRequest): Promise<Result<void, DecisionRefusal>> => {
+    const decided = await approvals.decide(request);
+    deliveries.wake();
+    return decided;
+  };
+  const access: ReadAccess = {
+    isAuditor: (principal) => isNamed(principal, config.auditors),
+    mayReadRepository: (principal, repository) => {
+      const [name = "", ...below] = repository.split("/");
+      const connection = config.connections.get(name);
+      return connection?.kind === "git" && mayAccess(principal, connection, below.join("/"), "read");
+    },
+  };
+  const records = { db, publicUrl: config.publicUrl, access };
+  const app = createApp({
+    git: { connections: config.connections, upstream, authenticate, pushFlow, log },
+    copilot: createCopilotHandler({
+      connections: [...config.connections.values()].filter((connection) => connection.kind === "copilot"),
+      authenticate,
+      exchanges,
+    }),
+    api: { ...records, identity, decide, version, log, now },
+    pages: { ...records, identity, decide, log, now, connections: config.connections },
+    health: { db, version, log, now },
+    log,
+  });
+
+  const listener = getRequestListener(app.fetch);
+  const server = createServer(STREAMING_SERVER_OPTIONS, (request, response) => void listener(request, response));
+  await listen(server, config);
+  for (const job of jobs) job.start();
+
+  return {
+    address: `http://${formatListen({ host: config.listen.host, port: portOf(server) })}`,
+    close: async () => {
+      stopping.abort();
+      await closeServer(server);
+      for (const job of jobs) await job.stop();
+      await exchanges.drain();
+      exchanges.close();
+      for (const connection of upstreams.values()) connection.close();
+      await signals.close();
+      await store.close();
+    },
+  };
+}
+
+async function listen(server: Server, { listen: { host, port } }: Config): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new GatewayError(
+      "config_invalid",
+      `cannot listen on ${formatListen({ host, port })} (${why}): stop what listens there, or set SALLYPORT_LISTEN`,
+      { cause },
+    );
+  }
+}
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+/** New connections are refused at once; requests under way have {@link DRAIN_MS} to end. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

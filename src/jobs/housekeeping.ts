@@ -1,0 +1,52 @@
+import type { BlobStore } from "../blobs/blob-store.ts";
+import type { ApprovalFlow } from "../flows/approval.ts";
+import type { Logger } from "../model/log.ts";
+import type { Database } from "../store/database.ts";
+import { closeAbandonedExchanges } from "../store/exchanges.ts";
+import { findKeptPacks } from "../store/pushes.ts";
+import { createLoop, type Loop } from "./loop.ts";
+
+const EVERY_MS = 15_000;
+/** A blob younger than this may belong to a push whose record is still being written. */
+const ORPHAN_AGE_MS = 60 * 60_000;
+/** No answer of a model streams for longer; an older open exchange belongs to a gateway that was stopped. */
+const ABANDONED_AGE_MS = 60 * 60_000;
+const BATCH = 500;
+
+/** Closes what nobody decided in time, and clears away what a stopped gateway left. */
+export function createHousekeepingJob(deps: {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly approvals: ApprovalFlow;
+  readonly log: Logger;
+  readonly now: () => Date;
+}): Loop {
+  const removeOrphans = async (keys: readonly string[]): Promise<void> => {
+    const kept = await findKeptPacks(deps.db, keys);
+    for (const key of keys) if (!kept.has(key)) await deps.blobs.delete(key);
+  };
+
+  const sweepBlobs = async (): Promise<void> => {
+    let candidates: string[] = [];
+    for await (const { key, createdAt } of deps.blobs.list()) {
+      if (createdAt > deps.now().getTime() - ORPHAN_AGE_MS) continue;
+      candidates.push(key);
+      if (candidates.length === BATCH) {
+        await removeOrphans(candidates);
+        candidates = [];
+      }
+    }
+    if (candidates.length > 0) await removeOrphans(candidates);
+  };
+
+  return createLoop({
+    name: "housekeeping",
+    everyMs: EVERY_MS,
+    log: deps.log,
+    run: async () => {
+      await deps.approvals.expire();
+      await closeAbandonedExchanges(deps.db, new Date(deps.now().getTime() - ABANDONED_AGE_MS));
+      await sweepBlobs();
+    },
+  });
+}

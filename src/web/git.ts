@@ -1,0 +1,276 @@
+/**
+ * Git over HTTP, in: `/git/<connection>/<path>` and `/u/<token>/git/<connection>/<path>`.
+ *
+ * Fetches are relayed as streams; a push is taken as far as its commands and handed to its flow. Who may not see a
+ * repository gets the same answer as for one that does not exist.
+ */
+import { Hono } from "hono";
+import { GatewayError } from "../errors.ts";
+import { createByteReader, type ByteReader } from "../git/byte-reader.ts";
+import { openRequestBody, type RequestBody } from "../git/http-body.ts";
+import { FLUSH_PKT } from "../git/pkt-line.ts";
+import { createPushExchange, type PushRequest } from "../git/push-exchange.ts";
+import {
+  DEFAULT_PUSH_HEAD_LIMITS,
+  parsePushRequest,
+  PushHeadError,
+  type PushHeadLimits,
+  type PushRequestHead,
+} from "../git/receive-pack.ts";
+import { refusalReason, refusalReport, sameReason } from "../git/refusal.ts";
+import { mayAccess } from "../git/repository-access.ts";
+import { isGitTarget, parseGitTarget, type GitService, type GitTarget } from "../git/repository-path.ts";
+import { notFound } from "../git/upstream-answer.ts";
+import type { RelayResult } from "../git/upstream-relay.ts";
+import type { GitUpstream } from "../git/upstream.ts";
+import type { AuthenticationFailure } from "../identity/credentials.ts";
+import type { Authenticate } from "../identity/identity.ts";
+import type { Connection, GitConnection } from "../model/connection.ts";
+import type { Logger } from "../model/log.ts";
+import type { Principal } from "../model/principal.ts";
+import { isZeroOid } from "../model/ref-update.ts";
+import { isNamed } from "../model/who.ts";
+import { sendText } from "./error-response.ts";
+import { answerNatively, drainRequest, rawTarget, type NodeEnv, type NodeExchange } from "./node-adapter.ts";
+
+/** A fetch or clone that was relayed, for the record. */
+export interface RelayedFetch extends RelayResult {
+  readonly principal: Principal;
+  readonly connection: string;
+  readonly repository: string;
+  readonly kind: "advertisement" | "rpc";
+  readonly userAgent: string;
+}
+
+export interface GitRoutesOptions {
+  readonly connections: ReadonlyMap<string, Connection>;
+  /** By connection name. */
+  readonly upstream: (connection: string) => GitUpstream;
+  readonly authenticate: Authenticate;
+  /** Decides and answers a push through `request.exchange`. What it throws is answered as a refusal of every ref. */
+  readonly pushFlow: (request: PushRequest) => Promise<void>;
+  readonly onFetch?: (fetch: RelayedFetch) => void;
+  readonly log: Logger;
+  readonly headLimits?: PushHeadLimits;
+  /** Of a whole push request, decoded. */
+  readonly maxPushBytes?: number;
+}
+
+const DEFAULT_MAX_PUSH_BYTES = 16 * 1024 ** 3;
+
+export function createGitRoutes(options: GitRoutesOptions): Hono<NodeEnv> {
+  const app = new Hono<NodeEnv>();
+  // By the raw target, before any router has normalised it: `/git/a/../b` is refused here instead of becoming `/git/b`.
+  app.use("*", async (c, next) => {
+    const target = rawTarget(c);
+    if (target === undefined || !isGitTarget(target)) return next();
+    return answerNatively(
+      c,
+      (exchange) => handleGit(options, exchange, target),
+      (error) => logFailure(options.log, error),
+    );
+  });
+  return app;
+}
+
+function logFailure(log: Logger, error: unknown): void {
+  const isExpected = error instanceof GatewayError && error.code !== "internal";
+  if (isExpected) log.info({ code: error.code, error }, "a Git request was not served");
+  else log.error({ error }, "a Git request failed");
+}
+
+/** What a request is about, once it is known who asks and that they may. */
+interface Admitted {
+  readonly principal: Principal;
+  readonly connection: GitConnection;
+  readonly target: GitTarget;
+}
+
+async function handleGit(options: GitRoutesOptions, exchange: NodeExchange, raw: string): Promise<void> {
+  const { incoming } = exchange;
+  const parsed = parseGitTarget(raw);
+  if (!parsed.ok) throw new GatewayError("request_malformed", parsed.error);
+  const target = parsed.value;
+  const { operation } = target;
+  const method = operation.kind === "rpc" ? "POST" : "GET";
+  if (operation.kind !== "lfs" && incoming.method !== method) {
+    return answerText(exchange, 405, `this address takes ${method} requests only`, { allow: method });
+  }
+
+  const admitted = await admit(options, exchange, target);
+  if (admitted === null) return;
+  switch (operation.kind) {
+    case "dumb":
+      return answerText(
+        exchange,
+        403,
+        "the dumb HTTP protocol is not served; use a client that speaks Git's smart protocol",
+      );
+    case "lfs":
+      // Objects that nobody has scanned must not reach the upstream, and 403 is what makes git-lfs stop the push.
+      return answerText(exchange, 403, JSON.stringify({ message: "Git LFS is not carried by this gateway" }), {
+        "content-type": "application/vnd.git-lfs+json",
+      });
+    case "advertisement":
+      return relay(options, exchange, admitted, operation.service, "advertisement");
+    case "rpc":
+      return operation.service === "git-upload-pack"
+        ? relay(options, exchange, admitted, operation.service, "rpc")
+        : receivePush(options, exchange, admitted);
+  }
+}
+
+async function answerText(
+  exchange: NodeExchange,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await drainRequest(exchange.incoming);
+  await sendText(
+    exchange.outgoing,
+    status,
+    headers["content-type"] === undefined ? `Sallyport: ${text}` : text,
+    headers,
+  );
+}
+
+/** @returns null where the answer has been given. @throws GatewayError `not_found`, `forbidden` */
+async function admit(options: GitRoutesOptions, exchange: NodeExchange, target: GitTarget): Promise<Admitted | null> {
+  const { headers } = exchange.incoming;
+  const configured = options.connections.get(target.connection);
+  const connection = configured?.kind === "git" ? configured : null;
+  const isPassthrough = connection?.credential.kind === "passthrough";
+  const hasOwnPlace = target.pathToken !== null || headers["sallyport-token"] !== undefined;
+
+  // Under `passthrough` Authorization belongs to the upstream as soon as the gateway's token has a place of its own.
+  const { authorization: _theirs, ...others } = headers;
+  const source = { headers: isPassthrough && hasOwnPlace ? others : headers, pathToken: target.pathToken };
+  const who = await options.authenticate(source, "git");
+  if (!who.ok) {
+    await refuseCredential(exchange, who.error, hasOwnPlace);
+    return null;
+  }
+  const principal = who.value;
+  const unseen = notFound(target.repository);
+  if (connection === null || !isNamed(principal, connection.allow)) throw unseen;
+  if (isPassthrough && !hasOwnPlace) {
+    throw new GatewayError(
+      "forbidden",
+      `connection “${connection.name}” passes your own credentials to the upstream: give the gateway's token separately, ` +
+        "with git config http.extraHeader 'Sallyport-Token: <token>'",
+    );
+  }
+
+  const { operation, path } = target;
+  const isWrite =
+    (operation.kind === "advertisement" || operation.kind === "rpc") && operation.service === "git-receive-pack";
+  const mayRead = mayAccess(principal, connection, path, "read");
+  if (!(isWrite ? mayAccess(principal, connection, path, "write") : mayRead)) {
+    if (!mayRead) throw unseen;
+    throw new GatewayError("forbidden", `you may read ${target.repository}, but not push to it`);
+  }
+  return { principal, connection, target };
+}
+
+const HOW_TO_SIGN_IN =
+  "Sign in with any user name and a gateway token as the password.\n" +
+  "Get a token on the gateway's /connect page, or from its operator (sallyport token create).";
+
+/** 401 makes git ask for a password; that is no help where the credential stands in a header or in the address. */
+async function refuseCredential(
+  exchange: NodeExchange,
+  failure: AuthenticationFailure,
+  hasOwnPlace: boolean,
+): Promise<void> {
+  if (failure.reason === "wrong_audience") return answerText(exchange, 403, failure.message);
+  if (hasOwnPlace && failure.reason !== "missing") {
+    return answerText(exchange, 403, `${failure.message}\n${HOW_TO_SIGN_IN}`);
+  }
+  return answerText(exchange, 401, `${failure.message}\n${HOW_TO_SIGN_IN}`, {
+    "www-authenticate": 'Basic realm="Sallyport", charset="UTF-8"',
+  });
+}
+
+async function relay(
+  options: GitRoutesOptions,
+  exchange: NodeExchange,
+  { principal, connection, target }: Admitted,
+  service: GitService,
+  kind: "advertisement" | "rpc",
+  body?: Buffer,
+): Promise<void> {
+  const result = await options.upstream(connection.name).relay({
+    ...exchange,
+    path: target.upstreamPath,
+    service,
+    kind,
+    prefix: target.prefix,
+    ...(body === undefined ? {} : { body }),
+  });
+  if (service === "git-upload-pack") {
+    const userAgent = exchange.incoming.headers["user-agent"] ?? "";
+    const { repository } = target;
+    options.onFetch?.({ ...result, principal, connection: connection.name, repository, kind, userAgent });
+  }
+}
+
+async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, admitted: Admitted): Promise<void> {
+  const { incoming } = exchange;
+  const body = openRequestBody(incoming, { maxBytes: options.maxPushBytes ?? DEFAULT_MAX_PUSH_BYTES });
+  const reader = createByteReader(body.chunks);
+  try {
+    const head = await readHead(options, reader);
+    if (head.updates.length === 0) {
+      // The probe before a large push: the upstream's answer tells early whether it would take one at all.
+      return await relay(options, exchange, admitted, "git-receive-pack", "rpc", FLUSH_PKT);
+    }
+    await decidePush(options, exchange, admitted, body, reader, head);
+  } catch (error) {
+    await body.drain();
+    if (!(error instanceof PushHeadError) || error.head.capabilities.length === 0) throw error;
+    // Enough was read to answer in the form that git shows.
+    logFailure(options.log, error);
+    const { head } = error;
+    const { outgoing } = exchange;
+    const reason = refusalReason(error);
+    await createPushExchange({ outgoing, head, drain: body.drain }).finish(
+      refusalReport({ head, reasons: sameReason(head, reason), unpack: reason }),
+      [`Sallyport: ${reason}`],
+    );
+  }
+}
+
+/** @throws PushHeadError */
+async function readHead(options: GitRoutesOptions, reader: ByteReader): Promise<PushRequestHead> {
+  const head = await parsePushRequest(reader, options.headLimits ?? DEFAULT_PUSH_HEAD_LIMITS);
+  const hasPack = head.updates.some((update) => !isZeroOid(update.newOid));
+  if (!hasPack && !(await reader.atEnd())) {
+    const message = "bytes follow the commands of a push that has no pack";
+    throw new PushHeadError("request_malformed", message, head);
+  }
+  return head;
+}
+
+async function decidePush(
+  options: GitRoutesOptions,
+  { incoming, outgoing, signal }: NodeExchange,
+  { principal, connection, target }: Admitted,
+  body: RequestBody,
+  reader: ByteReader,
+  head: PushRequestHead,
+): Promise<void> {
+  const exchange = createPushExchange({ outgoing, head, drain: body.drain });
+  const { "sallyport-token": _token, ...clientHeaders } = incoming.headers;
+  const { path, upstreamPath, repository } = target;
+  const userAgent = incoming.headers["user-agent"] ?? "";
+  const request = { principal, connection, path, upstreamPath, repository, head, clientHeaders, userAgent, signal };
+  try {
+    await options.pushFlow({ ...request, body: reader, exchange });
+    if (!exchange.isOver) throw new GatewayError("internal", "the push was not answered");
+  } catch (error) {
+    logFailure(options.log, error);
+    const reason = refusalReason(error);
+    await exchange.finish(refusalReport({ head, reasons: sameReason(head, reason) }), [`Sallyport: ${reason}`]);
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Everything around a gateway, in one line: a Git upstream with a repository, a Copilot upstream, Slack where it is wanted, a
+ * database of the test's own, and the gateway itself on a real socket. All of it is gone when the test ends.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { onTestFinished } from "vitest";
+import { stringify } from "yaml";
+import { startCopilotUpstream, type CopilotUpstream } from "../../fixtures/copilot-upstream/server.ts";
+import { startGitUpstream, type GitUpstreamFixture } from "../../fixtures/git-upstream.ts";
+import { startSlackServer, type SlackServer } from "../../fixtures/slack-server.ts";
+import { readRules } from "../../src/cli/load-config.ts";
+import { loadConfig, openConfig } from "../../src/config.ts";
+import { formatMistake } from "../../src/config/mistake.ts";
+import { startGateway } from "../../src/gateway.ts";
+import { hashToken, mintToken } from "../../src/identity/tokens.ts";
+import { createLogger } from "../../src/log.ts";
+import { GATEWAY_ISSUER, type Audience } from "../../src/model/principal.ts";
+import { createScanner } from "../../src/secrets/scanner.ts";
+import type { DatabaseHandle } from "../../src/store/database.ts";
+import { upsertPrincipal } from "../../src/store/principals.ts";
+import { insertToken } from "../../src/store/tokens.ts";
+import { testDatabase } from "./database.ts";
+import { git, mustGit, workingCopy, type GitRun, type WorkingCopy } from "./git.ts";
+
+export interface WorldOptions {
+  /** `pushes:` of the configuration. */
+  readonly pushes?: readonly Readonly<Record<string, unknown>>[];
+  /** Merged into the connection `code`. */
+  readonly connection?: Readonly<Record<string, unknown>>;
+  /** More connections. */
+  readonly connections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Whether holds are told in Slack. */
+  readonly slack?: boolean;
+  /** The gateway speaks to another database than the test's own, e.g. through something that can be cut. */
+  readonly databaseUrl?: (url: string) => string;
+}
+
+/** A user of the gateway, with a token of their own. */
+export interface Person {
+  readonly email: string;
+  readonly token: string;
+  clone(repository: string): Promise<WorkingCopy>;
+  /** A new repository whose origin is the gateway's. */
+  init(repository: string): Promise<WorkingCopy>;
+  /** git by itself, with this person's credential for the gateway. */
+  git(args: readonly string[]): Promise<GitRun>;
+  /** A page of the API's list. */
+  api(target: string): Promise<{ readonly items: readonly Record<string, unknown>[] }>;
+  fetch(target: string, init?: RequestInit): Promise<Response>;
+  decide(approval: string, decision: "approve" | "deny", reason: string): Promise<Response>;
+}
+
+export interface World {
+  /** The gateway's address, without a final slash. */
+  readonly url: string;
+  readonly upstream: GitUpstreamFixture & {
+    /** A commit made behind the gateway's back. @returns its oid */
+    commitDirectly(repository: string, ref: string, files: Readonly<Record<string, string>>): Promise<string>;
+  };
+  readonly copilot: CopilotUpstream;
+  readonly slack: SlackServer;
+  readonly database: DatabaseHandle;
+  readonly dataDir: string;
+  person(email: string, groups: readonly string[], audiences?: readonly Audience[]): Promise<Person>;
+  /** Every row of every table as text. */
+  dumpDatabase(): Promise<string>;
+  logText(): string;
+  /** Stops the gateway and starts another one on the same database and data directory. */
+  restart(): Promise<void>;
+}
+
+const UPSTREAM_CREDENTIAL = { username: "gateway", password: "upstream-password" };
+const COPILOT_BEARER = "copilot-upstream-bearer";
+const SLACK_TOKEN = "slack-bot-token";
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const dataDir = await mkdtemp(path.join(tmpdir(), "sallyport-world-"));
+  const [database, upstream, copilot, slack] = await Promise.all([
+    testDatabase(),
+    startGitUpstream(UPSTREAM_CREDENTIAL),
+    startCopilotUpstream({ bearer: COPILOT_BEARER }),
+    startSlackServer({ token: SLACK_TOKEN, channels: { pushes: "C0123456789" } }),
+  ]);
+  const config = {
+    connections: {
+      code: {
+        kind: "git",
+        url: upstream.url,
+        credential: { username: UPSTREAM_CREDENTIAL.username, password: { env: "GIT_PASSWORD" } },
+        allow: ["*"],
+        ...options.connection,
+      },
+      copilot: { kind: "copilot", url: copilot.url, credential: { bearer: { env: "COPILOT_BEARER" } }, allow: ["*"] },
+      ...options.connections,
+    },
+    pushes: options.pushes ?? [],
+    notify:
+      options.slack === true
+        ? [{ kind: "slack", token: { env: "SLACK_TOKEN" }, channel: "#pushes", apiUrl: slack.url }]
+        : [],
+  };
+  const configFile = path.join(dataDir, "sallyport.yaml");
+  await writeFile(configFile, stringify(config));
+
+  let log = "";
+  const logger = createLogger({ stream: { write: (line: string) => (log += line) }, level: "debug" });
+  const databaseUrl = options.databaseUrl?.(database.url) ?? database.url;
+  let port = 0;
+  const start = async () => {
+    const loaded = await loadConfig({
+      paths: [configFile],
+      env: {
+        SALLYPORT_DATA: dataDir,
+        SALLYPORT_LISTEN: `127.0.0.1:${port}`,
+        DATABASE_URL: databaseUrl,
+        GIT_PASSWORD: UPSTREAM_CREDENTIAL.password,
+        COPILOT_BEARER,
+        SLACK_TOKEN,
+      },
+      cwd: dataDir,
+    });
+    if (!loaded.ok) throw new Error(loaded.error.map(formatMistake).join("\n"));
+    const { rules } = readRules(loaded.value.secretRules, { examples: false });
+    const openedConfig = await openConfig(loaded.value);
+    const gateway = await startGateway({
+      config: openedConfig,
+      scanner: createScanner(rules, openedConfig.key),
+      environment: { PATH: process.env["PATH"] },
+      version: "0.0.0-test",
+      log: logger,
+    });
+    port = Number(new URL(gateway.address).port);
+    return gateway;
+  };
+  let gateway = await start();
+
+  onTestFinished(async () => {
+    await gateway.close();
+    await Promise.all([upstream.stop(), copilot.close(), slack.close()]);
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
+  });
+
+  const commitDirectly: World["upstream"]["commitDirectly"] = async (repository, ref, files) => {
+    const at = await mkdtemp(path.join(dataDir, "direct-"));
+    const must = (...args: readonly string[]) => mustGit(args, { cwd: at });
+    await must("clone", "-q", upstream.directoryOf(repository), "work");
+    const cwd = path.join(at, "work");
+    const current = await upstream.ref(repository, ref);
+    if (current !== null) await mustGit(["checkout", "-q", "--detach", current], { cwd });
+    for (const [name, text] of Object.entries(files)) {
+      await writeFile(path.join(cwd, name), text);
+      await mustGit(["add", "--", name], { cwd });
+    }
+    await mustGit(["commit", "-q", "-m", "Made directly"], { cwd });
+    await mustGit(["push", "-q", "origin", `HEAD:${ref}`], { cwd });
+    return mustGit(["rev-parse", "HEAD"], { cwd });
+  };
+
+  const person: World["person"] = async (email, groups, audiences = ["git", "copilot", "api"]) => {
+    const principal = await upsertPrincipal(database.db, {
+      issuer: GATEWAY_ISSUER,
+      subject: email,
+      email,
+      kind: "person",
+    });
+    const token = mintToken();
+    await insertToken(database.db, {
+      principalId: principal.id,
+      name: "test",
+      hash: hashToken(token),
+      groups: [...groups],
+      audiences: [...audiences],
+      expiresAt: null,
+    });
+    const basic = Buffer.from(`${email}:${token}`).toString("base64");
+    const env = {
+      GIT_CONFIG_COUNT: "1",
+      GIT_CONFIG_KEY_0: `http.${gateway.address}/.extraHeader`,
+      GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+    };
+    const urlOf = (repository: string): string => `${gateway.address}/git/code/${repository}.git`;
+    const request: Person["fetch"] = (target, init = {}) => {
+      const headers = new Headers(init.headers);
+      headers.set("authorization", `Bearer ${token}`);
+      return fetch(`${gateway.address}${target}`, { ...init, headers });
+    };
+    return {
+      email,
+      token,
+      clone: (repository) => workingCopy({ url: urlOf(repository), env }),
+      init: (repository) => workingCopy({ url: urlOf(repository), env, init: true }),
+      git: (args) => git(args, { cwd: dataDir, env }),
+      api: async (target) => {
+        const response = await request(target);
+        if (!response.ok) throw new Error(`${target} answered ${response.status}: ${await response.text()}`);
+        return (await response.json()) as { items: Record<string, unknown>[] };
+      },
+      fetch: request,
+      decide: (approval, decision, reason) =>
+        request(`/api/v1/approvals/${approval}/${decision}`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ reason }),
+        }),
+    };
+  };
+
+  await upstream.createRepository("team/app");
+  await commitDirectly("team/app", "refs/heads/main", { "README.md": "# App\n" });
+
+  return {
+    get url() {
+      return gateway.address;
+    },
+    upstream: { ...upstream, commitDirectly },
+    copilot,
+    slack,
+    database,
+    dataDir,
+    person,
+    dumpDatabase: () => dumpDatabase(database),
+    logText: () => log,
+    restart: async () => {
+      await gateway.close();
+      gateway = await start();
+    },
+  };
+}
+
+async function dumpDatabase({ sql }: DatabaseHandle): Promise<string> {
+  const tables = await sql<{ name: string }[]>`
+    select quote_ident(table_schema) || '.' || quote_ident(table_name) as name
+    from information_schema.tables where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')`;
+  const parts: string[] = [];
+  for (const { name } of tables) {
+    for (const row of await sql.unsafe<{ row: string }[]>(`select t::text as row from ${name} t`)) {
+      parts.push(row.row);
+    }
+    // bytea prints as hex: what it holds has to be looked through as well.
+    for (const row of await sql.unsafe<Record<string, unknown>[]>(`select * from ${name}`)) {
+      for (const value of Object.values(row)) if (Buffer.isBuffer(value)) parts.push(value.toString("latin1"));
+    }
+  }
+  return parts.join("\n");
+}
