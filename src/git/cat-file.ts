@@ -1,0 +1,156 @@
+/** Objects of a repository by id, through `git cat-file` (its manual: "BATCH OUTPUT"). */
+import { GatewayError } from "../errors.ts";
+import { OutputReader, splitRecords } from "./git-output.ts";
+import type { Git, GitChild, GitCommand } from "./process.ts";
+
+export type ObjectType = "commit" | "tree" | "blob" | "tag";
+
+export interface ObjectInfo {
+  readonly oid: string;
+  readonly type: ObjectType;
+  /** Bytes, unpacked. */
+  readonly size: number;
+}
+
+export interface MissingObject {
+  /** What was asked for. */
+  readonly name: string;
+  readonly type: "missing";
+}
+
+/** Where to read, and for how long. */
+export interface ReadContext {
+  readonly git: Git;
+  readonly gitDir: string;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Configuration that lets git fetch what is missing; absent: what is missing is an error. */
+  readonly config?: readonly (readonly [string, string])[];
+}
+
+const UNREADABLE = "an object of the push, or one that it builds on, could not be read; push again";
+
+const unreadable = (): GatewayError => new GatewayError("inspection_failed", UNREADABLE);
+
+/** Whether git could not read what should be there, as when a cached repository is damaged. */
+export const isUnreadable = (error: unknown): boolean => error instanceof GatewayError && error.message === UNREADABLE;
+
+export const readCommand = (context: ReadContext, args: readonly string[]): GitCommand => ({
+  args,
+  gitDir: context.gitDir,
+  timeoutMs: context.timeoutMs,
+  signal: context.signal,
+  ...(context.config === undefined ? {} : { config: context.config }),
+  failure: unreadable,
+});
+
+const ANSWER = /^([0-9a-f]{40,64}) (commit|tree|blob|tag) (\d+)$/;
+
+function parseAnswer(line: string): ObjectInfo | MissingObject {
+  const [, oid, type, size] = ANSWER.exec(line) ?? [];
+  if (oid !== undefined) return { oid, type: type as ObjectType, size: Number(size) };
+  if (line.endsWith(" missing")) return { name: line.slice(0, -" missing".length), type: "missing" };
+  throw new GatewayError("inspection_failed", "git cat-file answered with something else than an object");
+}
+
+function* asLines(names: Iterable<string>): Generator<string> {
+  let lines = "";
+  for (const name of names) {
+    lines += `${name}\n`;
+    if (lines.length > 32 * 1024) {
+      yield lines;
+      lines = "";
+    }
+  }
+  if (lines !== "") yield lines;
+}
+
+/**
+ * Type and size of each object, in the order of asking.
+ * @param names object ids, also with a suffix such as `^{commit}`
+ * @throws GatewayError `inspection_failed`
+ */
+export async function* listObjects(
+  context: ReadContext,
+  names: Iterable<string>,
+): AsyncGenerator<ObjectInfo | MissingObject, void, undefined> {
+  const command = readCommand(context, ["cat-file", "--batch-check"]);
+  const output = context.git.stream({ ...command, input: asLines(names) });
+  for await (const records of splitRecords(output, 0x0a)) {
+    for (const record of records) yield parseAnswer(record.toString("latin1"));
+  }
+}
+
+/** The ids out of `names` that the repository does not have. */
+export async function findMissing(context: ReadContext, oids: Iterable<string>): Promise<string[]> {
+  const missing: string[] = [];
+  for await (const object of listObjects(context, oids)) if (object.type === "missing") missing.push(object.name);
+  return missing;
+}
+
+/**
+ * Whole objects, in the order of asking: for commits, tags and trees, whose size the caller has bounded.
+ * @throws GatewayError `inspection_failed`, also when one is missing
+ */
+export async function* readObjects(
+  context: ReadContext,
+  oids: Iterable<string>,
+): AsyncGenerator<ObjectInfo & { readonly content: Buffer }, void, undefined> {
+  const reader = new OutputReader(
+    context.git.stream({ ...readCommand(context, ["cat-file", "--batch"]), input: asLines(oids) }),
+  );
+  try {
+    for (let line = await reader.line(); line !== null; line = await reader.line()) {
+      const info = parseAnswer(line);
+      if (info.type === "missing") throw unreadable();
+      const content = await reader.bytes(info.size + 1);
+      yield { ...info, content: content.subarray(0, -1) };
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** One object at a time from one long-running git, for reading as one goes. */
+export class ObjectReader {
+  readonly #context: ReadContext;
+  #child: GitChild | null = null;
+  #reader: OutputReader | null = null;
+
+  constructor(context: ReadContext) {
+    this.#context = context;
+  }
+
+  /**
+   * An object's content as it comes. It must be read to its end before the next one is opened; a broken-off reading
+   * starts git anew.
+   * @throws GatewayError `inspection_failed`
+   */
+  async *read(oid: string): AsyncGenerator<Buffer, void, undefined> {
+    this.#child ??= this.#context.git.start(readCommand(this.#context, ["cat-file", "--batch"]));
+    this.#reader ??= new OutputReader(this.#child.stdout as AsyncIterable<Buffer>);
+    let finished = false;
+    try {
+      await this.#child.write(`${oid}\n`);
+      const line = await this.#reader.line();
+      if (line === null) {
+        await this.#child.ended;
+        throw unreadable();
+      }
+      const info = parseAnswer(line);
+      if (info.type === "missing") throw unreadable();
+      yield* this.#reader.block(info.size);
+      await this.#reader.bytes(1);
+      finished = true;
+    } finally {
+      if (!finished) await this.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    this.#reader = null;
+    await child?.stop();
+  }
+}

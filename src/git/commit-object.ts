@@ -1,0 +1,71 @@
+/**
+ * A commit object (gitformat: "tree", "parent"*, "author", "committer", then optional headers, an empty line, the message).
+ * git takes as parents only the lines right behind "tree"; one further down is an unknown header to it, and here too.
+ */
+import type { CommitFacts } from "../model/push-facts.ts";
+import { decodeAs, idIn, malformed, parseHeaders, parseIdentity, type ScannableText } from "./object-text.ts";
+
+export interface NewCommit {
+  readonly facts: CommitFacts;
+  readonly tree: string;
+  /** True when it carries a signature, of whatever worth. */
+  readonly isSigned: boolean;
+  /** Everything in the object that somebody could have written a secret into. */
+  readonly texts: readonly ScannableText[];
+}
+
+/** @throws GatewayError `pack_invalid` */
+export function parseCommitObject(oid: string, content: Buffer): NewCommit {
+  const { headers, message } = parseHeaders(content);
+  const tree = idIn(headers[0], "commit", oid);
+  if (headers[0]?.name !== "tree") throw malformed("commit", oid);
+  const parents: string[] = [];
+  let next = 1;
+  for (; headers[next]?.name === "parent"; next++) parents.push(idIn(headers[next], "commit", oid));
+  const author = headers[next];
+  const committer = headers[next + 1];
+  if (author?.name !== "author" || committer?.name !== "committer") throw malformed("commit", oid);
+  const others = headers.slice(next + 2);
+  const encoding = others.find((header) => header.name === "encoding")?.value.toString("latin1") ?? null;
+
+  const authorText = decodeAs(author.value, encoding);
+  const committerText = decodeAs(committer.value, encoding);
+  const messageText = decodeAs(message, encoding);
+  const authorFacts = parseIdentity(authorText);
+  const committerFacts = parseIdentity(committerText);
+  return {
+    facts: {
+      oid,
+      parents,
+      authorName: authorFacts.name,
+      authorEmail: authorFacts.email,
+      authoredAt: authorFacts.at,
+      committerName: committerFacts.name,
+      committerEmail: committerFacts.email,
+      committedAt: committerFacts.at,
+      message: messageText,
+    },
+    tree,
+    isSigned: others.some((header) => header.name === "gpgsig" || header.name === "gpgsig-sha256"),
+    texts: [
+      { source: "commit-identity", text: `${authorText}\n${committerText}` },
+      { source: "commit-message", text: messageText },
+      ...rawTexts("commit-message", message, messageText),
+      // Signatures, merged tags, and whatever a tool has put there: git shows none of them, and delivers all.
+      ...others.map((header) => ({
+        source: "commit-message" as const,
+        text: `${header.name} ${decodeAs(header.value, null)}`,
+      })),
+    ],
+  };
+}
+
+/** Where decoding has changed what the bytes say, the bytes are searched as well: a claimed encoding is the pusher's choice. */
+export function rawTexts(source: ScannableText["source"], bytes: Buffer, decoded: string): ScannableText[] {
+  const plain = bytes.toString("latin1");
+  const texts: ScannableText[] = [];
+  if (!Buffer.from(decoded, "utf8").equals(bytes) && decoded !== plain) texts.push({ source, text: plain });
+  // UTF-16 and the like in disguise.
+  if (plain.includes("\0")) texts.push({ source, text: plain.replaceAll("\0", "") });
+  return texts;
+}

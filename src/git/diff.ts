@@ -1,0 +1,124 @@
+import { isZeroOid, type RefUpdate } from "../model/ref-update.ts";
+import { PATCH_OPTIONS } from "./additions.ts";
+import { findMissing, readCommand } from "./cat-file.ts";
+import { splitRecords } from "./git-output.ts";
+import { addWanted, type NewObjects } from "./new-objects.ts";
+import { decodeText } from "./object-text.ts";
+import { RawDiffParser, type RawEntry } from "./raw-diff.ts";
+
+export interface RefDiff {
+  /** Unified, three lines of context, as `git diff` prints it. Untrusted: escape it for where it is shown. */
+  readonly text: string;
+  /** True when there is more than `maxBytes`; the text then ends with the last whole line. */
+  readonly truncated: boolean;
+  /** What the new version is compared with: the old one; for a new ref, what its commits build on; null: nothing. */
+  readonly base: string | null;
+}
+
+/** The tree without entries, which git knows without having it. */
+const EMPTY_TREE = {
+  sha1: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+  sha256: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+};
+
+const NOTHING: RefDiff = { text: "", truncated: false, base: null };
+
+/** For more files than this the blobs are not fetched ahead: the text will be cut long before. */
+const MAX_PREFETCHED = 5_000;
+
+/**
+ * What a ref's whole move from old to new changes, for the person who approves: also what came upstream earlier by another
+ * branch. Empty for deletions and for new refs at what the upstream has.
+ * @throws GatewayError `inspection_failed` and those of fetching
+ */
+export async function readRefDiff(objects: NewObjects, update: RefUpdate, maxBytes: number): Promise<RefDiff> {
+  const { pack, quarantine, context } = objects;
+  if (isZeroOid(update.newOid)) return NOTHING;
+  const target = peel(objects, update.newOid);
+  if (pack.type(target) === "blob") return NOTHING;
+  const base = isZeroOid(update.oldOid) ? baseOfNew(objects, target) : update.oldOid;
+  if (base === undefined) return NOTHING;
+  const outside = [base, target].filter((oid): oid is string => oid !== null && !pack.has(oid));
+  await quarantine.cache?.ensureCommits(outside, context.signal);
+  const from = base ?? EMPTY_TREE[quarantine.objectFormat];
+  await prefetchBlobs(objects, from, target);
+
+  const args = ["diff-tree", "-r", "-U3", ...PATCH_OPTIONS, "--end-of-options", from, target];
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of context.git.stream(readCommand(context, args))) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > maxBytes) break;
+  }
+  const all = Buffer.concat(chunks);
+  if (bytes <= maxBytes) return { text: decodeText(all), truncated: false, base };
+  const cut = all.lastIndexOf(0x0a, maxBytes - 1);
+  return { text: decodeText(all.subarray(0, cut + 1)), truncated: true, base };
+}
+
+/**
+ * Whether an update drops commits that the ref had. Creations and deletions are none.
+ * @throws GatewayError `inspection_failed` and those of fetching
+ */
+export async function isForced(objects: NewObjects, update: RefUpdate): Promise<boolean> {
+  const { oldOid } = update;
+  if (isZeroOid(oldOid) || isZeroOid(update.newOid) || oldOid === update.newOid) return false;
+  const { graph, tips, quarantine, context } = objects;
+  // Down through the pack: whoever is reached there or at its border is an ancestor, whatever lies below.
+  const start = peel(objects, update.newOid);
+  const border = new Set<string>();
+  const seen = new Set<string>();
+  const stack = [start];
+  for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
+    if (oid === oldOid) return false;
+    if (seen.has(oid)) continue;
+    seen.add(oid);
+    const node = graph.get(oid);
+    if (node === undefined) border.add(oid);
+    else stack.push(...node.parents);
+  }
+  if (quarantine.cache === null) return true;
+  const known = await quarantine.cache.findReachable([oldOid, ...border], tips, context.signal);
+  if (!known.has(oldOid)) return true;
+  for (const oid of border) {
+    if (known.has(oid) && (await quarantine.cache.isAncestor(oldOid, oid, tips, context.signal))) return false;
+  }
+  return true;
+}
+
+function peel({ tagTargets }: NewObjects, oid: string): string {
+  let target = oid;
+  for (let next = tagTargets.get(target); next !== undefined; next = tagTargets.get(target)) target = next;
+  return target;
+}
+
+/** The first old commit down the line of first parents; null at a root, undefined where nothing is new. */
+function baseOfNew({ graph }: NewObjects, oid: string): string | null | undefined {
+  if (!graph.has(oid)) return undefined;
+  let commit = oid;
+  for (let node = graph.get(commit); node !== undefined; node = graph.get(commit)) {
+    const parent = node.parents[0];
+    if (parent === undefined) return null;
+    commit = parent;
+  }
+  return commit;
+}
+
+async function prefetchBlobs({ pack, quarantine, context }: NewObjects, from: string, to: string): Promise<void> {
+  if (quarantine.cache === null) return;
+  const args = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--end-of-options", from, to];
+  const parser = new RawDiffParser(to);
+  const entries: RawEntry[] = [];
+  for await (const records of splitRecords(context.git.stream(readCommand(context, args)), 0)) {
+    for (const record of records) {
+      const entry = parser.parse(record);
+      if (entry !== null) entries.push(entry);
+    }
+    if (entries.length > MAX_PREFETCHED) return;
+  }
+  const wanted = new Set<string>();
+  addWanted(entries, pack, wanted);
+  const { config: _promisor, ...local } = context;
+  await quarantine.cache.ensureObjects(await findMissing(local, wanted), context.signal);
+}

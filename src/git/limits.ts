@@ -1,0 +1,86 @@
+import { GatewayError } from "../errors.ts";
+
+/**
+ * What one push may cost. Each bound has an error text of its own that names the value, the limit and the way out; a push
+ * over any of them is refused, never inspected in part.
+ */
+export interface PushLimits {
+  /** Bytes of the pack as the client sends it. */
+  readonly packBytes: number;
+  /** Objects in the pack. */
+  readonly objects: number;
+  /** Bytes of one object, unpacked: a blob, and also what a delta makes. */
+  readonly objectBytes: number;
+  /** Bytes of one commit or tag object. */
+  readonly commitBytes: number;
+  /** Bytes of all objects of the pack, unpacked. */
+  readonly inflatedBytes: number;
+  /** Unpacked bytes for each byte of the pack, counted once more than {@link inflatedFreeBytes} are unpacked. */
+  readonly inflationRatio: number;
+  readonly inflatedFreeBytes: number;
+  /** New commits. */
+  readonly commits: number;
+  /** Bytes of all additions read from one push. */
+  readonly additionBytes: number;
+  /** How long a child process of git may work on this push, in milliseconds. */
+  readonly gitTimeoutMs: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+export const defaultPushLimits: PushLimits = {
+  packBytes: 2 * GIB,
+  objects: 1_000_000,
+  objectBytes: 100 * MIB,
+  commitBytes: 4 * MIB,
+  inflatedBytes: 64 * GIB,
+  inflationRatio: 500,
+  inflatedFreeBytes: 2 * GIB,
+  commits: 50_000,
+  additionBytes: 8 * GIB,
+  gitTimeoutMs: 15 * 60_000,
+};
+
+/** `419430400` → `400 MiB`; exact below 10 KiB. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 10 * KIB) return `${bytes} bytes`;
+  const [unit, name] = bytes < MIB ? [KIB, "KiB"] : bytes < GIB ? [MIB, "MiB"] : [GIB, "GiB"];
+  const value = bytes / unit;
+  return `${value >= 100 || Number.isInteger(value) ? Math.round(value) : value.toFixed(1)} ${name}`;
+}
+
+const exceeded = (message: string): GatewayError => new GatewayError("limit_exceeded", message);
+
+/** One text for each bound, so that whoever pushes knows which it was and what to do. */
+export const overLimit = {
+  packBytes: (limit: number) =>
+    exceeded(`the pack is larger than ${formatBytes(limit)}, the limit of one push: push fewer commits at a time`),
+  objects: (count: number, limit: number) =>
+    exceeded(`the pack holds ${count} objects, the limit of one push is ${limit}: push fewer commits at a time`),
+  objectBytes: (bytes: number, limit: number) =>
+    exceeded(
+      `an object of the pack is ${formatBytes(bytes)} unpacked, the limit of one object is ${formatBytes(limit)}: ` +
+        `keep files of that size in Git LFS, and take this one out of every commit that has it`,
+    ),
+  commitBytes: (kind: string, oid: string, bytes: number, limit: number) =>
+    exceeded(
+      `${kind} ${oid} is ${formatBytes(bytes)}, the limit of a commit or tag object is ${formatBytes(limit)}: shorten its message`,
+    ),
+  inflatedBytes: (limit: number) =>
+    exceeded(
+      `the objects of the pack are more than ${formatBytes(limit)} unpacked, the limit of one push: push fewer commits at a time`,
+    ),
+  inflationRatio: (ratio: number) =>
+    exceeded(
+      `the pack unpacks to more than ${ratio} bytes for each byte sent, the limit of one push: ` +
+        `push fewer commits at a time, or keep files that compress so well out of the repository`,
+    ),
+  commits: (count: number, limit: number) =>
+    exceeded(`the push brings ${count} new commits, the limit is ${limit}: push an older commit first, then the rest`),
+  additionBytes: (limit: number) =>
+    exceeded(
+      `the commits of this push add more than ${formatBytes(limit)} of content, the limit of one push: push fewer commits at a time`,
+    ),
+};

@@ -1,0 +1,79 @@
+import { isUtf8 } from "node:buffer";
+import { GatewayError } from "../errors.ts";
+import type { FindingSource } from "../model/finding.ts";
+
+/** A text to be searched for secrets, and what a finding in it is called. Line 1 is its first line. */
+export interface ScannableText {
+  readonly source: FindingSource;
+  readonly text: string;
+}
+
+/** Bytes as text: UTF-8 where they are, otherwise one character a byte, so that nothing is lost. */
+export const decodeText = (bytes: Buffer): string => bytes.toString(isUtf8(bytes) ? "utf8" : "latin1");
+
+/** The same for an object that names its encoding (git-commit, "DISCUSSION"); unknown names and wrong bytes fall back. */
+export function decodeAs(bytes: Buffer, encoding: string | null): string {
+  if (encoding === null || isUtf8(bytes)) return decodeText(bytes);
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch {
+    return decodeText(bytes);
+  }
+}
+
+export interface ObjectHeader {
+  readonly name: string;
+  /** Continuation lines joined by `\n`, without their leading space. */
+  readonly value: Buffer;
+}
+
+/** Commits and tags share a shape: header lines (continued by a leading space), an empty line, the message. */
+export function parseHeaders(content: Buffer): { headers: ObjectHeader[]; message: Buffer } {
+  const headers: { name: string; value: Buffer }[] = [];
+  let offset = 0;
+  while (offset < content.length) {
+    const found = content.indexOf(0x0a, offset);
+    const end = found === -1 ? content.length : found;
+    if (end === offset) return { headers, message: content.subarray(end + 1) };
+    const line = content.subarray(offset, end);
+    const last = headers.at(-1);
+    if (line[0] === 0x20 && last !== undefined) {
+      last.value = Buffer.concat([last.value, Buffer.from("\n"), line.subarray(1)]);
+    } else {
+      const space = line.indexOf(0x20);
+      const split = space === -1 ? line.length : space;
+      headers.push({ name: line.toString("latin1", 0, split), value: line.subarray(split + 1) });
+    }
+    offset = end + 1;
+  }
+  return { headers, message: Buffer.alloc(0) };
+}
+
+export interface Identity {
+  readonly name: string;
+  readonly email: string;
+  /** ISO 8601, UTC. What is no time is the epoch. */
+  readonly at: string;
+}
+
+/** `Name <email> 1700000000 +0100`, tolerant as git is: missing pieces are empty. */
+export function parseIdentity(text: string): Identity {
+  const open = text.indexOf("<");
+  const close = text.lastIndexOf(">");
+  const seconds = Number(/^ *(\d{1,12})(?: |$)/.exec(text.slice(close + 1))?.[1] ?? 0);
+  return {
+    name: (open === -1 ? text : text.slice(0, open)).trim(),
+    email: open !== -1 && close > open ? text.slice(open + 1, close) : "",
+    at: new Date(seconds * 1000).toISOString(),
+  };
+}
+
+/** The id in a header that must be one. @throws GatewayError `pack_invalid` */
+export function idIn(header: ObjectHeader | undefined, kind: string, oid: string): string {
+  const id = header?.value.toString("latin1") ?? "";
+  if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(id)) throw malformed(kind, oid);
+  return id;
+}
+
+export const malformed = (kind: string, oid: string): GatewayError =>
+  new GatewayError("pack_invalid", `${kind} ${oid} is malformed; make it anew with a current version of git`);

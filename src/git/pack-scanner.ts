@@ -1,0 +1,232 @@
+/**
+ * Reads a pack along as it streams in, to bound what it may cost before git unpacks it (gitformat-pack):
+ *
+ *     pack   = "PACK" version(4, 2 or 3) count(4) *entry checksum(20 or 32)
+ *     entry  = type-and-size-varint [ofs-varint | base-id] zlib-stream
+ *     delta  = base-size-varint result-size-varint instructions       ; inside the zlib stream of types 6 and 7
+ *
+ * Hazards: a few hundred bytes may say “400 MB of zeros”, a delta of a few bytes “the base, a thousand times”. Both declare
+ * their size up front, and git index-pack later holds the declaration to be true. What only git can know (types of bases,
+ * the checksum) is left to it.
+ */
+import { GatewayError } from "../errors.ts";
+import { InflateMeter, inflateSmall, type Inflated } from "./inflate-meter.ts";
+import { overLimit, type PushLimits } from "./limits.ts";
+import type { ObjectFormat } from "./push-command.ts";
+
+export interface PackSummary {
+  readonly objects: number;
+  readonly packBytes: number;
+  readonly inflatedBytes: number;
+}
+
+/** The bytes of an object id and of a pack's checksum. */
+export const hashBytes = (format: ObjectFormat): 20 | 32 => (format === "sha1" ? 20 : 32);
+
+type ScanLimits = Pick<
+  PushLimits,
+  "packBytes" | "objects" | "objectBytes" | "inflatedBytes" | "inflationRatio" | "inflatedFreeBytes"
+>;
+
+interface EntryHeader {
+  readonly isDelta: boolean;
+  /** Bytes that the zlib stream unpacks to. */
+  readonly size: number;
+  /** Where the zlib stream begins. */
+  readonly bodyOffset: number;
+}
+
+const HEADER_BYTES = 12;
+/** Objects up to this size are inflated at once, if all of them is there. */
+const SMALL_BYTES = 64 * 1024;
+/** zlib never makes a stream longer than its input by more than a little (compressBound). */
+const SMALL_SLACK = 1024;
+/** After so much work the event loop gets its turn: other people's streams run in this process too. */
+const TURN_BYTES = 1024 * 1024;
+const TURN_OBJECTS = 300;
+const OFS_DELTA = 6;
+const REF_DELTA = 7;
+
+const invalid = (what: string): GatewayError =>
+  new GatewayError("pack_invalid", `the pack is damaged: ${what}; push again`);
+
+export class PackScanner {
+  readonly #limits: ScanLimits;
+  readonly #hashBytes: number;
+  #pending: Buffer = Buffer.alloc(0);
+  #packBytes = 0;
+  #inflatedBytes = 0;
+  #announced: number | null = null;
+  #seen = 0;
+  /** The large entry that is being read. */
+  #current: { readonly header: EntryHeader; readonly meter: InflateMeter } | null = null;
+  #turnBytes = 0;
+  #turnObjects = 0;
+
+  constructor(format: ObjectFormat, limits: ScanLimits) {
+    this.#hashBytes = hashBytes(format);
+    this.#limits = limits;
+  }
+
+  /** Objects that the pack's header announces; null until it was read. */
+  get announcedObjects(): number | null {
+    return this.#announced;
+  }
+
+  /** @throws GatewayError `pack_invalid`, `limit_exceeded` */
+  async feed(chunk: Uint8Array): Promise<void> {
+    this.#packBytes += chunk.length;
+    if (this.#packBytes > this.#limits.packBytes) throw overLimit.packBytes(this.#limits.packBytes);
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    await this.#scan(false);
+  }
+
+  /** To be called at the end of the pack. @throws GatewayError `pack_invalid`, `limit_exceeded` */
+  async finish(): Promise<PackSummary> {
+    await this.#scan(true);
+    if (this.#announced === null || this.#current !== null || this.#seen < this.#announced) {
+      throw invalid(`it ends after ${this.#seen} of ${this.#announced ?? "its"} objects`);
+    }
+    if (this.#pending.length < this.#hashBytes) throw invalid("it ends before its checksum");
+    return { objects: this.#announced, packBytes: this.#packBytes, inflatedBytes: this.#inflatedBytes };
+  }
+
+  /** Frees what a broken-off scan holds. */
+  close(): void {
+    this.#current?.meter.close();
+    this.#current = null;
+  }
+
+  async #scan(isEnd: boolean): Promise<void> {
+    if (this.#announced === null) {
+      if (this.#pending.length < HEADER_BYTES) return;
+      this.#announced = readPackHeader(this.#pending);
+      if (this.#announced > this.#limits.objects) throw overLimit.objects(this.#announced, this.#limits.objects);
+      this.#pending = this.#pending.subarray(HEADER_BYTES);
+    }
+    while (this.#seen < this.#announced) {
+      if (this.#pending.length === 0 || !(await this.#scanEntry(isEnd))) return;
+    }
+    if (this.#pending.length > this.#hashBytes) {
+      throw invalid(`more bytes follow the ${this.#announced} objects that its header announces`);
+    }
+  }
+
+  /** @returns false when more input is needed */
+  async #scanEntry(isEnd: boolean): Promise<boolean> {
+    if (this.#current === null) {
+      const header = readEntryHeader(this.#pending, this.#hashBytes);
+      if (header === null) return false;
+      this.#count(header.size, header.isDelta ? 0 : header.size);
+      const body = this.#pending.subarray(header.bodyOffset);
+      if (header.size <= SMALL_BYTES) {
+        if (body.length < header.size + SMALL_SLACK && !isEnd) return this.#uncount(header);
+        const inflated = inflateSmall(body, header.size);
+        if (inflated !== null) {
+          await this.#takeTurn(header.size);
+          return this.#endEntry(header, inflated, body);
+        }
+      }
+      this.#current = { header, meter: new InflateMeter(header.size) };
+      this.#pending = body;
+    }
+    const { header, meter } = this.#current;
+    const piece = this.#pending;
+    const inflated = await meter.feed(piece);
+    if (inflated === null) {
+      this.#pending = Buffer.alloc(0);
+      return false;
+    }
+    this.close();
+    return this.#endEntry(header, inflated, piece);
+  }
+
+  #endEntry(header: EntryHeader, inflated: Inflated, body: Buffer): true {
+    if (header.isDelta) {
+      const resultSize = readDeltaResultSize(inflated.head);
+      this.#count(resultSize, resultSize);
+    }
+    this.#pending = body.subarray(inflated.consumed);
+    this.#seen += 1;
+    return true;
+  }
+
+  /** @param objectSize what the object will be, where this is known */
+  #count(bytes: number, objectSize: number): void {
+    const limits = this.#limits;
+    const largest = Math.max(bytes, objectSize);
+    if (largest > limits.objectBytes) throw overLimit.objectBytes(largest, limits.objectBytes);
+    this.#inflatedBytes += bytes;
+    if (this.#inflatedBytes > limits.inflatedBytes) throw overLimit.inflatedBytes(limits.inflatedBytes);
+    if (
+      this.#inflatedBytes > limits.inflatedFreeBytes &&
+      this.#inflatedBytes > limits.inflationRatio * this.#packBytes
+    ) {
+      throw overLimit.inflationRatio(limits.inflationRatio);
+    }
+  }
+
+  /** The entry will be counted when all of it is there. */
+  #uncount(header: EntryHeader): false {
+    this.#inflatedBytes -= header.size;
+    return false;
+  }
+
+  async #takeTurn(bytes: number): Promise<void> {
+    this.#turnBytes += bytes;
+    this.#turnObjects += 1;
+    if (this.#turnBytes < TURN_BYTES && this.#turnObjects < TURN_OBJECTS) return;
+    this.#turnBytes = 0;
+    this.#turnObjects = 0;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function readPackHeader(bytes: Buffer): number {
+  if (bytes.toString("latin1", 0, 4) !== "PACK") throw invalid("it does not begin with “PACK”");
+  const version = bytes.readUInt32BE(4);
+  if (version !== 2 && version !== 3) throw invalid(`its version is ${version}, known are 2 and 3`);
+  return bytes.readUInt32BE(8);
+}
+
+function readEntryHeader(bytes: Buffer, hashLength: number): EntryHeader | null {
+  let offset = 0;
+  let byte = bytes[offset++];
+  if (byte === undefined) return null;
+  const type = (byte >> 4) & 7;
+  if (type === 0 || type === 5) throw invalid(`an object has the type ${type}, which does not exist`);
+  let size = byte & 15;
+  for (let shift = 4; (byte & 0x80) !== 0; shift += 7) {
+    byte = bytes[offset++];
+    if (byte === undefined) return null;
+    if (shift > 46) throw invalid("an object says that it is larger than anything can be");
+    size += (byte & 0x7f) * 2 ** shift;
+  }
+  if (type === OFS_DELTA) {
+    do {
+      byte = bytes[offset++];
+      if (byte === undefined) return null;
+      if (offset > 32) throw invalid("the offset of a delta's base is no number");
+    } while ((byte & 0x80) !== 0);
+  } else if (type === REF_DELTA) {
+    offset += hashLength;
+    if (offset > bytes.length) return null;
+  }
+  return { isDelta: type === OFS_DELTA || type === REF_DELTA, size, bodyOffset: offset };
+}
+
+function readDeltaResultSize(head: Buffer): number {
+  let offset = 0;
+  let size = 0;
+  for (let varint = 0; varint < 2; varint++) {
+    size = 0;
+    for (let shift = 0, byte = 0x80; (byte & 0x80) !== 0; shift += 7) {
+      const next = head[offset++];
+      if (next === undefined || shift > 46) throw invalid("a delta does not say how long its result is");
+      byte = next;
+      size += (byte & 0x7f) * 2 ** shift;
+    }
+  }
+  return size;
+}

@@ -1,0 +1,229 @@
+import { createHash } from "node:crypto";
+import { access, copyFile, link, mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { GatewayError } from "../errors.ts";
+import { createBareRepository } from "./bare-repository.ts";
+import { findMissing } from "./cat-file.ts";
+import { KeyedLock } from "./keyed-lock.ts";
+import type { Git } from "./process.ts";
+import type { ObjectFormat } from "./push-command.ts";
+import { fetchFromUpstream, promisorConfig, type UpstreamRepository } from "./upstream-fetch.ts";
+import { UpstreamHistory } from "./upstream-history.ts";
+
+export interface RepositoryCacheOptions {
+  readonly git: Git;
+  /** The directory that holds all cached repositories. */
+  readonly root: string;
+  /** Least recently used repositories go when all together are larger. */
+  readonly maxBytes: number;
+  readonly fetchTimeoutMs: number;
+  /** Milliseconds since the epoch; default: the clock. */
+  readonly now?: () => number;
+}
+
+export interface RepositoryCache {
+  /**
+   * One repository's cache, for one push; `release` it. Nothing is fetched yet.
+   * @param identity connection and path, e.g. `code/team/app`
+   * @throws GatewayError `storage_failed`
+   */
+  open(identity: string, objectFormat: ObjectFormat, upstream: UpstreamRepository): Promise<CachedRepository>;
+}
+
+/**
+ * Old objects of one upstream repository: trees of the commits that pushes build on, single blobs. It may be deleted at
+ * any time and fills again. That an object is here proves nothing about who may have put it upstream: see `findReachable`.
+ */
+export interface CachedRepository {
+  readonly objectsDirectory: string;
+  /** Lets a command fetch what is missing by itself, into the repository that it runs in. Holds the credential. */
+  readonly promisorConfig: readonly (readonly [key: string, value: string])[];
+  /** Commits with their trees, without blobs and parents. @throws GatewayError as `fetchFromUpstream` */
+  ensureCommits(oids: readonly string[], signal?: AbortSignal): Promise<void>;
+  /** Single objects. @throws GatewayError as `fetchFromUpstream` */
+  ensureObjects(oids: readonly string[], signal?: AbortSignal): Promise<void>;
+  /** Which of `oids` the advertised refs reach. @throws GatewayError as `fetchFromUpstream` */
+  findReachable(oids: readonly string[], tips: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
+  /** As `git merge-base --is-ancestor`, for commits that the advertised refs reach. */
+  isAncestor(ancestor: string, descendant: string, tips: readonly string[], signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Takes over a quarantine's packs, so that the next push finds its bases here. Only for a push that was delivered
+   * whole: what was refused must not come back as an old object.
+   */
+  adopt(quarantine: { readonly gitDir: string }): Promise<void>;
+  /** Something in it did not read well: it is emptied as soon as nobody uses it. */
+  distrust(): void;
+  /** Empties it now, unless another push uses it too. @returns whether it did */
+  reset(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+/** With more packs than this every look-up costs; emptying is cheaper than repacking, the next push fetches one commit. */
+const MAX_PACKS = 64;
+/** No sweep of the disk more often than this. */
+const SWEEP_MS = 60_000;
+
+interface Entry {
+  readonly directory: string;
+  leases: number;
+  isDistrusted: boolean;
+}
+
+export function createRepositoryCache(options: RepositoryCacheOptions): RepositoryCache {
+  const entries = new Map<string, Entry>();
+  const lock = new KeyedLock();
+  const now = options.now ?? Date.now;
+  let sweptAt = now();
+
+  const discard = async (directory: string): Promise<void> => {
+    const trash = path.join(options.root, `trash-${process.pid}-${Date.now()}-${path.basename(directory)}`);
+    // Renamed first: a directory that is half deleted must not be found by the next push.
+    await rename(directory, trash).catch(() => {});
+    await rm(trash, { recursive: true, force: true, maxRetries: 3 });
+  };
+
+  const sweep = async (): Promise<void> => {
+    if (now() - sweptAt < SWEEP_MS) return;
+    sweptAt = now();
+    const found = [];
+    for (const name of await readdir(options.root).catch(() => [])) {
+      const directory = path.join(options.root, name);
+      const usedAt = (await stat(directory).catch(() => null))?.mtimeMs ?? 0;
+      found.push({ name, directory, usedAt, bytes: await sizeOf(directory) });
+    }
+    let bytes = found.reduce((sum, repository) => sum + repository.bytes, 0);
+    for (const repository of found.sort((a, b) => a.usedAt - b.usedAt)) {
+      if (bytes <= options.maxBytes) return;
+      if ((entries.get(repository.name)?.leases ?? 0) > 0) continue;
+      await lock.run(repository.name, () => discard(repository.directory));
+      bytes -= repository.bytes;
+    }
+  };
+
+  const open: RepositoryCache["open"] = async (identity, objectFormat, upstream) => {
+    const key = createHash("sha256").update(`${objectFormat}\0${upstream.url}\0${identity}`).digest("hex").slice(0, 40);
+    const entry = entries.get(key) ?? { directory: path.join(options.root, key), leases: 0, isDistrusted: false };
+    entries.set(key, entry);
+    entry.leases += 1;
+    const gitDir = path.join(entry.directory, "objects.git");
+    const history = new UpstreamHistory({
+      git: options.git,
+      gitDir: path.join(entry.directory, "history.git"),
+      objectFormat,
+      upstream,
+      timeoutMs: options.fetchTimeoutMs,
+    });
+    const prepare = async (): Promise<void> => {
+      await access(path.join(gitDir, "HEAD")).catch(async () => {
+        await rm(gitDir, { recursive: true, force: true });
+        await createBareRepository(gitDir, objectFormat, null);
+      });
+    };
+    const reset = (): Promise<boolean> =>
+      lock.run(key, async () => {
+        entry.isDistrusted = entry.leases > 1;
+        if (entry.isDistrusted) return false;
+        await discard(entry.directory);
+        await prepare();
+        return true;
+      });
+    const fetchMissing = (oids: readonly string[], depth: number | null, signal?: AbortSignal): Promise<void> => {
+      if (oids.length === 0) return Promise.resolve();
+      return lock.run(key, async () => {
+        await prepare();
+        const context = { git: options.git, gitDir, timeoutMs: options.fetchTimeoutMs, signal };
+        const missing = await findMissing(context, new Set(oids));
+        if (missing.length === 0) return;
+        await fetchFromUpstream({
+          ...context,
+          upstream,
+          filter: "blob:none",
+          refspecs: missing,
+          ...(depth === null ? {} : { depth }),
+        });
+      });
+    };
+
+    try {
+      await lock.run(key, async () => {
+        await prepare();
+        await utimes(entry.directory, new Date(), new Date());
+      });
+    } catch (cause) {
+      entry.leases -= 1;
+      throw new GatewayError("storage_failed", "the gateway could not make room for old objects on its disk", {
+        cause,
+      });
+    }
+
+    let isReleased = false;
+    return {
+      objectsDirectory: path.join(gitDir, "objects"),
+      promisorConfig: promisorConfig(upstream, "blob:none"),
+      ensureCommits: (oids, signal) => fetchMissing(oids, 1, signal),
+      ensureObjects: (oids, signal) => fetchMissing(oids, null, signal),
+      findReachable: (oids, tips, signal) => lock.run(key, () => history.findReachable(oids, tips, signal)),
+      isAncestor: (ancestor, descendant, tips, signal) =>
+        lock.run(key, () => history.isAncestor(ancestor, descendant, tips, signal)),
+      adopt: (quarantine) =>
+        lock.run(key, async () => {
+          await prepare();
+          await adoptPacks(path.join(quarantine.gitDir, "objects", "pack"), path.join(gitDir, "objects", "pack"));
+        }),
+      distrust: () => {
+        entry.isDistrusted = true;
+      },
+      reset,
+      release: async () => {
+        if (isReleased) return;
+        isReleased = true;
+        entry.leases -= 1;
+        if (entry.leases > 0) return;
+        const packs = await readdir(path.join(gitDir, "objects", "pack")).catch(() => []);
+        const count = packs.filter((name) => name.endsWith(".pack")).length;
+        if (entry.isDistrusted || count > MAX_PACKS) {
+          await lock.run(key, async () => {
+            if (entry.leases > 0) return;
+            entry.isDistrusted = false;
+            // The history stays: it costs more to fetch, and it has few packs.
+            await discard(gitDir);
+          });
+        }
+        if (entry.leases === 0) entries.delete(key);
+        await sweep();
+      },
+    };
+  };
+  return { open };
+}
+
+async function adoptPacks(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  const names = await readdir(from);
+  for (const name of names.filter((name) => name.endsWith(".pack"))) {
+    const base = name.slice(0, -".pack".length);
+    // Promised: nothing in the cache may insist on the objects that these refer to. The index comes last, it makes the rest visible.
+    await writeFile(path.join(to, `${base}.promisor`), "");
+    await linkOrCopy(path.join(from, name), path.join(to, name));
+    await linkOrCopy(path.join(from, `${base}.idx`), path.join(to, `${base}.idx`));
+  }
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    const partial = `${to}.partial`;
+    await copyFile(from, partial);
+    await rename(partial, to);
+  }
+}
+
+async function sizeOf(directory: string): Promise<number> {
+  let bytes = 0;
+  const names = await readdir(directory, { recursive: true }).catch(() => []);
+  for (const name of names) bytes += (await stat(path.join(directory, name)).catch(() => null))?.size ?? 0;
+  return bytes;
+}

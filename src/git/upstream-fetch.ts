@@ -1,0 +1,85 @@
+import { GatewayError } from "../errors.ts";
+import type { Git } from "./process.ts";
+
+/** How the gateway itself reaches a repository. */
+export interface UpstreamRepository {
+  /** Absolute, http or https, without user name and password. */
+  readonly url: string;
+  /** Header lines with the credential, e.g. `Authorization: Basic …`; they go to this address alone. */
+  readonly headers: readonly string[];
+}
+
+export interface FetchOptions {
+  readonly git: Git;
+  readonly gitDir: string;
+  readonly upstream: UpstreamRepository;
+  /** e.g. `blob:none`. A server that knows no filters sends everything instead. */
+  readonly filter: string;
+  /** Refspecs, or plain ids. */
+  readonly refspecs: readonly string[];
+  readonly depth?: number;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes git treat the upstream as the place where missing objects are (partial clone, git's technical/partial-clone).
+ * Given only to the commands that may fetch: nothing of it is in a file, so that all others fail on what is missing.
+ */
+export const promisorConfig = (
+  upstream: UpstreamRepository,
+  filter: string,
+): readonly (readonly [key: string, value: string])[] => [
+  ["remote.upstream.url", upstream.url],
+  ["remote.upstream.promisor", "true"],
+  ["remote.upstream.partialclonefilter", filter],
+  ...upstream.headers.map((header) => [`http.${upstream.url}.extraHeader`, header] as const),
+];
+
+/**
+ * `git fetch` from the upstream, all or nothing.
+ * @throws GatewayError `upstream_unreachable`, `upstream_unauthorized`, `upstream_misbehaved`, `inspection_failed` (the
+ * upstream does not hand out one of the ids), `limit_exceeded` (time)
+ */
+export async function fetchFromUpstream(options: FetchOptions): Promise<void> {
+  await options.git.run({
+    args: [
+      "fetch",
+      "--quiet",
+      "--no-tags",
+      "--no-write-fetch-head",
+      "--no-auto-maintenance",
+      "--recurse-submodules=no",
+      "--refmap=",
+      `--filter=${options.filter}`,
+      ...(options.depth === undefined ? [] : [`--depth=${options.depth}`]),
+      "--stdin",
+      "upstream",
+    ],
+    gitDir: options.gitDir,
+    config: promisorConfig(options.upstream, options.filter),
+    input: options.refspecs.map((refspec) => `${refspec}\n`),
+    timeoutMs: options.timeoutMs,
+    signal: options.signal,
+    failure: explainFetch,
+  });
+}
+
+function explainFetch(stderr: string): GatewayError {
+  if (/not our ref|unadvertised object|did not send all|bad object/i.test(stderr)) {
+    return new GatewayError(
+      "inspection_failed",
+      "the push builds on objects that the upstream does not have or does not hand out; fetch, rebase and push again",
+    );
+  }
+  if (/authentication failed|could not read (?:username|password)|error: (?:401|403)/i.test(stderr)) {
+    return new GatewayError(
+      "upstream_unauthorized",
+      "the upstream does not let the gateway read this repository: its credential needs read access",
+    );
+  }
+  if (/could not resolve|failed to connect|couldn't connect|connection (?:refused|reset)|timed out/i.test(stderr)) {
+    return new GatewayError("upstream_unreachable", "the upstream does not answer the gateway; try again later");
+  }
+  return new GatewayError("upstream_misbehaved", "the gateway could not fetch old objects from the upstream");
+}

@@ -1,0 +1,116 @@
+import { access, rm } from "node:fs/promises";
+import path from "node:path";
+import { createBareRepository } from "./bare-repository.ts";
+import { findMissing, listObjects, readCommand, type ReadContext } from "./cat-file.ts";
+import { splitRecords } from "./git-output.ts";
+import type { Git } from "./process.ts";
+import type { ObjectFormat } from "./push-command.ts";
+import { fetchFromUpstream, type UpstreamRepository } from "./upstream-fetch.ts";
+
+export interface HistoryOptions {
+  readonly git: Git;
+  readonly gitDir: string;
+  readonly objectFormat: ObjectFormat;
+  readonly upstream: UpstreamRepository;
+  readonly timeoutMs: number;
+}
+
+/**
+ * The commits of an upstream without their files, to tell what its refs reach.
+ *
+ * That an object can be fetched proves nothing: hosts keep the objects of all forks together and hand out any of them by id.
+ * So the repository holds only what was fetched by way of an advertised ref, and is never given a promisor when read: a
+ * commit that is not here is not reachable.
+ */
+export class UpstreamHistory {
+  readonly #options: HistoryOptions;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Which of `oids` are commits (or tags of commits) that `tips` reach.
+   * @param tips ids of the upstream's advertised refs
+   * @throws GatewayError as {@link fetchFromUpstream}
+   */
+  async findReachable(
+    oids: readonly string[],
+    tips: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    await this.#fetchTips(tips, signal);
+    const context = this.#context(signal);
+    const commitOf = await peelToCommits(context, oids);
+    const tipCommits = new Set((await peelToCommits(context, tips)).values());
+    if (tipCommits.size === 0) return new Set();
+    // Whatever is printed is reached by `oids` but by no tip: what is asked for and not printed is reached by a tip.
+    const unreached = new Set<string>();
+    const command = readCommand(context, ["rev-list", "--stdin"]);
+    const input = [...new Set(commitOf.values())]
+      .map((oid) => `${oid}\n`)
+      .concat([...tipCommits].map((oid) => `^${oid}\n`));
+    for await (const records of splitRecords(this.#options.git.stream({ ...command, input }), 0x0a)) {
+      for (const record of records) unreached.add(record.toString("latin1"));
+    }
+    return new Set(
+      oids.filter((oid) => {
+        const commit = commitOf.get(oid);
+        return commit !== undefined && !unreached.has(commit);
+      }),
+    );
+  }
+
+  /** Whether `ancestor` is an ancestor of `descendant`, or the same. Both have to be reachable from `tips`. */
+  async isAncestor(
+    ancestor: string,
+    descendant: string,
+    tips: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    await this.#fetchTips(tips, signal);
+    const context = this.#context(signal);
+    const { exitCode } = await this.#options.git.run({
+      ...readCommand(context, ["merge-base", "--is-ancestor", "--end-of-options", ancestor, descendant]),
+      answers: [1],
+    });
+    return exitCode === 0;
+  }
+
+  async #fetchTips(tips: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    const { git, gitDir, objectFormat, upstream, timeoutMs } = this.#options;
+    await access(path.join(gitDir, "HEAD")).catch(async () => {
+      await rm(gitDir, { recursive: true, force: true });
+      await createBareRepository(gitDir, objectFormat, null);
+    });
+    const wanted = await findMissing(this.#context(signal), new Set(tips));
+    if (wanted.length === 0) return;
+    await fetchFromUpstream({
+      git,
+      gitDir,
+      upstream,
+      filter: "tree:0",
+      // A ref for each, or the next fetch would not know what is here and begin from nothing.
+      refspecs: wanted.map((oid) => `+${oid}:refs/tips/${oid}`),
+      timeoutMs,
+      signal,
+    });
+  }
+
+  #context(signal: AbortSignal | undefined): ReadContext {
+    const { git, gitDir, timeoutMs } = this.#options;
+    return { git, gitDir, timeoutMs, signal };
+  }
+}
+
+/** Object id → the commit that it is or peels to; without those that do not lead to a commit that is here. */
+async function peelToCommits(context: ReadContext, oids: readonly string[]): Promise<Map<string, string>> {
+  const commits = new Map<string, string>();
+  let index = 0;
+  const names = oids.map((oid) => `${oid}^{commit}`);
+  for await (const object of listObjects(context, names)) {
+    const oid = oids[index++];
+    if (object.type === "commit" && oid !== undefined) commits.set(oid, object.oid);
+  }
+  return commits;
+}
