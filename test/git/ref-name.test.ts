@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isRefName } from "../../src/git/ref-name.ts";
 
@@ -44,7 +44,7 @@ describe("isRefName", () => {
   });
 
   it("agrees with git on made-up names", () => {
-    const name = fc.string({ unit: fc.constantFrom(..."ab/.@{~\\ -", ".lock", ".."), maxLength: 8 });
+    const name = fc.string({ unit: fc.constantFrom(...Array.from("ab/.@{~\\ -"), ".lock", ".."), maxLength: 8 });
     fc.assert(
       fc.property(name, (tail) => {
         expect(isRefName(`refs/heads/${tail}`)).toBe(gitSays(`refs/heads/${tail}`));

@@ -1,3 +1,5 @@
+import { GatewayError } from "../../src/errors.ts";
+
 /** The same bytes as they may arrive: whole, byte by byte, and cut in two at every border. */
 export function* everySplit(bytes: Buffer): Generator<readonly Buffer[]> {
   yield [bytes];
@@ -9,5 +11,15 @@ export async function* streamOf(chunks: readonly Uint8Array[]): AsyncGenerator<U
   for (const chunk of chunks) {
     await Promise.resolve();
     yield chunk;
+  }
+}
+
+/** Whether `work` ends well, or with an error that the gateway knows how to answer. */
+export async function endsWell(work: () => unknown): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    return error instanceof GatewayError;
   }
 }

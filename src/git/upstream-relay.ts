@@ -1,0 +1,153 @@
+/** A client's request passed to the upstream and the answer back, both as streams with back-pressure. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { Transform, type TransformCallback } from "node:stream";
+import { GatewayError } from "../errors.ts";
+import { createReceivePackFilter, createUploadPackFilter, type AdvertisementFilter } from "./advertisement.ts";
+import type { GitService } from "./repository-path.ts";
+import { checkAnswer, isRedirect, rewriteLocation } from "./upstream-answer.ts";
+import { clientResponseHeaders } from "./upstream-headers.ts";
+import { describeFailure, dropResponse, type OpenRequest } from "./upstream-request.ts";
+
+export interface RelayRequest {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+  /** Decoded, below the connection's base, with `.git` where the client wrote it. */
+  readonly path: string;
+  readonly service: GitService;
+  readonly kind: "advertisement" | "rpc";
+  /** What stands before `/git/` in this client's addresses: empty, or `/u/<token>`. */
+  readonly prefix: string;
+  /** Sent instead of the incoming body, where that has been read already. */
+  readonly body?: Buffer;
+}
+
+export interface RelayResult {
+  readonly status: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}
+
+export interface RelayContext {
+  readonly open: (headers: "identity" | "as-asked") => OpenRequest;
+  readonly url: URL;
+  readonly base: URL;
+  readonly connection: string;
+  readonly isPassthrough: boolean;
+}
+
+/**
+ * @throws GatewayError `upstream_*`, `not_found`, `client_gone`; nothing has been answered then unless `headersSent`, in which case
+ *   the client's connection is broken off, so that it does not take a part for the whole
+ */
+export async function relayToUpstream(relay: RelayRequest, context: RelayContext): Promise<RelayResult> {
+  const { incoming, outgoing } = relay;
+  const { request, response: answer } = context.open(relay.kind === "advertisement" ? "identity" : "as-asked");
+  let requestBytes = 0;
+  if (relay.kind === "advertisement" || relay.body !== undefined) {
+    request.end(relay.body);
+    requestBytes = relay.body?.length ?? 0;
+  } else {
+    incoming.on("data", (chunk: Buffer) => (requestBytes += chunk.length));
+    // Not `pipeline`: when the upstream fails it would destroy the client's request, and with it the way to say so.
+    incoming.pipe(request);
+  }
+
+  let response: IncomingMessage;
+  try {
+    response = await answer;
+  } catch (error) {
+    incoming.unpipe(request);
+    throw error;
+  }
+  const status = response.statusCode ?? 0;
+  const { filter, failure } = judge(response, relay, context);
+  if (failure !== null) {
+    incoming.unpipe(request);
+    dropResponse(response);
+    throw failure;
+  }
+
+  const headers = clientResponseHeaders(response.headers, {
+    isPassthrough: context.isPassthrough,
+    isRewritten: filter !== null,
+  });
+  const location = isRedirect(status) ? redirectOf(response, relay, context) : null;
+  if (location !== null) headers["location"] = location;
+  outgoing.writeHead(status, headers);
+  let responseBytes = 0;
+  response.on("data", (chunk: Buffer) => (responseBytes += chunk.length));
+  try {
+    if (filter === null) await pipeline(response, outgoing);
+    else await pipeline(response, filterStream(filter), outgoing);
+  } catch (error) {
+    request.destroy();
+    throw describeFailure(error, context.connection, relay.signal);
+  }
+  return { status, requestBytes, responseBytes };
+}
+
+function judge(
+  response: IncomingMessage,
+  relay: RelayRequest,
+  context: RelayContext,
+): { readonly filter: AdvertisementFilter | null; readonly failure: GatewayError | null } {
+  const { connection } = context;
+  const status = response.statusCode ?? 0;
+  if (isRedirect(status)) {
+    try {
+      redirectOf(response, relay, context);
+      return { filter: null, failure: null };
+    } catch (error) {
+      return { filter: null, failure: describeFailure(error, connection) };
+    }
+  }
+  // With the client's own credential the upstream's rules stand, and so do its answers.
+  if (context.isPassthrough && status >= 400) return { filter: null, failure: null };
+  const repository = `${connection}/${relay.path.replace(/\.git$/, "")}`;
+  const failure = checkAnswer(response, { connection, repository, service: relay.service, kind: relay.kind });
+  if (failure !== null || relay.kind === "rpc") return { filter: null, failure };
+  if ((response.headers["content-encoding"] ?? "identity") !== "identity") {
+    const message = `the upstream of “${connection}” compresses an answer that was asked for uncompressed`;
+    return { filter: null, failure: new GatewayError("upstream_misbehaved", message) };
+  }
+  const filter = relay.service === "git-receive-pack" ? createReceivePackFilter() : createUploadPackFilter();
+  return { filter, failure: null };
+}
+
+function redirectOf(response: IncomingMessage, relay: RelayRequest, context: RelayContext): string {
+  const location = rewriteLocation(response.headers.location ?? "", {
+    asked: context.url,
+    base: context.base,
+    connection: context.connection,
+    prefix: relay.prefix,
+  });
+  if (!location.ok) throw new GatewayError("upstream_misbehaved", location.error);
+  return location.value;
+}
+
+const filterStream = (filter: AdvertisementFilter): Transform => {
+  const run = (work: () => Buffer | null, callback: TransformCallback): void => {
+    let bytes: Buffer | null;
+    try {
+      bytes = work();
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    callback(null, bytes);
+  };
+  return new Transform({
+    transform(chunk: Buffer, _encoding, callback) {
+      run(() => filter.push(chunk), callback);
+    },
+    flush(callback) {
+      run(() => {
+        filter.end();
+        return null;
+      }, callback);
+    },
+  });
+};

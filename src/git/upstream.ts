@@ -1,0 +1,238 @@
+/** The Git server behind a connection: relayed requests, the gateway's own questions, and deliveries. */
+import http, { type IncomingMessage } from "node:http";
+import https from "node:https";
+import type { Readable } from "node:stream";
+import { GatewayError } from "../errors.ts";
+import type { GitConnection } from "../model/connection.ts";
+import { parseAdvertisement, type Advertisement } from "./advertisement.ts";
+import { FLUSH_PKT } from "./pkt-line.ts";
+import { encodeRepositoryPath, type GitService } from "./repository-path.ts";
+import { checkAnswer } from "./upstream-answer.ts";
+import { deliverToUpstream, type DeliveredPush } from "./upstream-delivery.ts";
+import { upstreamRequestHeaders, type ClientHeaders } from "./upstream-headers.ts";
+import { relayToUpstream, type RelayRequest, type RelayResult } from "./upstream-relay.ts";
+import {
+  DEFAULT_UPSTREAM_TIMEOUTS,
+  describeFailure,
+  dropResponse,
+  openUpstreamRequest,
+  type OpenRequest,
+  type UpstreamTimeouts,
+} from "./upstream-request.ts";
+
+export interface AskOptions {
+  /** The client's own headers: its credentials are used where the connection says `passthrough`, and its User-Agent never. */
+  readonly clientHeaders?: ClientHeaders;
+  readonly signal?: AbortSignal;
+}
+
+export interface DeliverRequest {
+  /** The bytes before the pack, with a report-status capability among them. */
+  readonly head: Buffer;
+  /** Null for a push that has none: nothing but deletions. */
+  readonly pack: Readable | null;
+  /** Lets the request go with a Content-Length, which some servers insist on. */
+  readonly packBytes?: number;
+  readonly clientHeaders?: ClientHeaders;
+  readonly signal?: AbortSignal;
+  /** The upstream's own text (band 2), unchanged, in pieces as they come. */
+  readonly onMessage?: (text: string) => void;
+}
+
+/** Paths are decoded, below the connection's base, with `.git` where it is wanted. */
+export interface GitUpstream {
+  /** @throws GatewayError `upstream_*`, `not_found`, `client_gone`; see {@link relayToUpstream} */
+  relay(relay: RelayRequest): Promise<RelayResult>;
+  /** The upstream's refs. @throws GatewayError `upstream_*`, `not_found` */
+  advertise(path: string, service: GitService, options?: AskOptions): Promise<Advertisement>;
+  /** Whether the upstream would take a push, asked as git asks before a large one. @throws GatewayError `upstream_*`, `not_found` */
+  probe(path: string, options?: AskOptions): Promise<void>;
+  /** @throws DeliveryError, whose `outcome` tells whether a ref can have moved */
+  deliver(path: string, request: DeliverRequest): Promise<DeliveredPush>;
+  close(): void;
+}
+
+export interface GitUpstreamOptions {
+  readonly connection: GitConnection;
+  /** The gateway's version, for the User-Agent of its own requests. */
+  readonly version: string;
+  readonly timeouts?: Partial<UpstreamTimeouts>;
+  readonly maxAdvertisementBytes?: number;
+}
+
+// Less than the 5 s after which Apache and Node close an idle connection: a POST whose body is a stream cannot be repeated.
+const IDLE_SOCKET_MS = 4_000;
+
+export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
+  const { connection } = options;
+  const base = new URL(connection.url);
+  const timeouts = { ...DEFAULT_UPSTREAM_TIMEOUTS, ...options.timeouts };
+  const maxAdvertisementBytes = options.maxAdvertisementBytes ?? 64 * 1024 * 1024;
+  const Agent = base.protocol === "https:" ? https.Agent : http.Agent;
+  const agent = new Agent({ keepAlive: true, timeout: IDLE_SOCKET_MS });
+  // A delivery has a connection of its own: on a kept one that the upstream has just closed, a push that was never read
+  // could not be told from one whose answer was lost.
+  const deliveryAgent = new Agent({ keepAlive: false });
+  const isPassthrough = connection.credential.kind === "passthrough";
+  const userAgent = `sallyport/${options.version} (gateway-internal)`;
+
+  const urlOf = (path: string, service: GitService, kind: "advertisement" | "rpc"): URL => {
+    const encoded = encodeRepositoryPath(path);
+    return new URL(kind === "rpc" ? `${encoded}/${service}` : `${encoded}/info/refs?service=${service}`, base);
+  };
+  const namesOf = (path: string, service: GitService, kind: "advertisement" | "rpc") => ({
+    connection: connection.name,
+    repository: `${connection.name}/${path.replace(/\.git$/, "")}`,
+    service,
+    kind,
+  });
+
+  interface Ask {
+    readonly path: string;
+    readonly service: GitService;
+    readonly kind: "advertisement" | "rpc";
+    readonly client: ClientHeaders | null;
+    readonly isInternal: boolean;
+    /** Headers that describe the body. */
+    readonly body: http.OutgoingHttpHeaders;
+    readonly signal: AbortSignal | undefined;
+    readonly agent?: http.Agent;
+  }
+
+  const open = (ask: Ask): OpenRequest => {
+    const headers = upstreamRequestHeaders({
+      credential: connection.credential,
+      client: ask.client,
+      service: ask.service,
+      userAgent,
+    });
+    if (ask.isInternal) headers["user-agent"] = userAgent;
+    return openUpstreamRequest({
+      method: ask.kind === "rpc" ? "POST" : "GET",
+      url: urlOf(ask.path, ask.service, ask.kind),
+      headers: { ...headers, ...ask.body },
+      agent: ask.agent ?? agent,
+      timeouts,
+      connection: connection.name,
+      ...(ask.signal === undefined ? {} : { signal: ask.signal }),
+    });
+  };
+
+  const rpcHeaders = (service: GitService, length: number | undefined): http.OutgoingHttpHeaders => ({
+    "content-type": `application/x-${service}-request`,
+    accept: `application/x-${service}-result`,
+    ...(length === undefined ? {} : { "content-length": length }),
+  });
+
+  /** The gateway's own question: a small answer, read whole. */
+  const ask = async (
+    path: string,
+    service: GitService,
+    kind: "advertisement" | "rpc",
+    { clientHeaders, signal }: AskOptions,
+  ): Promise<Buffer> => {
+    const body = kind === "rpc" ? FLUSH_PKT : undefined;
+    const { request, response: answer } = open({
+      path,
+      service,
+      kind,
+      client: isPassthrough ? (clientHeaders ?? null) : null,
+      isInternal: true,
+      body: { ...(kind === "rpc" ? rpcHeaders(service, FLUSH_PKT.length) : {}), "accept-encoding": "identity" },
+      signal,
+    });
+    request.end(body);
+    const response = await answer;
+    const failure = checkAnswer(response, namesOf(path, service, kind));
+    if (failure !== null) {
+      dropResponse(response);
+      throw failure;
+    }
+    try {
+      return await readWhole(response, maxAdvertisementBytes);
+    } catch (error) {
+      throw describeFailure(error, connection.name, signal);
+    }
+  };
+
+  return {
+    relay: (relay) => {
+      const { incoming, path, service, kind } = relay;
+      const length = relay.body === undefined ? incoming.headers["content-length"] : String(relay.body.length);
+      const encoding = relay.body === undefined ? incoming.headers["content-encoding"] : undefined;
+      return relayToUpstream(relay, {
+        url: urlOf(path, service, kind),
+        base,
+        connection: connection.name,
+        isPassthrough,
+        open: (answer) =>
+          open({
+            path,
+            service,
+            kind,
+            client: incoming.headers,
+            isInternal: false,
+            body: {
+              ...(kind === "rpc" ? rpcHeaders(service, length === undefined ? undefined : Number(length)) : {}),
+              ...(kind === "rpc" && encoding !== undefined ? { "content-encoding": encoding } : {}),
+              ...(answer === "identity" ? { "accept-encoding": "identity" } : {}),
+            },
+            signal: relay.signal,
+          }),
+      });
+    },
+    advertise: async (path, service, askOptions = {}) => {
+      const bytes = await ask(path, service, "advertisement", askOptions);
+      return parseAdvertisement(bytes);
+    },
+    probe: async (path, askOptions = {}) => {
+      await ask(path, "git-receive-pack", "rpc", askOptions);
+    },
+    deliver: (path, request) => {
+      const service = "git-receive-pack";
+      const length =
+        request.pack === null
+          ? request.head.length
+          : request.packBytes === undefined
+            ? undefined
+            : request.head.length + request.packBytes;
+      return deliverToUpstream({
+        connection: connection.name,
+        signal: request.signal,
+        head: request.head,
+        pack: request.pack,
+        ...(request.onMessage === undefined ? {} : { onMessage: request.onMessage }),
+        open: () =>
+          open({
+            path,
+            service,
+            kind: "rpc",
+            client: request.clientHeaders ?? null,
+            isInternal: false,
+            body: { ...rpcHeaders(service, length), "accept-encoding": "identity" },
+            signal: request.signal,
+            agent: deliveryAgent,
+          }),
+        check: (response) => checkAnswer(response, namesOf(path, service, "rpc")),
+      });
+    },
+    close: () => {
+      agent.destroy();
+      deliveryAgent.destroy();
+    },
+  };
+}
+
+async function readWhole(response: IncomingMessage, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response) {
+    // Node yields Buffers where no encoding is set.
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > limit) {
+      throw new GatewayError("upstream_misbehaved", `the upstream's list of refs is longer than ${limit} bytes`);
+    }
+  }
+  return Buffer.concat(chunks);
+}

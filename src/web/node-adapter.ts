@@ -1,0 +1,74 @@
+/**
+ * The one way from a Hono route to Node's own request and response, for what moves bytes: web streams cost half of the
+ * throughput there. Everything else stays on Request and Response.
+ */
+import type { IncomingMessage, ServerOptions, ServerResponse } from "node:http";
+import type { HttpBindings } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { Context } from "hono";
+import { sendError } from "./error-response.ts";
+
+// A type and not an interface: Hono's `Env` wants an index signature, which only type aliases have implicitly.
+export type NodeEnv = { Bindings: HttpBindings };
+
+export interface NodeExchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  /** Aborted when the client's connection closes before the answer is complete. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * For the server that carries byte streams: no limit on how long a request may take (Node's 300 s would end a large push),
+ * only on its headers. Bodies have their own idle limits.
+ */
+export const STREAMING_SERVER_OPTIONS: ServerOptions = { requestTimeout: 0, headersTimeout: 60_000 };
+
+/** The client's request as Node has it; the target in it is raw. Undefined where there is no socket (`app.request()`). */
+export const rawTarget = (c: Context<NodeEnv>): string | undefined =>
+  // Hono's type promises bindings that a test's `app.request()` does not give.
+  (c.env as Partial<HttpBindings> | undefined)?.incoming?.url;
+
+/**
+ * Lets `work` answer on Node's response. What it throws becomes an answer, or ends the connection where one has begun.
+ * @param onError told of what was thrown, before it is answered
+ */
+export async function answerNatively(
+  c: Context<NodeEnv>,
+  work: (exchange: NodeExchange) => Promise<void>,
+  onError: (error: unknown) => void = () => {},
+): Promise<Response> {
+  const { incoming, outgoing } = c.env;
+  const gone = new AbortController();
+  const onClose = (): void => {
+    if (!outgoing.writableFinished) gone.abort();
+  };
+  outgoing.once("close", onClose);
+  // A connection that breaks shows on both streams; unheard, the error would end the process.
+  incoming.on("error", () => {});
+  outgoing.on("error", () => {});
+  try {
+    await work({ incoming, outgoing, signal: gone.signal });
+  } catch (error) {
+    onError(error);
+    await drainRequest(incoming);
+    await sendError(outgoing, error);
+  }
+  return RESPONSE_ALREADY_SENT;
+}
+
+const DRAIN_IDLE_MS = 60_000;
+
+/** Reads and forgets what the client still sends, so that it reads the answer; gives up on a client that stalls. */
+export function drainRequest(incoming: IncomingMessage): Promise<void> {
+  if (incoming.readableEnded || incoming.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    incoming.socket.setTimeout(DRAIN_IDLE_MS);
+    incoming.once("end", () => {
+      incoming.socket.setTimeout(0);
+      resolve();
+    });
+    incoming.once("close", resolve);
+    incoming.resume();
+  });
+}
