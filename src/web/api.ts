@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { GatewayError } from "../errors.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Logger } from "../model/log.ts";
 import { listEventRecords, type EventRecord } from "../store/event-queries.ts";
@@ -12,6 +13,7 @@ import { LISTS } from "./api/list-kinds.ts";
 import { createApprovalRoutes } from "./approvals.ts";
 import { createCommitRoutes } from "./commits.ts";
 import { isDatabaseAway } from "./database-away.ts";
+import { errorResponse } from "./error-response.ts";
 import { describeApi } from "./openapi.ts";
 import { createPushRoutes } from "./pushes.ts";
 import { createSessionRoutes } from "./sessions.ts";
@@ -41,12 +43,12 @@ export function createApiRoutes(deps: ApiDependencies): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
   routes.onError((error, c) => {
-    if (isDatabaseAway(error)) {
-      deps.log.error({ error }, "the API could not reach the database");
-      return jsonError(c, "database_unavailable", "the gateway cannot reach its database now: try again later");
-    }
     deps.log.error({ path: c.req.path, error }, "a request to the API failed");
-    return jsonError(c, "internal", "the gateway failed to answer this; its log says why");
+    return errorResponse(
+      isDatabaseAway(error)
+        ? new GatewayError("database_unavailable", "the database is away", { cause: error })
+        : error,
+    );
   });
 
   // What the interface looks like is no secret, and tools fetch it without credentials.

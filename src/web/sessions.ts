@@ -1,6 +1,7 @@
 /** `/api/v1/sessions` and `/api/v1/exchanges`: the record of what people and Copilot said. */
 import { Hono } from "hono";
 import type { Principal } from "../model/principal.ts";
+import type { Database } from "../store/database.ts";
 import type { Page } from "../store/exchange-filters.ts";
 import { findExchange, listExchanges, type ExchangeRecord } from "../store/exchanges.ts";
 import { findExchangeMessages, findTranscript } from "../store/messages.ts";
@@ -8,6 +9,7 @@ import type { RecordFilter } from "../store/record-filter.ts";
 import { findSession, listSessions, type SessionRecord } from "../store/sessions.ts";
 import { answerList, iso, notFound, type ApiEnv, type RecordDependencies } from "./api/context.ts";
 import { LISTS } from "./api/list-kinds.ts";
+import type { ListQuery } from "./api/list-query.ts";
 import { mayReadOf, type ReadAccess } from "./read-access.ts";
 
 export const sessionJson = (session: SessionRecord, publicUrl: string) => ({
@@ -46,7 +48,7 @@ const exchangeJson = (exchange: ExchangeRecord) => ({
 });
 
 /** The filter of a person who reads only their own: their id takes the place of whatever user was asked for. */
-export function ownFilter(access: ReadAccess, principal: Principal, filter: RecordFilter): RecordFilter | null {
+function ownFilter(access: ReadAccess, principal: Principal, filter: RecordFilter): RecordFilter | null {
   if (access.isAuditor(principal)) return filter;
   const { user } = filter;
   const isOther = user !== undefined && user.toLowerCase() !== principal.email.toLowerCase() && user !== principal.id;
@@ -55,6 +57,17 @@ export function ownFilter(access: ReadAccess, principal: Principal, filter: Reco
 
 const NOTHING: Page<never> = { items: [], next: null };
 
+/** The sessions that this person may read. */
+export async function listReadableSessions(
+  db: Database,
+  access: ReadAccess,
+  principal: Principal,
+  { filter, limit, after }: ListQuery,
+): Promise<Page<SessionRecord>> {
+  const own = ownFilter(access, principal, filter);
+  return own === null ? NOTHING : listSessions(db, { ...own, limit, ...(after === null ? {} : { cursor: after }) });
+}
+
 export function createSessionRoutes({ db, publicUrl, access }: RecordDependencies): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
@@ -62,12 +75,7 @@ export function createSessionRoutes({ db, publicUrl, access }: RecordDependencie
     answerList(
       c,
       LISTS.sessions,
-      async ({ filter, limit, after }) => {
-        const own = ownFilter(access, c.var.principal, filter);
-        return own === null
-          ? NOTHING
-          : listSessions(db, { ...own, limit, ...(after === null ? {} : { cursor: after }) });
-      },
+      (query) => listReadableSessions(db, access, c.var.principal, query),
       (session) => sessionJson(session, publicUrl),
     ),
   );

@@ -1,6 +1,6 @@
 /** People, pushes, holds and sessions for the tests of API and pages, written with the store's own functions. */
 import { createApprovalFlow } from "../../src/flows/approval.ts";
-import { createIdentity } from "../../src/identity/identity.ts";
+import { createIdentity, type Identity } from "../../src/identity/identity.ts";
 import { hashToken, mintToken } from "../../src/identity/tokens.ts";
 import { newId } from "../../src/model/id.ts";
 import type { Logger } from "../../src/model/log.ts";
@@ -141,7 +141,7 @@ export const testIdentity = (db: Database) =>
   });
 
 /** The dependencies of the API on real parts; auditors are the group `audit`, and everybody reads `code/team/**`. */
-export function apiDependencies(db: Database): ApiDependencies {
+export function apiDependencies(db: Database): ApiDependencies & { readonly identity: Identity } {
   const now = () => new Date();
   const flow = createApprovalFlow({ db, announce: async () => {}, mask: (text) => text, now });
   return {

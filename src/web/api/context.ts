@@ -28,14 +28,8 @@ export interface ApiEnv {
   readonly Variables: { readonly principal: Principal };
 }
 
-export type ApiErrorCode =
-  | "request_malformed"
-  | "unauthenticated"
-  | "forbidden"
-  | "not_found"
-  | "conflict"
-  | "database_unavailable"
-  | "internal";
+/** What the API itself refuses; what breaks goes through `error-response.ts`. */
+export type ApiErrorCode = "request_malformed" | "unauthenticated" | "forbidden" | "not_found" | "conflict";
 
 const STATUS: Record<ApiErrorCode, ContentfulStatusCode> = {
   request_malformed: 400,
@@ -43,8 +37,6 @@ const STATUS: Record<ApiErrorCode, ContentfulStatusCode> = {
   forbidden: 403,
   not_found: 404,
   conflict: 409,
-  database_unavailable: 503,
-  internal: 500,
 };
 
 /** `{"error":{"code","message"}}` */

@@ -1,0 +1,130 @@
+/**
+ * The people's side: pages rendered here, without any script in the browser. A link carries no authority: every page but the
+ * sign-in asks who is there, and an address that somebody was sent comes back after it.
+ */
+import type { HttpBindings } from "@hono/node-server";
+import { Hono, type Context } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { isNamed } from "../model/who.ts";
+import { listApprovals } from "../store/approval-queries.ts";
+import { listPushes } from "../store/push-queries.ts";
+import { isDatabaseAway } from "./database-away.ts";
+import { createApprovalPages, FORGED } from "./pages/approval-routes.tsx";
+import { ConnectPage } from "./pages/connect-page.tsx";
+import {
+  sendMissing,
+  shellFor,
+  shellOf,
+  type PagesContext,
+  type PagesDependencies,
+  type PagesEnv,
+} from "./pages/context.tsx";
+import { sendPage, type Shell } from "./pages/layout.tsx";
+import { MessagePage, OverviewPage, SignInPage } from "./pages/overview.tsx";
+import { createRecordPages } from "./pages/record-routes.tsx";
+import { STYLESHEET, STYLESHEET_PATH } from "./pages/stylesheet.ts";
+import { isPushReadable } from "./pushes.ts";
+import { mayReadPush } from "./read-access.ts";
+import { listReadableSessions } from "./sessions.ts";
+import { createSignIn, localPath } from "./sign-in.ts";
+
+export type { PagesDependencies };
+
+const MAX_BODY = 64 * 1024;
+
+/** The other end of the connection. Headers that name another are not believed: anybody can write them. */
+const clientAddress = (c: Context): string | null =>
+  // Without a socket (`app.request()`) there are no bindings.
+  (c.env as Partial<HttpBindings> | undefined)?.incoming?.socket.remoteAddress ?? null;
+
+/** Mount it at `/`, last. */
+export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
+  const { db, access, now, publicUrl } = deps;
+  const signIn = createSignIn({ ...deps, clientAddress });
+  const pages: PagesContext = { deps, signIn };
+  const routes = new Hono<PagesEnv>();
+
+  const sendSignIn = (c: Context, target: string, problem: string | null): Promise<Response> => {
+    const token = signIn.formToken(c, "/sign-in");
+    const page = <SignInPage shell={shellFor(pages, c, null)} target={target} token={token} problem={problem} />;
+    return sendPage(c, page, problem === null ? 200 : 403);
+  };
+
+  routes.onError((error, c) => {
+    deps.log.error({ path: c.req.path, error }, "a page could not be shown");
+    const isAway = isDatabaseAway(error);
+    const text = isAway
+      ? "The gateway cannot reach its database now. Nothing is lost: try again in a moment."
+      : "The gateway failed to show this; its log says why.";
+    const shell: Shell = { viewer: null, signOutToken: "", path: c.req.path, now: now() };
+    return sendPage(c, <MessagePage shell={shell} title="Something is broken" text={text} />, isAway ? 503 : 500);
+  });
+
+  routes.get(STYLESHEET_PATH, (c) =>
+    c.body(STYLESHEET, 200, {
+      "content-type": "text/css; charset=utf-8",
+      "cache-control": "public, max-age=31536000, immutable",
+      "x-content-type-options": "nosniff",
+    }),
+  );
+
+  routes.use(bodyLimit({ maxSize: MAX_BODY, onError: (c) => c.text("This form is too large.", 413) }));
+
+  // Signing in and out
+  routes.post("/sign-in", async (c) => {
+    const form = await c.req.parseBody();
+    const target = localPath(form["return"]);
+    if (!signIn.isOwnForm(c, form["form"])) return sendSignIn(c, target, FORGED);
+    const done = await signIn.signIn(c, typeof form["token"] === "string" ? form["token"] : "");
+    return done.ok ? c.redirect(target, 303) : sendSignIn(c, target, done.error);
+  });
+
+  routes.post("/sign-out", async (c) => {
+    const form = await c.req.parseBody();
+    if (signIn.isOwnForm(c, form["form"])) await signIn.signOut(c);
+    return c.redirect("/", 303);
+  });
+
+  // Everything below is for who is signed in.
+  routes.use(async (c, next) => {
+    const viewer = await signIn.findViewer(c);
+    if (viewer !== null) {
+      c.set("viewer", viewer);
+      return next();
+    }
+    const url = new URL(c.req.url);
+    const target = localPath(c.req.method === "POST" ? url.pathname : url.pathname + url.search);
+    if (c.req.path === "/") return sendSignIn(c, localPath(url.searchParams.get("return")), null);
+    return c.redirect(`/?return=${encodeURIComponent(target)}`, 303);
+  });
+
+  routes.get("/", async (c) => {
+    const principal = c.var.viewer.principal;
+    const first = { limit: 10, after: null };
+    const [approvals, pushes, sessions] = await Promise.all([
+      listApprovals(db, { status: "pending" }, { ...first, limit: 50 }),
+      listPushes(db, {}, first),
+      listReadableSessions(db, access, principal, { filter: {}, ...first }),
+    ]);
+    return sendPage(
+      c,
+      <OverviewPage
+        shell={shellOf(pages, c)}
+        pending={approvals.items.filter((approval) => mayReadPush(access, principal, approval))}
+        pushes={pushes.items.filter((push) => isPushReadable(access, principal, push))}
+        sessions={sessions.items}
+      />,
+    );
+  });
+
+  routes.route("/", createApprovalPages(pages));
+  routes.route("/", createRecordPages(pages));
+
+  routes.get("/connect", (c) => {
+    const connections = [...deps.connections.values()].filter(({ allow }) => isNamed(c.var.viewer.principal, allow));
+    return sendPage(c, <ConnectPage shell={shellOf(pages, c)} publicUrl={publicUrl} connections={connections} />);
+  });
+
+  routes.all("*", (c) => sendMissing(pages, c, "page"));
+  return routes;
+}

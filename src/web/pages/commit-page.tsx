@@ -1,0 +1,175 @@
+/** A commit: who pushed it, and line by line which Copilot exchange suggested it, as far as the record shows. */
+import type { AddedHunk } from "../../model/added-hunk.ts";
+import type { CommitFileAnswer, CommitAnswer } from "../../store/commit-links.ts";
+import type { CommitRecord } from "../../store/commit-queries.ts";
+import { Layout, type Shell } from "./layout.tsx";
+import { Badge, Facts, shortOid, Time } from "./parts.tsx";
+
+/** A session that is linked to the commit; `title` only for whoever may read it. */
+export interface LinkedSession {
+  readonly id: string;
+  readonly client: string;
+  readonly confidence: number;
+  readonly reason: "trailer" | "content";
+  readonly title: string | null;
+  readonly isReadable: boolean;
+}
+
+const REASONS: Record<LinkedSession["reason"], string> = {
+  trailer: "the commit's Copilot-Session trailer names it",
+  content: "added lines match what it suggested",
+};
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
+const Sessions = ({ sessions }: { sessions: readonly LinkedSession[] }) => (
+  <div class="sheet">
+    <table class="rows">
+      <thead>
+        <tr>
+          <th>Session</th>
+          <th>Client</th>
+          <th>Why</th>
+          <th>Confidence</th>
+        </tr>
+      </thead>
+      <tbody>
+        {sessions.map((session) => (
+          <tr>
+            <td>
+              {session.isReadable ? (
+                <a href={`/sessions/${session.id}`}>{session.title ?? "Untitled"}</a>
+              ) : (
+                <span class="soft" title={session.id}>
+                  somebody else's session
+                </span>
+              )}
+            </td>
+            <td>{session.client}</td>
+            <td>{REASONS[session.reason]}</td>
+            <td class="tight">{percent(session.confidence)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+);
+
+interface ShownLine {
+  readonly line: number;
+  readonly text: string;
+  readonly run: CommitFileAnswer["lines"][number] | null;
+}
+
+/** Enough to read; the API has the ranges of everything. */
+const MAX_LINES = 4_000;
+
+/** The added lines of each file with the run that each belongs to. */
+function annotate(hunks: readonly AddedHunk[], files: readonly CommitFileAnswer[]): ReadonlyMap<string, ShownLine[]> {
+  const runs = new Map(files.map((file) => [file.path, file.lines]));
+  const shown = new Map<string, ShownLine[]>();
+  let left = MAX_LINES;
+  for (const hunk of hunks) {
+    const lines = shown.get(hunk.path) ?? [];
+    shown.set(hunk.path, lines);
+    for (const [index, text] of hunk.text.split("\n").entries()) {
+      if (left === 0) return shown;
+      left -= 1;
+      const line = hunk.startLine + index;
+      const run = (runs.get(hunk.path) ?? []).find(({ from, to }) => from <= line && line <= to) ?? null;
+      lines.push({ line, text, run });
+    }
+  }
+  return shown;
+}
+
+const Origin = ({ run, readable }: { run: ShownLine["run"]; readable: ReadonlySet<string> }) => {
+  if (run === null || run.verdict === "unknown") return <span>–</span>;
+  const label = `${run.verdict === "ai" ? "AI" : run.verdict === "moved" ? "moved" : "AI, edited"} ${percent(run.score)}`;
+  return run.session !== null && readable.has(run.session) ? (
+    <a href={`/sessions/${run.session}`}>{label}</a>
+  ) : (
+    <span>{label}</span>
+  );
+};
+
+export const CommitPage = (props: {
+  shell: Shell;
+  commit: CommitRecord;
+  alsoIn: readonly string[];
+  origin: CommitAnswer | null;
+  sessions: readonly LinkedSession[];
+  hunks: readonly AddedHunk[];
+}) => {
+  const { commit, origin } = props;
+  const subject = commit.message.split("\n", 1)[0] ?? "";
+  const body = commit.message.split("\n").slice(1).join("\n").trim();
+  const readable = new Set(props.sessions.filter(({ isReadable }) => isReadable).map(({ id }) => id));
+  const files = [...annotate(props.hunks, origin?.files ?? [])];
+  return (
+    <Layout title={`${shortOid(commit.sha)} ${subject}`} shell={props.shell}>
+      <h1>{subject === "" ? "(no message)" : subject}</h1>
+      <Facts
+        facts={[
+          ["Commit", <code>{commit.sha}</code>],
+          ["Repository", commit.repository],
+          [
+            "Pushed by",
+            <>
+              {commit.pusher} <span class="soft">(verified)</span>
+            </>,
+          ],
+          [
+            "Push",
+            <>
+              <a href={`/pushes/${commit.pushId}`}>{commit.pushId}</a> <Badge status={commit.pushStatus} />
+            </>,
+          ],
+          [
+            "Author",
+            <>
+              {commit.authorName} &lt;{commit.authorEmail}&gt;, <Time at={commit.authoredAt} />{" "}
+              <span class="soft">(as the commit says)</span>
+            </>,
+          ],
+          ["Also in", props.alsoIn.length === 0 ? null : props.alsoIn.join(", ")],
+          ["Message", body === "" ? null : <pre>{body}</pre>],
+        ]}
+      />
+      <h2>Copilot sessions</h2>
+      {props.sessions.length > 0 ? (
+        <Sessions sessions={props.sessions} />
+      ) : (
+        <p class="soft">
+          {commit.attributedAt === null
+            ? "Not looked at yet: commits are attributed after their push was delivered."
+            : "No recorded session matches. That does not show that a human wrote it."}
+        </p>
+      )}
+      {files.length > 0 && <h2>Added lines</h2>}
+      <div class={files.length > 0 ? "sheet" : undefined}>
+        {files.map(([path, lines]) => (
+          <details class="file" open>
+            <summary>
+              <span class="count plus">+{lines.length}</span>
+              {path}
+            </summary>
+            <table class="diff">
+              <tbody>
+                {lines.map(({ line, text, run }) => (
+                  <tr class={run?.verdict}>
+                    <td class="n">{line}</td>
+                    <td class="t">{text}</td>
+                    <td class="v">
+                      <Origin run={run} readable={readable} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </details>
+        ))}
+      </div>
+    </Layout>
+  );
+};

@@ -1,0 +1,83 @@
+/** What the routes of all pages share. */
+import type { Context } from "hono";
+import type { Identity } from "../../identity/identity.ts";
+import type { Connection } from "../../model/connection.ts";
+import type { Logger } from "../../model/log.ts";
+import type { Page } from "../../store/exchange-filters.ts";
+import type { Decide, RecordDependencies } from "../api/context.ts";
+import { encodeCursor, parseListQuery, type ListKind, type ListQuery } from "../api/list-query.ts";
+import type { SignIn, Viewer } from "../sign-in.ts";
+import { sendPage, type Shell } from "./layout.tsx";
+import type { ListProps } from "./list-page.tsx";
+import { MessagePage } from "./overview.tsx";
+import type { FilterField } from "./parts.tsx";
+
+export interface PagesDependencies extends RecordDependencies {
+  readonly identity: Pick<Identity, "authenticate">;
+  readonly decide: Decide;
+  /** By name; for the page that says how to connect. */
+  readonly connections: ReadonlyMap<string, Connection>;
+  readonly log: Logger;
+  readonly now: () => Date;
+}
+
+export interface PagesEnv {
+  readonly Variables: { readonly viewer: Viewer };
+}
+
+export interface PagesContext {
+  readonly deps: PagesDependencies;
+  readonly signIn: SignIn;
+}
+
+export const shellFor = ({ deps, signIn }: PagesContext, c: Context, viewer: Viewer | null): Shell => ({
+  viewer,
+  signOutToken: viewer === null ? "" : signIn.formToken(c, "/sign-out"),
+  path: c.req.path,
+  now: deps.now(),
+});
+
+export const shellOf = (pages: PagesContext, c: Context<PagesEnv>): Shell => shellFor(pages, c, c.var.viewer);
+
+/** Also for what is there but not this person's to read. */
+export const sendMissing = (pages: PagesContext, c: Context<PagesEnv>, what: string): Promise<Response> => {
+  const text = `There is no such ${what}, or it is not yours to read.`;
+  return sendPage(c, <MessagePage shell={shellOf(pages, c)} title="Not found" text={text} />, 404);
+};
+
+export const PLACE_FIELDS: readonly FilterField[] = [
+  { name: "user", label: "Who" },
+  { name: "repository", label: "Repository" },
+  { name: "ref", label: "Branch or tag" },
+  { name: "q", label: "Text" },
+];
+export const SESSION_FIELDS: readonly FilterField[] = [
+  { name: "user", label: "Who" },
+  { name: "repository", label: "Repository of a commit" },
+  { name: "since", label: "Since" },
+  { name: "q", label: "Text" },
+];
+export const statusField = (kind: ListKind): FilterField => ({
+  name: "status",
+  label: "Status",
+  options: kind.statuses ?? [],
+});
+
+/** Reads the filters of a list page, as the API does; empty fields of the form count as absent. */
+export async function listProps<Item>(
+  pages: PagesContext,
+  c: Context<PagesEnv>,
+  kind: ListKind,
+  fields: readonly FilterField[],
+  list: (query: ListQuery) => Promise<Page<Item>>,
+): Promise<ListProps<Item>> {
+  const given = [...new URL(c.req.url).searchParams].filter(([, value]) => value.trim() !== "");
+  const query = new URLSearchParams(given);
+  const parsed = parseListQuery(kind, query);
+  query.delete("cursor");
+  const base = { shell: shellOf(pages, c), query, fields };
+  if (!parsed.ok) return { ...base, items: [], next: null, problem: parsed.error.message };
+  const page = await list(parsed.value);
+  const next = page.next === null ? null : encodeCursor(kind, page.next);
+  return { ...base, items: page.items, next, problem: null };
+}

@@ -1,0 +1,231 @@
+/** Small pieces that several pages show. */
+import type { Child } from "hono/jsx";
+import { isZeroOid } from "../../model/ref-update.ts";
+import type { FindingRecord, PushRefRecord } from "../../store/push-queries.ts";
+
+export const shortOid = (oid: string): string => oid.slice(0, 10);
+
+const utc = (at: Date): string => `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+
+export const Time = ({ at }: { at: Date }) => (
+  <time datetime={at.toISOString()} title={at.toISOString()}>
+    {utc(at)}
+  </time>
+);
+
+/** "in 3 hours", "5 minutes ago" */
+export function relativeTime(at: Date, now: Date): string {
+  const minutes = Math.round((at.getTime() - now.getTime()) / 60_000);
+  const size = Math.abs(minutes);
+  const format = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+  if (size < 1) return "now";
+  if (size < 90) return format.format(minutes, "minute");
+  if (size < 48 * 60) return format.format(Math.round(minutes / 60), "hour");
+  return format.format(Math.round(minutes / 1_440), "day");
+}
+
+type Tone = "good" | "bad" | "warn" | "busy" | "";
+
+const TONES: Readonly<Record<string, Tone>> = {
+  pending: "warn",
+  held: "warn",
+  hold: "warn",
+  warn: "warn",
+  approved: "good",
+  consumed: "good",
+  delivered: "good",
+  complete: "good",
+  allow: "good",
+  approve: "good",
+  ok: "good",
+  denied: "bad",
+  deny: "bad",
+  rejected: "bad",
+  reject: "bad",
+  refused: "bad",
+  block: "bad",
+  undelivered: "bad",
+  upstream_failed: "bad",
+  delivering: "busy",
+  open: "busy",
+  ai: "busy",
+  ai_modified: "warn",
+};
+
+/** What a status is called where people read it. */
+const WORDS: Readonly<Record<string, string>> = {
+  consumed: "approved, delivered once",
+  client_gone: "client left",
+  upstream_failed: "upstream failed",
+  ai_modified: "AI, edited",
+  ai: "AI",
+  hold: "held",
+  allow: "allowed",
+  reject: "rejected",
+  approve: "approved",
+  deny: "denied",
+};
+
+export const Badge = ({ status }: { status: string }) => (
+  <span class={`badge ${TONES[status] ?? ""}`.trimEnd()}>{WORDS[status] ?? status}</span>
+);
+
+export const Oid = ({ oid }: { oid: string }) => <code title={oid}>{isZeroOid(oid) ? "nothing" : shortOid(oid)}</code>;
+
+export const CommitLink = ({ sha, repository }: { sha: string; repository: string }) => (
+  <a href={`/commits/${sha}?repository=${encodeURIComponent(repository)}`}>
+    <code title={sha}>{shortOid(sha)}</code>
+  </a>
+);
+
+/** `refs/heads/main`, shown as people say it, whole on hover. */
+export const RefName = ({ name }: { name: string }) => (
+  <code title={name}>{name.replace(/^refs\/(heads|tags)\//, "")}</code>
+);
+
+const change = (ref: PushRefRecord): string => {
+  if (isZeroOid(ref.newOid)) return "delete";
+  if (isZeroOid(ref.oldOid)) return "create";
+  return ref.forced ? "force" : "update";
+};
+
+/** Where a push wants to move what. */
+export const RefsTable = ({ refs }: { refs: readonly PushRefRecord[] }) => (
+  <div class="sheet">
+    <table class="rows">
+      <thead>
+        <tr>
+          <th>Ref</th>
+          <th>Change</th>
+          <th>From</th>
+          <th>To</th>
+          <th>Verdict</th>
+          <th>Upstream said</th>
+        </tr>
+      </thead>
+      <tbody>
+        {refs.map((ref) => (
+          <tr>
+            <td>
+              <code>{ref.ref}</code>
+            </td>
+            <td class="tight">
+              {change(ref) === "force" || change(ref) === "delete" ? (
+                <span class="badge bad">{change(ref)}</span>
+              ) : (
+                change(ref)
+              )}
+            </td>
+            <td class="tight">
+              <Oid oid={ref.oldOid} />
+            </td>
+            <td class="tight">
+              <Oid oid={ref.newOid} />
+            </td>
+            <td>
+              <Badge status={ref.verdict} />
+              {ref.reason !== null && <div class="soft">{ref.reason}</div>}
+            </td>
+            <td>{ref.upstreamStatus ?? <span class="soft">–</span>}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+);
+
+const place = (finding: FindingRecord): string => {
+  const where = finding.path ?? finding.source.replaceAll("-", " ");
+  return `${where}:${finding.line}:${finding.column}`;
+};
+
+export const FindingsTable = ({ findings, total }: { findings: readonly FindingRecord[]; total: number }) => (
+  <div class="sheet">
+    <table class="rows">
+      <thead>
+        <tr>
+          <th>Severity</th>
+          <th>Rule</th>
+          <th>Place</th>
+          <th>Commit</th>
+        </tr>
+      </thead>
+      <tbody>
+        {findings.map((finding) => (
+          <tr>
+            <td class="tight">
+              <Badge status={finding.severity} />
+            </td>
+            <td>
+              <code>{finding.rule}</code>
+              <div class="soft">{finding.description}</div>
+            </td>
+            <td>
+              <code>{place(finding)}</code>
+            </td>
+            <td class="tight">{finding.oid !== null && <Oid oid={finding.oid} />}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+    {total > findings.length && <p class="empty">… and {total - findings.length} more</p>}
+  </div>
+);
+
+/** A list of labelled facts; an entry whose value is null is left out. */
+export const Facts = ({ facts }: { facts: readonly (readonly [label: string, value: Child])[] }) => (
+  <div class="sheet pad">
+    <dl class="facts">
+      {facts
+        .filter(([, value]) => value !== null)
+        .map(([label, value]) => (
+          <>
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </>
+        ))}
+    </dl>
+  </div>
+);
+
+/** "Older", with the filters kept. */
+export const Older = ({ path, query, next }: { path: string; query: URLSearchParams; next: string | null }) => {
+  if (next === null) return null;
+  const parameters = new URLSearchParams(query);
+  parameters.set("cursor", next);
+  return (
+    <p class="pages">
+      <a href={`${path}?${parameters.toString()}`}>Older →</a>
+    </p>
+  );
+};
+
+export interface FilterField {
+  readonly name: string;
+  readonly label: string;
+  /** Present: a choice. */
+  readonly options?: readonly string[];
+}
+
+export const Filters = ({ query, fields }: { query: URLSearchParams; fields: readonly FilterField[] }) => (
+  <form class="filters" method="get">
+    {fields.map(({ name, label, options }) => (
+      <label>
+        {label}
+        {options === undefined ? (
+          <input name={name} value={query.get(name) ?? ""} />
+        ) : (
+          <select name={name}>
+            <option value="">any</option>
+            {options.map((option) => (
+              <option value={option} selected={query.get(name) === option}>
+                {option}
+              </option>
+            ))}
+          </select>
+        )}
+      </label>
+    ))}
+    <button type="submit">Filter</button>
+  </form>
+);

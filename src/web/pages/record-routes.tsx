@@ -1,0 +1,101 @@
+/** `/pushes`, `/sessions` and `/commits`. */
+import { Hono } from "hono";
+import { isId } from "../../model/id.ts";
+import { findAddedHunks, findCommit } from "../../store/commit-links.ts";
+import { findTranscript } from "../../store/messages.ts";
+import { findPushDetail, listPushes } from "../../store/push-queries.ts";
+import { findSession } from "../../store/sessions.ts";
+import { LISTS } from "../api/list-kinds.ts";
+import { findReadableCommits } from "../commits.ts";
+import { isPushReadable } from "../pushes.ts";
+import { mayReadOf } from "../read-access.ts";
+import { listReadableSessions } from "../sessions.ts";
+import { CommitPage, type LinkedSession } from "./commit-page.tsx";
+import {
+  listProps,
+  PLACE_FIELDS,
+  sendMissing,
+  SESSION_FIELDS,
+  shellOf,
+  statusField,
+  type PagesContext,
+  type PagesEnv,
+} from "./context.tsx";
+import { sendPage } from "./layout.tsx";
+import { PushesPage, PushPage } from "./push-pages.tsx";
+import { SessionPage, SessionsPage } from "./session-pages.tsx";
+
+export function createRecordPages(pages: PagesContext): Hono<PagesEnv> {
+  const { db, access } = pages.deps;
+  const routes = new Hono<PagesEnv>();
+
+  // Pushes
+  routes.get("/pushes", async (c) => {
+    const fields = [statusField(LISTS.pushes), ...PLACE_FIELDS];
+    const props = await listProps(pages, c, LISTS.pushes, fields, async ({ filter, limit, after }) => {
+      const page = await listPushes(db, filter, { limit, after });
+      return { ...page, items: page.items.filter((push) => isPushReadable(access, c.var.viewer.principal, push)) };
+    });
+    return sendPage(c, <PushesPage {...props} />, props.problem === null ? 200 : 400);
+  });
+
+  routes.get("/pushes/:id", async (c) => {
+    const id = c.req.param("id");
+    const push = isId(id) ? await findPushDetail(db, id) : null;
+    if (push === null || !isPushReadable(access, c.var.viewer.principal, push)) return sendMissing(pages, c, "push");
+    return sendPage(c, <PushPage shell={shellOf(pages, c)} push={push} />);
+  });
+
+  // Sessions
+  routes.get("/sessions", async (c) => {
+    const props = await listProps(pages, c, LISTS.sessions, SESSION_FIELDS, (query) =>
+      listReadableSessions(db, access, c.var.viewer.principal, query),
+    );
+    return sendPage(c, <SessionsPage {...props} />, props.problem === null ? 200 : 400);
+  });
+
+  routes.get("/sessions/:id", async (c) => {
+    const session = await findSession(db, c.req.param("id"));
+    if (session === null || !mayReadOf(access, c.var.viewer.principal, session.principalId)) {
+      return sendMissing(pages, c, "session");
+    }
+    const transcript = await findTranscript(db, session.id);
+    return sendPage(c, <SessionPage shell={shellOf(pages, c)} session={session} transcript={transcript} />);
+  });
+
+  // Commits
+  routes.get("/commits/:sha", async (c) => {
+    const principal = c.var.viewer.principal;
+    const repository = c.req.query("repository") ?? null;
+    const found = repository?.includes("\0")
+      ? []
+      : await findReadableCommits(db, access, principal, c.req.param("sha"), repository);
+    const [commit] = found;
+    if (commit === undefined) return sendMissing(pages, c, "commit");
+    const [origin, hunks] = await Promise.all([
+      findCommit(db, commit.sha, commit.repository),
+      findAddedHunks(db, { pushId: commit.pushId, oid: commit.sha }),
+    ]);
+    const sessions = await Promise.all(
+      (origin?.sessions ?? []).map(async ({ id, client, confidence, reason }): Promise<LinkedSession> => {
+        const session = await findSession(db, id);
+        const isReadable = session !== null && mayReadOf(access, principal, session.principalId);
+        return { id, client, confidence, reason, title: isReadable ? session.title : null, isReadable };
+      }),
+    );
+    const alsoIn = found.slice(1).map((other) => other.repository);
+    return sendPage(
+      c,
+      <CommitPage
+        shell={shellOf(pages, c)}
+        commit={commit}
+        alsoIn={alsoIn}
+        origin={origin}
+        sessions={sessions}
+        hunks={hunks}
+      />,
+    );
+  });
+
+  return routes;
+}
