@@ -43,8 +43,6 @@ export interface Config {
   readonly identity: null;
   /** Group names, `user:EMAIL` or `*`: who may read everything that is recorded. Empty: nobody beyond what is their own. */
   readonly auditors: readonly string[];
-  /** The process's environment, for children (git); holds secrets, so children take from it by name. */
-  readonly environment: Environment;
   /** The files it was read from, as shown to people. */
   readonly sources: readonly string[];
 }
@@ -99,7 +97,6 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       policyVersion: policyVersion(parsed.pushes, rules.sources),
       identity: null,
       auditors: parsed.auditors,
-      environment: { ...input.env },
       sources: read.files.map(({ name }) => name),
     }),
   );

@@ -8,7 +8,7 @@ export interface CommandIo {
   readonly stdin: Readable;
   readonly stdout: Writable;
   readonly stderr: Writable & { readonly isTTY?: boolean };
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT or SIGTERM. Reading it takes these signals over: do so first thing, or not at all. */
   readonly stop: AbortSignal;
   readonly now: () => Date;
 }

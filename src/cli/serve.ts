@@ -1,7 +1,8 @@
 import { openConfig, type Config } from "../config.ts";
 import { createLogger } from "../log.ts";
+import type { Connection } from "../model/connection.ts";
 import { createScanner } from "../secrets/scanner.ts";
-import type { Command, CommandIo } from "./command.ts";
+import type { Command } from "./command.ts";
 import { loadConfigOrTell, readRules, tellMistakes } from "./load-config.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
 import { removePidFile, writePidFile } from "./pid-file.ts";
@@ -25,6 +26,7 @@ Environment:
 `,
   async run(args, io) {
     const { values } = parseOptions(args, configOption);
+    const { stop } = io;
     const loaded = await loadConfigOrTell(values.config ?? [], io, io.stderr);
     if (loaded === null) return 1;
     // Their examples are run by `check` and by the tests; here they would only make the start slower.
@@ -41,7 +43,7 @@ Environment:
     try {
       await writePidFile(config.dataDir, io.pid);
       io.stdout.write(renderBanner(config, gateway.address));
-      await untilStopped(io);
+      await untilStopped(stop);
     } finally {
       await gateway.close();
       await removePidFile(config.dataDir, io.pid);
@@ -50,11 +52,15 @@ Environment:
   },
 };
 
-const untilStopped = ({ stop }: CommandIo): Promise<void> =>
+const untilStopped = (stop: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (stop.aborted) resolve();
     else stop.addEventListener("abort", () => resolve(), { once: true });
   });
+
+/** Under `passthrough` the client's own header is the upstream's, so that the gateway's token goes by the path. */
+const copilotPath = ({ name, credential }: Connection): string =>
+  `${credential.kind === "passthrough" ? "/u/<token>" : ""}/copilot/${name}`;
 
 /** What a newcomer needs next. */
 export function renderBanner(config: Config, address: string): string {
@@ -72,11 +78,11 @@ export function renderBanner(config: Config, address: string): string {
     ["data", config.dataDir],
     ["a token", "npx sallyport token create --user you@example.com --groups release"],
     ...(git === undefined ? [] : [["git remote", `${publicUrl}/git/${git.name}/<path>.git`] as const]),
-    ...(copilot === undefined ? [] : [["Copilot", `${publicUrl}/copilot/${copilot.name}`] as const]),
+    ...(copilot === undefined ? [] : [["Copilot", publicUrl + copilotPath(copilot)] as const]),
     ...(connections.length === 0
       ? [["connections", "none yet: name what to stand in front of in the configuration"] as const]
       : []),
     ["every client", "npx sallyport setup"],
   ];
-  return `Sallyport is ready.\n${lines.map(([name, value]) => `  ${name.padEnd(14)}${value}\n`).join("")}`;
+  return `Sallyport is ready.\n${lines.map(([name, value]) => `  ${name.padEnd(15)}${value}\n`).join("")}`;
 }

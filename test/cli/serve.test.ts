@@ -47,7 +47,7 @@ describe("sallyport serve", () => {
     }
     const { code, out, err } = await running;
     expect({ code, err }).toEqual({ code: 0, err: expect.not.stringContaining('"error"') });
-    expect(out).toMatch(/^Sallyport is ready\.\n {2}listens on {4}http:\/\/127\.0\.0\.1:[1-9]\d+\n/);
+    expect(out).toMatch(/^Sallyport is ready\.\n {2}listens on {5}http:\/\/127\.0\.0\.1:[1-9]\d+\n/);
     expect(await exists(pidFile)).toBe(false);
   });
 });

@@ -98,7 +98,6 @@ describe("loadConfig", () => {
       policyVersion: expect.stringMatching(/^[0-9a-f]{64}$/),
       identity: null,
       auditors: ["audit"],
-      environment: given.env,
       sources: ["config.yaml"],
     });
   });
