@@ -115,7 +115,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const notifiers = createNotifiers(config.notify);
   const outbox = createOutboxJob({ db, notifiers, log, now });
   const deliveries = createDeliveriesJob({ db, delivery, log, now });
-  const housekeeping = createHousekeepingJob({ db, blobs, approvals, log, now });
+  const housekeeping = createHousekeepingJob({ db, blobs, approvals, keepMs: config.recording.keepMs, log, now });
   const jobs = [attributionJob, outbox, deliveries, housekeeping];
 
   const pushFlow = createPushFlow({

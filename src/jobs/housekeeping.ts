@@ -4,6 +4,8 @@ import type { Logger } from "../model/log.ts";
 import type { Database } from "../store/database.ts";
 import { closeAbandonedExchanges } from "../store/exchanges.ts";
 import { findKeptPacks } from "../store/pushes.ts";
+import { deleteOldExchanges, hasMoreToDelete } from "../store/retention.ts";
+import { deleteExpiredWebSessions } from "../store/web-sessions.ts";
 import { createLoop, type Loop } from "./loop.ts";
 
 const EVERY_MS = 15_000;
@@ -18,6 +20,8 @@ export function createHousekeepingJob(deps: {
   readonly db: Database;
   readonly blobs: BlobStore;
   readonly approvals: ApprovalFlow;
+  /** How long exchanges are kept, in milliseconds. */
+  readonly keepMs: number;
   readonly log: Logger;
   readonly now: () => Date;
 }): Loop {
@@ -39,6 +43,13 @@ export function createHousekeepingJob(deps: {
     if (candidates.length > 0) await removeOrphans(candidates);
   };
 
+  const forgetOldExchanges = async (): Promise<void> => {
+    const before = new Date(deps.now().getTime() - deps.keepMs);
+    for (let count = await deleteOldExchanges(deps.db, before); hasMoreToDelete(count);) {
+      count = await deleteOldExchanges(deps.db, before);
+    }
+  };
+
   return createLoop({
     name: "housekeeping",
     everyMs: EVERY_MS,
@@ -46,6 +57,8 @@ export function createHousekeepingJob(deps: {
     run: async () => {
       await deps.approvals.expire();
       await closeAbandonedExchanges(deps.db, new Date(deps.now().getTime() - ABANDONED_AGE_MS));
+      await forgetOldExchanges();
+      await deleteExpiredWebSessions(deps.db, deps.now());
       await sweepBlobs();
     },
   });
