@@ -25,7 +25,7 @@ export default defineConfig({
         "postgres",
         "server",
         ["test/{store,scenarios,flows,web}/**/*.test.{ts,tsx}"],
-        ["test/store/embedded-*.test.ts"],
+        ["test/store/embedded-*.test.ts", "test/store/postgres/**"],
       ),
     ],
   },

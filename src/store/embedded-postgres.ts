@@ -4,7 +4,7 @@
  *
  *     postgres/          the cluster: data/ and password (see postgres/cluster.ts)
  *     postgres.users/    one file for each open handle
- *     postgres.lock      held while somebody enters or leaves
+ *     postgres.lock/     held while somebody enters or leaves
  *     postgres.log       the server's own words, at most twice 4 MB with postgres.log.1
  *
  * `kill -9` of a process leaves the server running, and the next one to come finds it. Two machines (or two containers) cannot
@@ -29,7 +29,7 @@ import { GatewayError } from "../errors.ts";
 import { openDatabase, type DatabaseHandle } from "./database.ts";
 import { findEmbeddedBinaries, type PostgresBinaries } from "./postgres/binaries.ts";
 import { clusterUrl, createCluster, dataOf, postgresMajor, startServer, stopServer } from "./postgres/cluster.ts";
-import { withLockFile } from "./postgres/lock-file.ts";
+import { withProcessLock } from "./postgres/process-lock.ts";
 import { readPostmasterPid, type PostmasterPid } from "./postgres/postmaster-pid.ts";
 import { processCommand, processIdentity } from "./postgres/process-identity.ts";
 import { enter, leave } from "./postgres/users.ts";
@@ -91,7 +91,7 @@ async function findPlace(directory: string): Promise<Place> {
     users: join(dataDir, "postgres.users"),
     logFile: join(dataDir, "postgres.log"),
     binaries: await findEmbeddedBinaries(join(dataDir, "postgres.lib")),
-    locked: (work) => withLockFile(join(dataDir, "postgres.lock"), LOCK_TIMEOUT_MS, work),
+    locked: (work) => withProcessLock(join(dataDir, "postgres.lock"), LOCK_TIMEOUT_MS, work),
   };
 }
 

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { GatewayError } from "../../errors.ts";
 import type { PostgresBinaries } from "./binaries.ts";
+import { inheritOwner } from "./inherit-owner.ts";
 import { readPostmasterPid } from "./postmaster-pid.ts";
 import { processIdentity } from "./process-identity.ts";
 import { chooseRunAs, commandLine, postgresEnvironment } from "./run-as.ts";
@@ -31,8 +32,10 @@ export const dataOf = (home: string): string => join(home, "data");
  */
 export async function createCluster(binaries: PostgresBinaries, home: string): Promise<void> {
   await mkdir(home, { mode: 0o700 });
+  await inheritOwner(home);
   const passwordFile = join(home, "password");
   await writeFile(passwordFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
+  await inheritOwner(passwordFile);
   const runAs = await chooseRunAs(binaries, home);
   const env = postgresEnvironment(binaries);
   const major = await postgresMajor(binaries);
@@ -113,6 +116,7 @@ export async function startServer(options: StartOptions): Promise<{ readonly pid
     ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`]),
   ]);
   const log = await open(options.logFile, "a", 0o600);
+  await inheritOwner(options.logFile);
   const child = spawn(command, args, {
     stdio: ["ignore", "ignore", log.fd],
     env: postgresEnvironment(binaries),

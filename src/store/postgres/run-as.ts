@@ -6,7 +6,7 @@
  * 2. an operating-system user, with the capability to pass directories that only their owner may enter (capabilities(7)).
  */
 import { execFile } from "node:child_process";
-import { chown, lchown, readdir, readFile, stat } from "node:fs/promises";
+import { lchown, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { GatewayError } from "../../errors.ts";
@@ -119,5 +119,5 @@ async function chownTree(path: string, owner: { readonly uid: number; readonly g
     else await lchown(child, owner.uid, owner.gid);
   }
   // The directory last: a crash half-way is found again by its owner.
-  await chown(path, owner.uid, owner.gid);
+  await lchown(path, owner.uid, owner.gid);
 }

@@ -5,13 +5,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { inheritOwner } from "./inherit-owner.ts";
 import { processIdentity } from "./process-identity.ts";
 
 /** @returns the new entry, for {@link leave} */
 export async function enter(directory: string): Promise<string> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  if ((await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined) await inheritOwner(directory);
   const entry = join(directory, `${process.pid}-${randomBytes(4).toString("hex")}`);
   await writeFile(entry, `${await processIdentity(process.pid)}`, { mode: 0o600 });
+  await inheritOwner(entry);
   return entry;
 }
 
