@@ -1,11 +1,11 @@
 /** Reading the commits of the record. Where their lines came from is in commit-links.ts. */
-import { and, desc, eq, gte, lt, or, sql } from "drizzle-orm";
+import { and, arrayOverlaps, desc, eq, gte, inArray, lt, or, sql } from "drizzle-orm";
 import type { Requirement } from "./approvals.ts";
 import type { Queryable } from "./database.ts";
 import { pushConditions } from "./push-queries.ts";
 import { containsText, type Page } from "./exchange-filters.ts";
-import { startsWithOid, toPage, type PageRequest, type RecordFilter } from "./record-filter.ts";
-import { approvals, commits, principals, pushes, type PushStatus } from "./schema.ts";
+import { pushHasRef, startsWithOid, toPage, type PageRequest, type RecordFilter } from "./record-filter.ts";
+import { approvals, commits, commitSessions, principals, pushes, type PushStatus } from "./schema.ts";
 
 export interface CommitRecord {
   readonly sha: string;
@@ -112,4 +112,46 @@ export async function findCommitRecords(
     )
     .limit(50);
   return rows.sort((a, b) => (a.pushId < b.pushId ? 1 : -1));
+}
+
+/** Which commits a session or an exchange has to be linked to. */
+export type LinkFilter = Pick<RecordFilter, "repository" | "ref" | "sha">;
+
+const linkConditions = ({ repository, ref, sha }: LinkFilter) =>
+  and(
+    repository === undefined ? undefined : eq(commits.repository, repository),
+    ref === undefined ? undefined : pushHasRef(commits.pushId, ref),
+    sha === undefined ? undefined : startsWithOid(commits.oid, sha),
+  );
+
+const onCommit = and(eq(commits.pushId, commitSessions.pushId), eq(commits.oid, commitSessions.oid));
+
+/** Those of these sessions that a commit which fits is linked to. */
+export async function findLinkedSessions(
+  db: Queryable,
+  ids: readonly string[],
+  filter: LinkFilter,
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await db
+    .selectDistinct({ id: commitSessions.sessionId })
+    .from(commitSessions)
+    .innerJoin(commits, onCommit)
+    .where(and(inArray(commitSessions.sessionId, [...ids]), linkConditions(filter)));
+  return new Set(rows.map((row) => row.id));
+}
+
+/** Those of these exchanges that a commit which fits is linked to. */
+export async function findLinkedExchanges(
+  db: Queryable,
+  ids: readonly string[],
+  filter: LinkFilter,
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await db
+    .select({ ids: commitSessions.exchangeIds })
+    .from(commitSessions)
+    .innerJoin(commits, onCommit)
+    .where(and(arrayOverlaps(commitSessions.exchangeIds, [...ids]), linkConditions(filter)));
+  return new Set(rows.flatMap((row) => row.ids));
 }

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import type { Principal } from "../model/principal.ts";
 import type { Database } from "../store/database.ts";
+import { findLinkedExchanges, findLinkedSessions, type LinkFilter } from "../store/commit-queries.ts";
 import type { Page } from "../store/exchange-filters.ts";
 import { findExchange, listExchanges, type ExchangeRecord } from "../store/exchanges.ts";
 import { findExchangeMessages, findTranscript } from "../store/messages.ts";
@@ -57,6 +58,32 @@ function ownFilter(access: ReadAccess, principal: Principal, filter: RecordFilte
 
 const NOTHING: Page<never> = { items: [], next: null };
 
+/** How many pages without a match are passed over before an answer; the cursor goes on from there. */
+const MAX_ROUNDS = 20;
+
+/**
+ * Narrows a list to what fitting commits are linked to. Pages keep their borders, so the cursor stays right and a page may come
+ * out shorter than its limit; pages with nothing on them are passed over.
+ */
+async function keepLinked<Item extends { readonly id: string }>(
+  filter: LinkFilter,
+  after: string | null,
+  list: (after: string | null) => Promise<Page<Item>>,
+  findLinked: (ids: readonly string[], filter: LinkFilter) => Promise<ReadonlySet<string>>,
+): Promise<Page<Item>> {
+  let page = await list(after);
+  if (filter.repository === undefined && filter.ref === undefined && filter.sha === undefined) return page;
+  for (let round = 1; ; round += 1) {
+    const ids = page.items.map(({ id }) => id);
+    const linked = await findLinked(ids, filter);
+    const items = page.items.filter(({ id }) => linked.has(id));
+    if (items.length > 0 || page.next === null || round === MAX_ROUNDS) return { items, next: page.next };
+    page = await list(page.next);
+  }
+}
+
+const from = (cursor: string | null) => (cursor === null ? {} : { cursor });
+
 /** The sessions that this person may read. */
 export async function listReadableSessions(
   db: Database,
@@ -65,7 +92,31 @@ export async function listReadableSessions(
   { filter, limit, after }: ListQuery,
 ): Promise<Page<SessionRecord>> {
   const own = ownFilter(access, principal, filter);
-  return own === null ? NOTHING : listSessions(db, { ...own, limit, ...(after === null ? {} : { cursor: after }) });
+  if (own === null) return NOTHING;
+  const { repository: _repository, ref: _ref, sha: _sha, ...plain } = own;
+  return keepLinked(
+    own,
+    after,
+    (cursor) => listSessions(db, { ...plain, limit, ...from(cursor) }),
+    (ids, link) => findLinkedSessions(db, ids, link),
+  );
+}
+
+async function listReadableExchanges(
+  db: Database,
+  access: ReadAccess,
+  principal: Principal,
+  { filter, limit, after }: ListQuery,
+): Promise<Page<ExchangeRecord>> {
+  const own = ownFilter(access, principal, filter);
+  if (own === null) return NOTHING;
+  const { repository: _repository, ref: _ref, sha: _sha, ...plain } = own;
+  return keepLinked(
+    own,
+    after,
+    (cursor) => listExchanges(db, { ...plain, limit, ...from(cursor) }),
+    (ids, link) => findLinkedExchanges(db, ids, link),
+  );
 }
 
 export function createSessionRoutes({ db, publicUrl, access }: RecordDependencies): Hono<ApiEnv> {
@@ -99,17 +150,7 @@ export function createSessionRoutes({ db, publicUrl, access }: RecordDependencie
   });
 
   routes.get("/exchanges", (c) =>
-    answerList(
-      c,
-      LISTS.exchanges,
-      async ({ filter, limit, after }) => {
-        const own = ownFilter(access, c.var.principal, filter);
-        return own === null
-          ? NOTHING
-          : listExchanges(db, { ...own, limit, ...(after === null ? {} : { cursor: after }) });
-      },
-      exchangeJson,
-    ),
+    answerList(c, LISTS.exchanges, (query) => listReadableExchanges(db, access, c.var.principal, query), exchangeJson),
   );
 
   routes.get("/exchanges/:id", async (c) => {

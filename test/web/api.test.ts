@@ -306,6 +306,43 @@ describe("filters", () => {
     expect(await ids("/exchanges?status=open")).toEqual([]);
   });
 
+  it("find sessions and exchanges by the commits that they are linked to", async () => {
+    const { db, alice, ids, get } = await setUp();
+    const oid = "c0ffee".padEnd(40, "2");
+    const pushId = await addPush(db, alice, {
+      repository: "code/team/linked",
+      refs: [{ ref: "refs/heads/feature", oldOid: OLD, newOid: oid, forced: false, verdict: "allow", reason: null }],
+      commits: [commit({ oid })],
+    });
+    const linked = await addSession(db, alice, "linked");
+    // Newer ones that are not linked, so that the match is not on the first page.
+    for (let index = 0; index < 3; index += 1) await addSession(db, alice, `other ${index}`);
+    await db.insert(commitSessions).values({
+      pushId,
+      oid,
+      sessionId: linked.id,
+      reason: "content",
+      confidence: 0.8,
+      exchangeIds: [linked.exchangeId],
+    });
+    for (const query of [
+      "repository=code/team/linked",
+      "ref=feature",
+      "ref=refs/heads/feature",
+      `sha=${oid}`,
+      "sha=c0ffee2",
+      `sha=${oid}&ref=feature&repository=code/team/linked`,
+    ]) {
+      const found = [query, await ids(`/sessions?${query}&limit=1`), await ids(`/exchanges?${query}&limit=1`)];
+      expect(found).toEqual([query, [linked.id], [linked.exchangeId]]);
+    }
+    for (const query of ["repository=code/team/app", "ref=main", "sha=deadbee", `sha=${oid}&ref=main`]) {
+      for (const list of ["sessions", "exchanges"]) {
+        expect([query, (await get(`/${list}?${query}`)).body]).toEqual([query, { items: [], next: null }]);
+      }
+    }
+  });
+
   it("find events by kind, place and what they are about", async () => {
     const { db, alice, auditor, get } = await setUp();
     await insertEvent(db, {

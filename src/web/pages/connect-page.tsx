@@ -25,7 +25,7 @@ const Git = ({ name, publicUrl }: { name: string; publicUrl: string }) => (
       <Copy
         text={[
           `git remote set-url origin ${publicUrl}/git/${name}/TEAM/REPOSITORY.git`,
-          "git config --global credential.helper store   # or your system's own: git asks once",
+          "git config --global credential.helper cache   # or your system's own, so that git asks once",
         ].join("\n")}
       />
       <p>Or without asking, for this gateway alone. The file that holds it should be readable by you alone:</p>

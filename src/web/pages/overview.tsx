@@ -51,11 +51,11 @@ export const OverviewPage = (props: {
     <div class="tiles">
       <section>
         <h2>Recent pushes</h2>
-        <PushesTable pushes={props.pushes} isBrief />
+        <PushesTable pushes={props.pushes} now={props.shell.now} />
       </section>
       <section>
         <h2>Recent Copilot sessions</h2>
-        <SessionsTable sessions={props.sessions} isBrief />
+        <SessionsTable sessions={props.sessions} now={props.shell.now} />
       </section>
     </div>
   </Layout>

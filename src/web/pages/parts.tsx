@@ -7,9 +7,10 @@ export const shortOid = (oid: string): string => oid.slice(0, 10);
 
 const utc = (at: Date): string => `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
-export const Time = ({ at }: { at: Date }) => (
+/** With `now`: how long ago; the time itself on hover. */
+export const Time = ({ at, now }: { at: Date; now?: Date | undefined }) => (
   <time datetime={at.toISOString()} title={at.toISOString()}>
-    {utc(at)}
+    {now === undefined ? utc(at) : relativeTime(at, now)}
   </time>
 );
 

@@ -11,7 +11,8 @@ const kibibytes = (bytes: number): string => {
   return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 };
 
-export const PushesTable = ({ pushes, isBrief = false }: { pushes: readonly PushRecord[]; isBrief?: boolean }) => (
+/** @param now Given: the brief form, for the overview */
+export const PushesTable = ({ pushes, now }: { pushes: readonly PushRecord[]; now?: Date }) => (
   <div class="sheet">
     {pushes.length === 0 ? (
       <div class="empty">No pushes.</div>
@@ -20,9 +21,9 @@ export const PushesTable = ({ pushes, isBrief = false }: { pushes: readonly Push
         <thead>
           <tr>
             <th>Push</th>
-            <th>Who</th>
-            {!isBrief && <th>Commits</th>}
-            {!isBrief && <th>Findings</th>}
+            {now === undefined && <th>Who</th>}
+            {now === undefined && <th>Commits</th>}
+            {now === undefined && <th>Findings</th>}
             <th>Status</th>
             <th class="tight">Received</th>
           </tr>
@@ -39,16 +40,17 @@ export const PushesTable = ({ pushes, isBrief = false }: { pushes: readonly Push
                     </>
                   ))}
                   {push.refs.length > 3 && <span class="soft">and {push.refs.length - 3} more</span>}
+                  {now !== undefined && <span class="soft">by {push.pusher}</span>}
                 </div>
               </td>
-              <td>{push.pusher}</td>
-              {!isBrief && <td class="tight">{push.commitCount}</td>}
-              {!isBrief && <td class="tight">{push.findingCount}</td>}
+              {now === undefined && <td>{push.pusher}</td>}
+              {now === undefined && <td class="tight">{push.commitCount}</td>}
+              {now === undefined && <td class="tight">{push.findingCount}</td>}
               <td class="tight">
                 <Badge status={push.status} />
               </td>
               <td class="tight">
-                <Time at={push.receivedAt} />
+                <Time at={push.receivedAt} now={now} />
               </td>
             </tr>
           ))}

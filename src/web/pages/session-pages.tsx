@@ -6,32 +6,34 @@ import { Layout, type Shell } from "./layout.tsx";
 import { ListPage, type ListProps } from "./list-page.tsx";
 import { Badge, Facts, Time } from "./parts.tsx";
 
-export const SessionsTable = (props: { sessions: readonly SessionRecord[]; isBrief?: boolean }) => (
+/** @param now Given: the brief form, for the overview */
+export const SessionsTable = ({ sessions, now }: { sessions: readonly SessionRecord[]; now?: Date }) => (
   <div class="sheet">
-    {props.sessions.length === 0 ? (
+    {sessions.length === 0 ? (
       <div class="empty">No sessions.</div>
     ) : (
       <table class="rows">
         <thead>
           <tr>
             <th>Session</th>
-            <th>Who</th>
-            {props.isBrief !== true && <th>Client</th>}
+            {now === undefined && <th>Who</th>}
+            {now === undefined && <th>Client</th>}
             <th>Exchanges</th>
             <th class="tight">Last active</th>
           </tr>
         </thead>
         <tbody>
-          {props.sessions.map((session) => (
+          {sessions.map((session) => (
             <tr>
               <td>
                 <a href={`/sessions/${session.id}`}>{session.title ?? "Untitled"}</a>
+                {now !== undefined && <div class="soft">{session.user}</div>}
               </td>
-              <td>{session.user}</td>
-              {props.isBrief !== true && <td>{session.client}</td>}
+              {now === undefined && <td>{session.user}</td>}
+              {now === undefined && <td>{session.client}</td>}
               <td class="tight">{session.exchanges}</td>
               <td class="tight">
-                <Time at={session.lastActiveAt} />
+                <Time at={session.lastActiveAt} now={now} />
               </td>
             </tr>
           ))}

@@ -45,8 +45,8 @@ table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-size: .78rem; font-weight: 600; color: var(--soft); letter-spacing: .02em; }
 th, .rows td { padding: .5rem .9rem; vertical-align: top; }
 .rows tbody tr { border-top: 1px solid var(--line); }
-.rows td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-.rows td.tight, .rows th.tight { white-space: nowrap; width: 1%; overflow-wrap: normal; }
+.rows td { font-variant-numeric: tabular-nums; overflow-wrap: break-word; }
+.rows td.tight, .rows th.tight { white-space: nowrap; width: 1%; }
 .empty { padding: 1.4rem; color: var(--soft); text-align: center; }
 code, pre, .mono { font-family: var(--mono); font-size: .86em; }
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -66,7 +66,7 @@ h1 .badge { vertical-align: .2rem; margin-left: .4rem; }
 form.decide { display: grid; gap: .7rem; max-width: 46rem; }
 label { font-size: .86rem; color: var(--soft); display: grid; gap: .25rem; }
 input, select, textarea, button { font: inherit; color: inherit; }
-input, select, textarea { background: var(--ground); border: 1px solid var(--line); border-radius: 6px; padding: .4rem .6rem; width: 100%; }
+input, select, textarea { background: var(--ground); color: var(--ink); font-size: .95rem; border: 1px solid var(--line); border-radius: 6px; padding: .4rem .6rem; width: 100%; }
 textarea { min-height: 4.2rem; resize: vertical; }
 button { border: 1px solid var(--line); background: var(--sheet); border-radius: 6px; padding: .4rem .95rem; cursor: pointer; font-weight: 550; }
 button:hover { border-color: var(--soft); }
@@ -75,12 +75,12 @@ button.deny { color: var(--bad); border-color: var(--bad); background: transpare
 button.main { background: var(--accent); border-color: var(--accent); color: var(--sheet); }
 button.plain { border: 0; background: none; padding: 0; color: var(--link); font-weight: 400; }
 .actions { display: flex; gap: .7rem; flex-wrap: wrap; }
-form.filters { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)) max-content; gap: .6rem; align-items: end; margin-bottom: 1rem; }
+form.filters { display: flex; flex-wrap: wrap; gap: .7rem; align-items: end; margin-bottom: 1.1rem; }
+form.filters label { flex: 1 1 9rem; }
 .pages { margin-top: .9rem; }
 .narrow { max-width: 27rem; margin: 12vh auto 0; }
 .narrow form { display: grid; gap: .9rem; }
-.tiles { display: grid; gap: 1.2rem; grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); align-items: start; }
-.tiles h2 { margin-top: .6rem; }
+.tiles { display: grid; gap: 0 1.2rem; grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); align-items: start; }
 details > summary { cursor: pointer; }
 details.file { border-top: 1px solid var(--line); }
 details.file:first-child { border-top: 0; }
