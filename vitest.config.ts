@@ -15,8 +15,12 @@ const project = (name: string, database: "embedded" | "server", include: string[
   },
 });
 
+/** A file for what counts the tests (.ci/run): vitest's own report, beside what people read. */
+const report = process.env["SALLYPORT_TEST_REPORT"];
+
 export default defineConfig({
   test: {
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
