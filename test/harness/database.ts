@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants, cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { inject, onTestFinished } from "vitest";
@@ -43,6 +44,9 @@ export async function embeddedDataDir(): Promise<string> {
   await cp(prepared, join(directory, "postgres"), { recursive: true, mode: constants.COPYFILE_FICLONE });
   return directory;
 }
+
+/** Where temporary directories of the embedded database are quick (global-setup.ts chooses); programs may not run from there. */
+export const scratchRoom = (): string => dirname(dirname(inject("preparedCluster") ?? join(tmpdir(), "none", "none")));
 
 /** Stops what runs in a data directory and removes it. */
 export async function removeDataDir(directory: string): Promise<void> {

