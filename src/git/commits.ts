@@ -23,6 +23,10 @@ export interface FileChange {
 /** Every new commit, parents before children, also those that a later one undoes. @throws GatewayError */
 export async function* readNewCommits(objects: NewObjects): AsyncGenerator<NewCommit, void, undefined> {
   if (objects.commits.length === 0) return;
+  if (objects.commitContents.size > 0) {
+    for (const oid of objects.commits) yield parseCommitObject(oid, objects.commitContents.get(oid) ?? Buffer.alloc(0));
+    return;
+  }
   for await (const { oid, content } of readObjects(objects.context, objects.commits)) {
     yield parseCommitObject(oid, content);
   }

@@ -50,9 +50,9 @@ interface LineReader {
 
 function readersFor(head: Buffer): LineReader[] {
   const mark = head.toString("latin1", 0, 2);
-  if (mark === "\xff\xfe") return [new DecodedReader("utf-16le"), new RunReader(false)];
-  if (mark === "\xfe\xff") return [new DecodedReader("utf-16be"), new RunReader(false)];
-  return [isMostlyText(head.subarray(0, HEAD_BYTES)) ? new TextReader() : new RunReader(true)];
+  if (mark === "\xff\xfe") return [new DecodedReader("utf-16le"), new SplitReader(printableOf)];
+  if (mark === "\xfe\xff") return [new DecodedReader("utf-16be"), new SplitReader(printableOf)];
+  return [new SplitReader(isMostlyText(head.subarray(0, HEAD_BYTES)) ? textOf : everythingPrintableOf)];
 }
 
 /** Fewer than one control byte in fifty: a source file with a stray NUL reads best as what it is. */
@@ -61,6 +61,20 @@ function isMostlyText(head: Buffer): boolean {
   for (const byte of head) if (byte < 0x20 && (byte < 0x09 || byte > 0x0d) && byte !== 0x1b) controls += 1;
   return controls * 50 <= head.length;
 }
+
+type Reading = (line: Omit<ContentLine, "kind">) => ContentLine[];
+
+const textOf: Reading = ({ number, bytes, column, overlap }) => textLine(number, bytes, column, overlap);
+
+const extracted = (number: number, runs: readonly string[]): ContentLine[] =>
+  runs.length === 0
+    ? []
+    : [{ number, bytes: Buffer.from(runs.join(" "), "latin1"), column: 1, overlap: 0, kind: "extracted" }];
+
+const printableOf: Reading = ({ number, bytes }) => extracted(number, findRuns(bytes));
+
+const everythingPrintableOf: Reading = ({ number, bytes }) =>
+  extracted(number, [...findRuns(bytes), ...findWideRuns(bytes)]);
 
 /**
  * A line of text as what is searched: itself with NULs blanked, and if it has any, also without them, or UTF-16 in the middle
@@ -76,18 +90,24 @@ export function textLine(number: number, bytes: Buffer, column = 1, overlap = 0)
   ];
 }
 
-class TextReader implements LineReader {
+/** Splits at line feeds, cuts what is too long, and reads each line in one way. */
+class SplitReader implements LineReader {
+  readonly #read: Reading;
   #number = 1;
   #column = 1;
   #overlap = 0;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
 
+  constructor(read: Reading) {
+    this.#read = read;
+  }
+
   feed(chunk: Buffer): ContentLine[] {
     const lines: ContentLine[] = [];
     let begin = 0;
     for (let end = chunk.indexOf(0x0a); end !== -1; end = chunk.indexOf(0x0a, begin)) {
-      lines.push(...this.#endLine(chunk.subarray(begin, end)));
+      for (const line of this.#endLine(chunk.subarray(begin, end))) lines.push(line);
       begin = end + 1;
     }
     if (begin < chunk.length) {
@@ -104,7 +124,7 @@ class TextReader implements LineReader {
 
   #endLine(last: Buffer): ContentLine[] {
     const bytes = this.#pending.length === 0 ? last : Buffer.concat([...this.#pending, last]);
-    const lines = textLine(this.#number, bytes, this.#column, this.#overlap);
+    const lines = this.#read({ number: this.#number, bytes, column: this.#column, overlap: this.#overlap });
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#number += 1;
@@ -117,8 +137,8 @@ class TextReader implements LineReader {
     const bytes = Buffer.concat(this.#pending);
     let cut = bytes.length - OVERLAP_BYTES;
     // Not inside a character of UTF-8.
-    while (cut > 0 && ((bytes[cut] ?? 0) & 0xc0) === 0x80 && cut > bytes.length - OVERLAP_BYTES - 3) cut -= 1;
-    const lines = textLine(this.#number, bytes, this.#column, this.#overlap);
+    while (cut > bytes.length - OVERLAP_BYTES - 3 && ((bytes[cut] ?? 0) & 0xc0) === 0x80) cut -= 1;
+    const lines = this.#read({ number: this.#number, bytes, column: this.#column, overlap: this.#overlap });
     const rest = bytes.subarray(cut);
     this.#column += decodeText(bytes.subarray(0, cut)).length;
     this.#overlap = decodeText(rest).length;
@@ -130,7 +150,7 @@ class TextReader implements LineReader {
 
 class DecodedReader implements LineReader {
   readonly #decoder: InstanceType<typeof TextDecoder>;
-  readonly #lines = new TextReader();
+  readonly #lines = new SplitReader(textOf);
 
   constructor(encoding: string) {
     this.#decoder = new TextDecoder(encoding);
@@ -145,94 +165,48 @@ class DecodedReader implements LineReader {
   }
 }
 
-class RunReader implements LineReader {
-  readonly #readsWide: boolean;
-  #number = 1;
-  /** Runs of the current line. */
-  #runs: string[] = [];
-  #runBytes = 0;
-  /** A run that may go on in the next chunk. */
-  #open = "";
-  /** Characters with one to three NULs between them. */
-  #wide = "";
-  #nuls = 0;
+const IS_PRINTABLE = Uint8Array.from({ length: 256 }, (_, byte) =>
+  (byte >= 0x20 && byte < 0x7f) || byte === 0x09 ? 1 : 0,
+);
 
-  constructor(readsWide: boolean) {
-    this.#readsWide = readsWide;
+const isPrintable = (byte: number | undefined): boolean => byte !== undefined && IS_PRINTABLE[byte] === 1;
+
+/** Runs of printable characters. A run that counts covers one of every {@link MIN_RUN} bytes: the others need no look. */
+function findRuns(bytes: Buffer): string[] {
+  const runs: string[] = [];
+  let floor = 0;
+  for (let at = MIN_RUN - 1; at < bytes.length; at += MIN_RUN) {
+    if (!isPrintable(bytes[at])) continue;
+    let begin = at;
+    while (begin > floor && isPrintable(bytes[begin - 1])) begin -= 1;
+    let end = at + 1;
+    while (isPrintable(bytes[end])) end += 1;
+    if (end - begin >= MIN_RUN) runs.push(bytes.toString("latin1", begin, end));
+    floor = end;
+    at = end;
   }
+  return runs;
+}
 
-  feed(chunk: Buffer): ContentLine[] {
-    const lines: ContentLine[] = [];
-    let begin = -1;
-    for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at] ?? 0;
-      if ((byte >= 0x20 && byte < 0x7f) || byte === 0x09) {
-        if (begin === -1) begin = at;
-        if (this.#readsWide) this.#addWide(byte);
-        continue;
-      }
-      if (begin !== -1 || this.#open !== "") {
-        this.#endRun(begin === -1 ? "" : chunk.toString("latin1", begin, at));
-        begin = -1;
-      }
-      if (byte === 0) {
-        this.#nuls += 1;
-        continue;
-      }
-      this.#endWide();
-      this.#nuls = 0;
-      if (byte === 0x0a) {
-        lines.push(...this.#endLine());
-        this.#number += 1;
+/** Runs of printable characters with one to three NULs between them, whichever of the two comes first. */
+function findWideRuns(bytes: Buffer): string[] {
+  const runs: string[] = [];
+  for (let nul = bytes.indexOf(0); nul !== -1;) {
+    let at = nul - 1;
+    const run: number[] = [];
+    let after = nul;
+    while (bytes[after] === 0) after += 1;
+    if (at >= 0 && isPrintable(bytes[at])) {
+      run.push(bytes[at] ?? 0);
+      while (after - at <= 4 && after - at >= 2 && isPrintable(bytes[after])) {
+        at = after;
+        run.push(bytes[at] ?? 0);
+        after = at + 1;
+        while (bytes[after] === 0) after += 1;
       }
     }
-    if (begin !== -1) this.#open += chunk.toString("latin1", begin);
-    if (this.#open.length + this.#wide.length + this.#runBytes > MAX_LINE_BYTES) {
-      const open = this.#open;
-      const wide = this.#wide;
-      this.#endRun("");
-      this.#endWide();
-      lines.push(...this.#endLine());
-      this.#open = open.slice(-OVERLAP_BYTES);
-      this.#wide = wide.slice(-OVERLAP_BYTES);
-    }
-    return lines;
+    if (run.length >= MIN_RUN) runs.push(Buffer.from(run).toString("latin1"));
+    nul = bytes.indexOf(0, after);
   }
-
-  end(): ContentLine[] {
-    this.#endRun("");
-    this.#endWide();
-    return this.#endLine();
-  }
-
-  #addWide(byte: number): void {
-    const goesOn = this.#wide !== "" && this.#nuls >= 1 && this.#nuls <= 3;
-    if (!goesOn) this.#endWide();
-    this.#wide += String.fromCharCode(byte);
-    this.#nuls = 0;
-  }
-
-  #endRun(tail: string): void {
-    this.#push(this.#open + tail);
-    this.#open = "";
-  }
-
-  #endWide(): void {
-    if (this.#wide !== "") this.#push(this.#wide);
-    this.#wide = "";
-  }
-
-  #push(run: string): void {
-    if (run.length < MIN_RUN) return;
-    this.#runs.push(run);
-    this.#runBytes += run.length;
-  }
-
-  #endLine(): ContentLine[] {
-    if (this.#runs.length === 0) return [];
-    const bytes = Buffer.from(this.#runs.join(" "), "latin1");
-    this.#runs = [];
-    this.#runBytes = 0;
-    return [{ number: this.#number, bytes, column: 1, overlap: 0, kind: "extracted" }];
-  }
+  return runs;
 }

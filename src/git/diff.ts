@@ -41,7 +41,9 @@ export async function readRefDiff(objects: NewObjects, update: RefUpdate, maxByt
   const outside = [base, target].filter((oid): oid is string => oid !== null && !pack.has(oid));
   await quarantine.cache?.ensureCommits(outside, context.signal);
   const from = base ?? EMPTY_TREE[quarantine.objectFormat];
-  await prefetchBlobs(objects, from, target);
+  // Where the range is what the pack brings, the survey has fetched what its diff needs.
+  const isOfPack = pack.has(target) && (base === null || objects.boundary.has(base));
+  if (!isOfPack) await prefetchBlobs(objects, from, target);
 
   const args = ["diff-tree", "-r", "-U3", ...PATCH_OPTIONS, "--end-of-options", from, target];
   const chunks: Buffer[] = [];
@@ -120,5 +122,5 @@ async function prefetchBlobs({ pack, quarantine, context }: NewObjects, from: st
   const wanted = new Set<string>();
   addWanted(entries, pack, wanted);
   const { config: _promisor, ...local } = context;
-  await quarantine.cache.ensureObjects(await findMissing(local, wanted), context.signal);
+  await quarantine.cache.fetchObjects(await findMissing(local, wanted), context.signal);
 }

@@ -6,9 +6,10 @@ export interface IndexPackOptions {
   readonly gitDir: string;
   /** How to reach the upstream for bases that a thin pack leaves out; empty where there is none. */
   readonly config: readonly (readonly [string, string])[];
-  readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
+
+const DAY_MS = 24 * 60 * 60_000;
 
 /**
  * `git index-pack --stdin --fix-thin`: checks every object's bytes against its id, completes a thin pack from old objects,
@@ -23,7 +24,8 @@ export function startIndexPack(options: IndexPackOptions): GitChild {
     args: ["index-pack", "--stdin", "--fix-thin", "--threads=2"],
     gitDir: options.gitDir,
     config: options.config,
-    timeoutMs: options.timeoutMs,
+    // While it waits for a slow client it costs nothing; its own time is counted once it has everything.
+    timeoutMs: DAY_MS,
     signal: options.signal,
     failure: explainIndexPack,
   });

@@ -79,6 +79,8 @@ export const overLimit = {
     ),
   commits: (count: number, limit: number) =>
     exceeded(`the push brings ${count} new commits, the limit is ${limit}: push an older commit first, then the rest`),
+  gitTime: (what: string, limitMs: number) =>
+    exceeded(`${what} took longer than ${limitMs / 1000} s, the limit of one push: push fewer commits at a time`),
   additionBytes: (limit: number) =>
     exceeded(
       `the commits of this push add more than ${formatBytes(limit)} of content, the limit of one push: push fewer commits at a time`,

@@ -16,7 +16,7 @@ export class LineSet {
   }
 
   has(line: ContentLine): boolean {
-    return this.#keys.has(keyOf(line.bytes));
+    return this.#keys.size > 0 && this.#keys.has(keyOf(line.bytes));
   }
 }
 

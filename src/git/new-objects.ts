@@ -37,8 +37,12 @@ export interface NewObjects {
   readonly pack: PackObjects;
   /** New commits (in the pack, not upstream before), parents before children. */
   readonly commits: readonly string[];
+  /** Old commits that new ones build on. */
+  readonly boundary: ReadonlySet<string>;
   /** Every commit of the pack. */
   readonly graph: ReadonlyMap<string, CommitNode>;
+  /** The commits' own bytes, where they are few: so that they are read once. Otherwise empty. */
+  readonly commitContents: ReadonlyMap<string, Buffer>;
   /** New annotated tags. */
   readonly tags: readonly string[];
   /** Tag → what it points at, for the tags of the pack. */
@@ -76,6 +80,8 @@ const RAW_DIFF = [
 /** More pairs than this in one commit and git does not compare contents to find renames: nor are they fetched for that. */
 export const RENAME_LIMIT = 400;
 
+const KEPT_COMMIT_BYTES = 256 * 1024;
+
 const refuse = (message: string): GatewayError => new GatewayError("inspection_failed", message);
 
 /**
@@ -110,7 +116,7 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
           local,
         );
 
-  const graph = await readGraph(pack, local, limits.commitBytes);
+  const { graph, contents } = await readGraph(pack, local, limits.commitBytes);
   const tagTargets = await readTagTargets(pack, local, limits.commitBytes);
   const newOids = options.updates.map((update) => update.newOid).filter((oid) => !isZeroOid(oid));
   const reach = walk(newOids, pack, graph, tagTargets);
@@ -127,7 +133,7 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
   const changesFile = path.join(gitDir, "changes");
   const wanted = await spoolChanges(commits, { graph, pack, context, changesFile });
   if (cache !== null && wanted.size > 0) {
-    await cache.ensureObjects(await findMissing(local, wanted), signal);
+    await cache.fetchObjects(await findMissing(local, wanted), signal);
   }
   const looseBlobs = await meetTheRest({ reach, known, graph, pack, context });
   const unmet = [...take(pack.unmet(), 4)];
@@ -142,7 +148,9 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
     context,
     pack,
     commits,
+    boundary,
     graph,
+    commitContents: contents,
     tags: reach.tags,
     tagTargets,
     tips: options.tips,
@@ -151,13 +159,22 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
   };
 }
 
-async function readGraph(pack: PackObjects, context: ReadContext, limit: number): Promise<Map<string, CommitNode>> {
+async function readGraph(
+  pack: PackObjects,
+  context: ReadContext,
+  limit: number,
+): Promise<{ graph: Map<string, CommitNode>; contents: Map<string, Buffer> }> {
   const graph = new Map<string, CommitNode>();
+  const contents = new Map<string, Buffer>();
+  let bytes = 0;
   for await (const { oid, content } of readSmall(pack, "commit", context, limit)) {
     const { facts, tree } = parseCommitObject(oid, content);
     graph.set(oid, { parents: facts.parents, tree });
+    bytes += content.length;
+    if (bytes <= KEPT_COMMIT_BYTES) contents.set(oid, Buffer.from(content));
   }
-  return graph;
+  if (bytes > KEPT_COMMIT_BYTES) contents.clear();
+  return { graph, contents };
 }
 
 async function readTagTargets(pack: PackObjects, context: ReadContext, limit: number): Promise<Map<string, string>> {

@@ -47,8 +47,8 @@ export interface GitChild {
   write(chunk: Uint8Array | string): Promise<boolean>;
   endInput(): void;
   readonly ended: Promise<number>;
-  /** Ends it and all its own children; resolves once they are gone. */
-  stop(): Promise<void>;
+  /** Ends it and all its own children; resolves once they are gone. `reason` is what `ended` then rejects with. */
+  stop(reason?: GatewayError): Promise<void>;
 }
 
 export interface Git {
@@ -315,8 +315,8 @@ function superviseChild(child: ChildProcessByStdio<Writable, Readable, Readable>
     endInput: () => {
       child.stdin.end();
     },
-    stop: async () => {
-      stopFor(new GatewayError("internal", `${name} was stopped`));
+    stop: async (reason) => {
+      stopFor(reason ?? new GatewayError("internal", `${name} was stopped`));
       child.stdout.destroy();
       await closed;
     },

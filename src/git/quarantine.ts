@@ -4,7 +4,7 @@ import path from "node:path";
 import { GatewayError } from "../errors.ts";
 import { createBareRepository } from "./bare-repository.ts";
 import { parseIndexPackOutput, startIndexPack } from "./index-pack.ts";
-import type { PushLimits } from "./limits.ts";
+import { overLimit, type PushLimits } from "./limits.ts";
 import { hashBytes, PackScanner } from "./pack-scanner.ts";
 import type { Git, GitChild } from "./process.ts";
 import type { ObjectFormat } from "./push-command.ts";
@@ -119,7 +119,6 @@ async function receivePack(
           git: options.git,
           gitDir,
           config: cache?.promisorConfig ?? [],
-          timeoutMs: limits.gitTimeoutMs,
           signal,
         });
         for (const held of early) await child.write(held);
@@ -141,7 +140,7 @@ async function receivePack(
       checkEmptyPack(Buffer.concat(early), options.objectFormat);
       return { ...summary, packName: null };
     }
-    return await finishIndexPack(child, scanner);
+    return await finishIndexPack(child, scanner, limits.gitTimeoutMs);
   } catch (error) {
     if (error instanceof GatewayError && error.code === "inspection_failed") cache?.distrust();
     throw error;
@@ -152,13 +151,23 @@ async function receivePack(
   }
 }
 
-async function finishIndexPack(child: GitChild, scanner: PackScanner): Promise<ReceivedPack> {
+async function finishIndexPack(child: GitChild, scanner: PackScanner, timeoutMs: number): Promise<ReceivedPack> {
   const summary = await scanner.finish();
   child.endInput();
-  let stdout = "";
-  for await (const chunk of child.stdout as AsyncIterable<Buffer>) stdout += chunk.toString("latin1");
-  await child.ended;
-  return { ...summary, packName: parseIndexPackOutput(stdout) };
+  const timer = setTimeout(() => void child.stop(overLimit.gitTime("unpacking", timeoutMs)), timeoutMs);
+  try {
+    let stdout = "";
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) stdout += chunk.toString("latin1");
+    await child.ended;
+    return { ...summary, packName: parseIndexPackOutput(stdout) };
+  } catch (error) {
+    // A child that was stopped closes its output early; why it was stopped says more than that.
+    await child.stop();
+    await child.ended;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function checkEmptyPack(bytes: Buffer, format: ObjectFormat): void {

@@ -40,8 +40,8 @@ export interface CachedRepository {
   readonly promisorConfig: readonly (readonly [key: string, value: string])[];
   /** Commits with their trees, without blobs and parents. @throws GatewayError as `fetchFromUpstream` */
   ensureCommits(oids: readonly string[], signal?: AbortSignal): Promise<void>;
-  /** Single objects. @throws GatewayError as `fetchFromUpstream` */
-  ensureObjects(oids: readonly string[], signal?: AbortSignal): Promise<void>;
+  /** Single objects that are not here. @throws GatewayError as `fetchFromUpstream` */
+  fetchObjects(oids: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Which of `oids` the advertised refs reach. @throws GatewayError as `fetchFromUpstream` */
   findReachable(oids: readonly string[], tips: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
   /** As `git merge-base --is-ancestor`, for commits that the advertised refs reach. */
@@ -60,6 +60,7 @@ export interface CachedRepository {
 
 /** With more packs than this every look-up costs; emptying is cheaper than repacking, the next push fetches one commit. */
 const MAX_PACKS = 64;
+const MAX_SEEN_COMMITS = 10_000;
 /** No sweep of the disk more often than this. */
 const SWEEP_MS = 60_000;
 
@@ -67,6 +68,8 @@ interface Entry {
   readonly directory: string;
   leases: number;
   isDistrusted: boolean;
+  /** Commits that were seen here. Deleted behind our back they are fetched when reading misses them. */
+  readonly commits: Set<string>;
 }
 
 export function createRepositoryCache(options: RepositoryCacheOptions): RepositoryCache {
@@ -95,6 +98,7 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
     for (const repository of found.sort((a, b) => a.usedAt - b.usedAt)) {
       if (bytes <= options.maxBytes) return;
       if ((entries.get(repository.name)?.leases ?? 0) > 0) continue;
+      entries.delete(repository.name);
       await lock.run(repository.name, () => discard(repository.directory));
       bytes -= repository.bytes;
     }
@@ -102,10 +106,17 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
 
   const open: RepositoryCache["open"] = async (identity, objectFormat, upstream) => {
     const key = createHash("sha256").update(`${objectFormat}\0${upstream.url}\0${identity}`).digest("hex").slice(0, 40);
-    const entry = entries.get(key) ?? { directory: path.join(options.root, key), leases: 0, isDistrusted: false };
+    const entry = entries.get(key) ?? {
+      directory: path.join(options.root, key),
+      leases: 0,
+      isDistrusted: false,
+      commits: new Set<string>(),
+    };
     entries.set(key, entry);
     entry.leases += 1;
     const gitDir = path.join(entry.directory, "objects.git");
+    // Of its own: a first fetch of a long history must not keep other pushes waiting.
+    const historyKey = `${key}/history`;
     const history = new UpstreamHistory({
       git: options.git,
       gitDir: path.join(entry.directory, "history.git"),
@@ -123,24 +134,35 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       lock.run(key, async () => {
         entry.isDistrusted = entry.leases > 1;
         if (entry.isDistrusted) return false;
+        entry.commits.clear();
         await discard(entry.directory);
         await prepare();
         return true;
       });
-    const fetchMissing = (oids: readonly string[], depth: number | null, signal?: AbortSignal): Promise<void> => {
-      if (oids.length === 0) return Promise.resolve();
-      return lock.run(key, async () => {
+    const context = (signal: AbortSignal | undefined) => ({
+      git: options.git,
+      gitDir,
+      timeoutMs: options.fetchTimeoutMs,
+      signal,
+    });
+    const ensureCommits: CachedRepository["ensureCommits"] = async (oids, signal) => {
+      const unseen = new Set(oids.filter((oid) => !entry.commits.has(oid)));
+      if (unseen.size === 0) return;
+      await lock.run(key, async () => {
         await prepare();
-        const context = { git: options.git, gitDir, timeoutMs: options.fetchTimeoutMs, signal };
-        const missing = await findMissing(context, new Set(oids));
-        if (missing.length === 0) return;
-        await fetchFromUpstream({
-          ...context,
-          upstream,
-          filter: "blob:none",
-          refspecs: missing,
-          ...(depth === null ? {} : { depth }),
-        });
+        const missing = await findMissing(context(signal), unseen);
+        if (missing.length > 0) {
+          await fetchFromUpstream({ ...context(signal), upstream, filter: "blob:none", refspecs: missing, depth: 1 });
+        }
+        if (entry.commits.size > MAX_SEEN_COMMITS) entry.commits.clear();
+        for (const oid of unseen) entry.commits.add(oid);
+      });
+    };
+    const fetchObjects: CachedRepository["fetchObjects"] = async (oids, signal) => {
+      if (oids.length === 0) return;
+      await lock.run(key, async () => {
+        await prepare();
+        await fetchFromUpstream({ ...context(signal), upstream, filter: "blob:none", refspecs: oids });
       });
     };
 
@@ -160,11 +182,11 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
     return {
       objectsDirectory: path.join(gitDir, "objects"),
       promisorConfig: promisorConfig(upstream, "blob:none"),
-      ensureCommits: (oids, signal) => fetchMissing(oids, 1, signal),
-      ensureObjects: (oids, signal) => fetchMissing(oids, null, signal),
-      findReachable: (oids, tips, signal) => lock.run(key, () => history.findReachable(oids, tips, signal)),
+      ensureCommits,
+      fetchObjects,
+      findReachable: (oids, tips, signal) => lock.run(historyKey, () => history.findReachable(oids, tips, signal)),
       isAncestor: (ancestor, descendant, tips, signal) =>
-        lock.run(key, () => history.isAncestor(ancestor, descendant, tips, signal)),
+        lock.run(historyKey, () => history.isAncestor(ancestor, descendant, tips, signal)),
       adopt: (quarantine) =>
         lock.run(key, async () => {
           await prepare();
@@ -185,11 +207,11 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
           await lock.run(key, async () => {
             if (entry.leases > 0) return;
             entry.isDistrusted = false;
+            entry.commits.clear();
             // The history stays: it costs more to fetch, and it has few packs.
             await discard(gitDir);
           });
         }
-        if (entry.leases === 0) entries.delete(key);
         await sweep();
       },
     };
