@@ -82,14 +82,18 @@ function cleanValue(value: unknown, clean: (text: string) => string, depth: numb
 /** Name, code, text, stack and causes: other properties of errors (requests, queries, their parameters) hold data of people. */
 function cleanError(error: Error, clean: (text: string) => string, depth: number): object {
   const code = "code" in error && typeof error.code === "string" ? { code: clean(error.code) } : {};
+  const message = withoutParameters(error.message);
   return {
     type: error.name,
     ...code,
-    message: clean(error.message),
-    ...(error.stack === undefined ? {} : { stack: clean(error.stack) }),
+    message: clean(message),
+    ...(error.stack === undefined ? {} : { stack: clean(error.stack.replace(error.message, () => message)) }),
     ...(error.cause === undefined ? {} : { cause: cleanValue(error.cause, clean, depth + 1) }),
   };
 }
+
+/** Drizzle's text of a failed query ends with what was to be written: commit messages, prompts, hashes of tokens. */
+const withoutParameters = (message: string): string => message.replace(/\nparams: [^]*$/, "");
 
 /** `15:04:05 warn  the message  key=value`, errors by their text alone. */
 function forPeople(line: string): string {

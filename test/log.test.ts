@@ -103,3 +103,18 @@ describe("createLogger", () => {
     expect(line).toMatch(/^\d\d:\d\d:\d\d info {2}clear\\x1b\[2J\\u202e path="a b" n=1 error="gone\\\\x1b\[2J"\n$/);
   });
 });
+
+it("a failed query's parameters are what people wrote: they are not logged", async () => {
+  let lines = "";
+  const log = createLogger({ stream: { write: (line: string) => (lines += line) } });
+  const { drizzle } = await import("drizzle-orm/postgres-js");
+  const { sql } = await import("drizzle-orm");
+  const db = drizzle("postgres://nobody@127.0.0.1:1/none");
+
+  const error = await db.execute(sql`select ${"words\n    at of a person"}`).catch((failure: unknown) => failure);
+  log.error({ error }, "a query failed");
+
+  expect(lines).toContain("Failed query: select $1");
+  expect(lines).toContain("ECONNREFUSED");
+  expect(lines).not.toContain("of a person");
+});

@@ -14,7 +14,10 @@ import type { CopilotConnection } from "../model/connection.ts";
 import { newId } from "../model/id.ts";
 import type { Logger } from "../model/log.ts";
 import type { Principal } from "../model/principal.ts";
+import { describeFailure } from "./exchange/describe-failure.ts";
 import { clientHeaders, REQUEST_ID, upstreamHeaders } from "./exchange/headers.ts";
+import { failedEnd, NOTHING, outcomeOf } from "./exchange/outcome.ts";
+import { within } from "./exchange/patience.ts";
 import { readBody } from "./exchange/read-body.ts";
 import {
   beginRecord,
@@ -25,7 +28,15 @@ import {
   prepareFinish,
   type RecordDependencies,
 } from "./exchange/record.ts";
-import { type RelayEnd, relayAnswer } from "./exchange/relay.ts";
+import {
+  DATABASE_AWAY,
+  type Refusal,
+  sendRefusal,
+  sharedReference,
+  unknownPath,
+  unusableAnswer,
+} from "./exchange/refusals.ts";
+import { relayAnswer } from "./exchange/relay.ts";
 import { createUpstreamAgents, sendUpstream } from "./exchange/upstream.ts";
 
 export interface ExchangeLimits {
@@ -75,19 +86,6 @@ export interface ExchangeFlow {
   /** Closes the idle connections to upstreams. */
   close(): void;
 }
-
-/** Why a request goes no further. 400 with JSON: the Copilot CLI shows its message, and does not try again. */
-interface Refusal {
-  readonly httpStatus: number;
-  readonly code: string;
-  readonly message: string;
-}
-
-const DATABASE_AWAY: Refusal = {
-  httpStatus: 503,
-  code: "database_unavailable",
-  message: "The gateway cannot reach its database, and sends nothing that it cannot record. Try again in a moment.",
-};
 
 const RETRY_MS = [250, 1_000, 4_000, 15_000, 30_000];
 
@@ -330,101 +328,7 @@ async function readRequest(
   return parsed.ok ? ok({ bytes, parsed: parsed.value }) : malformed(parsed.error);
 }
 
-const unknownPath = (start: ExchangeStart): Refusal => ({
-  httpStatus: 404,
-  code: "not_found",
-  message: `The connection ${start.connection} relays no ${start.method} to this path. It relays chat completions, responses, messages and the model list.`,
-});
-
-const sharedReference = (field: string): Refusal => ({
-  httpStatus: 400,
-  code: "shared_credential",
-  message: `\`${field}\` points at something kept by the upstream, where everybody here shares one credential: it could be another person's. Send the conversation itself instead.`,
-});
-
-const NOTHING = {
-  firstByteAt: null,
-  responseBytes: 0,
-  answer: null,
-  upstreamRequestId: null,
-  httpStatus: null,
-  error: null,
-} as const;
-
-function failedEnd(error: unknown): ExchangeEnd {
-  const gone = error instanceof GatewayError && error.code === "client_gone";
-  const message = error instanceof GatewayError ? error.message : "The gateway failed before the upstream answered.";
-  return { ...NOTHING, status: gone ? "client_gone" : "upstream_failed", error: message };
-}
-
-/** An answer that would mislead the client: the gateway's own credential refused, or a page instead of an API's answer. */
-function unusableAnswer(answer: IncomingMessage, connection: CopilotConnection): Refusal | null {
-  const operator = "Tell whoever runs this gateway.";
-  if (answer.statusCode === 401 && connection.credential.kind !== "passthrough") {
-    const message = `The upstream of ${connection.name} refused the gateway's own credential. Your token is fine. ${operator}`;
-    return { httpStatus: 502, code: "upstream_unauthorized", message };
-  }
-  if (/^text\/html\b/i.test(answer.headers["content-type"] ?? "")) {
-    const message = `The upstream of ${connection.name} answered with a web page instead of an API's answer. ${operator}`;
-    return { httpStatus: 502, code: "upstream_misbehaved", message };
-  }
-  return null;
-}
-
-/** What the end of the bytes and what was read in them mean together. */
-function outcomeOf(
-  { end }: RelayEnd,
-  httpStatus: number,
-  recorded: ReturnType<ReturnType<typeof createAnswerRecorder>["finish"]>,
-): Pick<ExchangeEnd, "status" | "error"> {
-  if (end === "client_gone") return { status: "client_gone", error: "The client left before the answer was whole." };
-  if (httpStatus >= 400) return { status: "upstream_failed", error: `The upstream answered ${httpStatus}.` };
-  if (recorded.outcome === "failed") return { status: "upstream_failed", error: recorded.error };
-  if (recorded.capped) return { status: "truncated", error: "The answer is longer than what is recorded of one." };
-  if (end === "cut") return { status: "truncated", error: "The upstream broke the answer off." };
-  if (recorded.outcome === "unfinished") return { status: "truncated", error: "The answer ended before its own end." };
-  return { status: "complete", error: null };
-}
-
-function sendRefusal(response: ServerResponse, id: string, { httpStatus, code, message }: Refusal): void {
-  if (response.headersSent || response.destroyed) return void response.destroy();
-  const body = JSON.stringify({ error: { message, code } });
-  response.writeHead(httpStatus, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
-    [REQUEST_ID]: id,
-    ...(response.req.readableEnded ? {} : { connection: "close" }),
-  });
-  response.end(body);
-}
-
 const firstHeader = (message: IncomingMessage, name: string): string | null => {
   const value = message.headers[name];
   return typeof value === "string" ? value : null;
 };
-
-/** What may be logged of a failure. Not the message of a database error: it quotes the statement's parameters, which are people's words. */
-function describeFailure(error: unknown): Readonly<Record<string, unknown>> {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return { name: typeof cause };
-  const code = (cause as NodeJS.ErrnoException).code;
-  return {
-    name: cause.name,
-    ...(code === undefined ? {} : { code }),
-    at: cause.stack?.split("\n").find((line) => line.includes(" at ")),
-  };
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const late = new AbortController();
-  const timeout = sleep(ms, undefined, { signal: late.signal }).then(() => {
-    throw new GatewayError("database_unavailable", `The database did not answer within ${ms} ms.`);
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    late.abort();
-    timeout.catch(() => {});
-    work.catch(() => {});
-  }
-}

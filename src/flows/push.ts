@@ -14,6 +14,7 @@ import { newId } from "../model/id.ts";
 import type { Hold } from "../model/verdict.ts";
 import { evaluatePush } from "../policy/evaluate.ts";
 import { deliverToClient, outcomeElsewhere } from "./push/answer.ts";
+import { checkStale } from "./push/check-stale.ts";
 import type { JudgedPush, PushDependencies } from "./push/dependencies.ts";
 import { openHold } from "./push/open-hold.ts";
 import { readPush } from "./push/reading.ts";
@@ -80,6 +81,7 @@ async function receiveAndDecide(
         case "allow":
           return await allow(deps, push, received.packBytes > 0 ? await blob.commit() : null);
         case "hold":
+          checkStale(head.updates, advertised.refs);
           return await hold(deps, push, verdict.holds, received.packBytes > 0 ? await blob.commit() : null);
       }
     } finally {

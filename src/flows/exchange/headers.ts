@@ -18,6 +18,27 @@ const HOP_BY_HOP = [
 /** Where a gateway token may stand. `x-api-key` is Anthropic's place for a key. */
 const CREDENTIALS = ["authorization", "cookie", "sallyport-token", "x-api-key", "api-key"];
 
+/**
+ * Able to make the upstream serve another path or method than the one that was judged, or to speak as somebody: under a credential
+ * that the gateway holds, an upstream would believe them. `referer` is an address of the gateway's, with the token in it where
+ * it goes by the path.
+ */
+const NEVER_SENT = [
+  "forwarded",
+  "referer",
+  "remote-user",
+  "x-remote-user",
+  "x-real-ip",
+  "x-original-url",
+  "x-rewrite-url",
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
+];
+const NEVER_SENT_PREFIX = /^x-(?:forwarded|original|auth-request)-/;
+/** The shape of a gateway token (identity/tokens.ts). Whatever header a client puts it into, it is not the upstream's to know. */
+const GATEWAY_TOKEN = /gho_[0-9A-Za-z]{49}/;
+
 const namesIn = (connection: string | undefined): readonly string[] =>
   (connection ?? "").split(",").map((name) => name.trim().toLowerCase());
 
@@ -34,13 +55,17 @@ export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamH
   const dropped = new Set([
     ...HOP_BY_HOP,
     ...namesIn(headers.connection),
+    ...NEVER_SENT,
     ...ours,
     "host",
     "content-length",
     "accept-encoding",
   ]);
   const outgoing: OutgoingHttpHeaders = { host: options.host };
-  for (const [name, value] of Object.entries(headers)) if (!dropped.has(name)) outgoing[name] = value;
+  for (const [name, value] of Object.entries(headers)) {
+    if (dropped.has(name) || NEVER_SENT_PREFIX.test(name) || GATEWAY_TOKEN.test(String(value))) continue;
+    outgoing[name] = value;
+  }
   // The recorder has to read the answer, and the client takes plain bytes whatever else it offers (RFC 9110 §12.5.3).
   outgoing["accept-encoding"] = "identity";
   if (options.bodyBytes !== null) outgoing["content-length"] = options.bodyBytes;
