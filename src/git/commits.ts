@@ -3,7 +3,7 @@ import { readObjects } from "./cat-file.ts";
 import { parseCommitObject, type NewCommit } from "./commit-object.ts";
 import { splitRecords } from "./git-output.ts";
 import type { NewObjects } from "./new-objects.ts";
-import { ABSENT_MODE, isBlobMode, RawDiffParser, TREE_MODE } from "./raw-diff.ts";
+import { ABSENT_MODE, EMPTY_TREE, isBlobMode, RawDiffParser, TREE_MODE, type RawEntry } from "./raw-diff.ts";
 import { parseTagObject, type NewTag } from "./tag-object.ts";
 
 /** A path that a new commit adds, changes or deletes. */
@@ -12,7 +12,7 @@ export interface FileChange {
   readonly kind: "add" | "change" | "delete";
   /** As UTF-8; bytes that are not UTF-8 are replaced. */
   readonly path: string;
-  /** Octal, e.g. `100755`; `120000` is a symbolic link, `160000` a submodule, `000000` absent. */
+  /** Octal, e.g. `100755`; `120000` is a symbolic link, `160000` a submodule, `040000` an empty directory, `000000` absent. */
   readonly mode: string;
   readonly oldMode: string;
   readonly oid: string;
@@ -50,8 +50,11 @@ export async function* readChanges(objects: NewObjects): AsyncGenerator<FileChan
       if (entry === null) continue;
       const oldMode = entry.oldModes.find((mode) => mode !== ABSENT_MODE && mode !== TREE_MODE) ?? ABSENT_MODE;
       const isDeleted = entry.newMode === ABSENT_MODE || entry.newMode === TREE_MODE;
-      // A directory, on both sides: its files have entries of their own.
-      if (isDeleted && oldMode === ABSENT_MODE) continue;
+      // A directory, on both sides: its files have entries of their own. An empty one has none, and its name is read here or never.
+      if (isDeleted && oldMode === ABSENT_MODE) {
+        if (entry.newOid === EMPTY_TREE[objects.quarantine.objectFormat]) yield emptyDirectory(entry);
+        continue;
+      }
       yield {
         commit: entry.commit,
         kind: isDeleted ? "delete" : oldMode === ABSENT_MODE ? "add" : "change",
@@ -62,6 +65,9 @@ export async function* readChanges(objects: NewObjects): AsyncGenerator<FileChan
         size: isBlobMode(entry.newMode) ? objects.pack.size(entry.newOid) : null,
       };
     }
+  }
+  for (const { oid, from, path, mode } of objects.looseNames) {
+    yield { commit: from, kind: "add", path, mode, oldMode: ABSENT_MODE, oid, size: null };
   }
   for (const { oid, from, path } of objects.looseBlobs) {
     yield {
@@ -75,3 +81,13 @@ export async function* readChanges(objects: NewObjects): AsyncGenerator<FileChan
     };
   }
 }
+
+const emptyDirectory = ({ commit, path, newOid }: RawEntry): FileChange => ({
+  commit,
+  kind: "add",
+  path: path.toString("utf8"),
+  mode: TREE_MODE,
+  oldMode: ABSENT_MODE,
+  oid: newOid,
+  size: null,
+});

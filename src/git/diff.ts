@@ -4,7 +4,7 @@ import { findMissing, readCommand } from "./cat-file.ts";
 import { splitRecords } from "./git-output.ts";
 import { addWanted, type NewObjects } from "./new-objects.ts";
 import { decodeText } from "./object-text.ts";
-import { RawDiffParser, type RawEntry } from "./raw-diff.ts";
+import { EMPTY_TREE, RawDiffParser, type RawEntry } from "./raw-diff.ts";
 
 export interface RefDiff {
   /** Unified, three lines of context, as `git diff` prints it. Untrusted: escape it for where it is shown. */
@@ -14,12 +14,6 @@ export interface RefDiff {
   /** What the new version is compared with: the old one; for a new ref, what its commits build on; null: nothing. */
   readonly base: string | null;
 }
-
-/** The tree without entries, which git knows without having it. */
-const EMPTY_TREE = {
-  sha1: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
-  sha256: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
-};
 
 const NOTHING: RefDiff = { text: "", truncated: false, base: null };
 
@@ -122,5 +116,5 @@ async function prefetchBlobs({ pack, quarantine, context }: NewObjects, from: st
   const wanted = new Set<string>();
   addWanted(entries, pack, wanted);
   const { config: _promisor, ...local } = context;
-  await quarantine.cache.fetchObjects(await findMissing(local, wanted), context.signal);
+  await quarantine.cache.fetchBlobs(await findMissing(local, wanted), context.signal);
 }

@@ -14,7 +14,7 @@ import { splitRecords } from "./git-output.ts";
 import { overLimit } from "./limits.ts";
 import { PackObjects } from "./pack-objects.ts";
 import type { Quarantine } from "./quarantine.ts";
-import { isBlobMode, RawDiffParser, TREE_MODE, type RawEntry } from "./raw-diff.ts";
+import { isBlobMode, RawDiffParser, SUBMODULE_MODE, TREE_MODE, type RawEntry } from "./raw-diff.ts";
 import { parseTagObject } from "./tag-object.ts";
 
 /** A file with content that no commit's diff shows: a tag on a blob or a tree, an object that came along. */
@@ -23,6 +23,15 @@ export interface LooseBlob {
   /** The object that leads to it. */
   readonly from: string;
   readonly path: string;
+}
+
+/** A directory or a submodule in a tree that no commit has: a name without content of its own. */
+export interface LooseName {
+  readonly oid: string;
+  /** The object that leads to it. */
+  readonly from: string;
+  readonly path: string;
+  readonly mode: string;
 }
 
 export interface CommitNode {
@@ -52,6 +61,7 @@ export interface NewObjects {
   /** Changed paths of all new commits, as `git diff-tree -z --raw -t` wrote them. */
   readonly changesFile: string;
   readonly looseBlobs: readonly LooseBlob[];
+  readonly looseNames: readonly LooseName[];
 }
 
 export interface ReadNewObjectsOptions {
@@ -133,9 +143,9 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
   const changesFile = path.join(gitDir, "changes");
   const wanted = await spoolChanges(commits, { graph, pack, context, changesFile });
   if (cache !== null && wanted.size > 0) {
-    await cache.fetchObjects(await findMissing(local, wanted), signal);
+    await cache.fetchBlobs(await findMissing(local, wanted), signal);
   }
-  const looseBlobs = await meetTheRest({ reach, known, graph, pack, context });
+  const { looseBlobs, looseNames } = await meetTheRest({ reach, known, graph, pack, context });
   const unmet = [...take(pack.unmet(), 4)];
   if (unmet.length > 0) {
     throw refuse(
@@ -156,6 +166,7 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
     tips: options.tips,
     changesFile,
     looseBlobs,
+    looseNames,
   };
 }
 
@@ -321,7 +332,7 @@ async function spoolChanges(
       for (const record of records) {
         const entry = parser.parse(record);
         if (entry === null) continue;
-        pack.meet(entry.newOid);
+        meetEntry(entry, pack);
         if (ofCommit[0] !== undefined && ofCommit[0].commit !== entry.commit) {
           addWanted(ofCommit, pack, wanted);
           ofCommit = [];
@@ -338,6 +349,14 @@ async function spoolChanges(
     throw new GatewayError("storage_failed", "the gateway could not write to its disk", { cause });
   }
   return wanted;
+}
+
+/**
+ * What a submodule's entry names is another repository's commit: nothing here reads it, so an object of the pack is not met by
+ * it. Otherwise anything could be carried upstream under such an entry.
+ */
+function meetEntry(entry: RawEntry, pack: PackObjects): void {
+  if (entry.newMode !== SUBMODULE_MODE) pack.meet(entry.newOid);
 }
 
 const roomIn = (file: WriteStream): Promise<void> =>
@@ -370,6 +389,11 @@ export function addWanted(entries: readonly RawEntry[], pack: PackObjects, wante
   }
 }
 
+interface Loose {
+  readonly looseBlobs: LooseBlob[];
+  readonly looseNames: LooseName[];
+}
+
 /**
  * Meets what no diff of a new commit shows: files behind tags on trees and blobs, objects that the client sent although
  * they are old, or that equal an old file. What is new among them must be read as a whole.
@@ -380,12 +404,12 @@ async function meetTheRest({
   graph,
   pack,
   context,
-}: Survey & { readonly reach: Reach; readonly known: ReadonlySet<string> }): Promise<LooseBlob[]> {
-  const loose: LooseBlob[] = [];
+}: Survey & { readonly reach: Reach; readonly known: ReadonlySet<string> }): Promise<Loose> {
+  const loose: Loose = { looseBlobs: [], looseNames: [] };
   for (const { oid, from } of reach.direct) {
     pack.meet(oid);
-    if (pack.type(oid) === "blob") loose.push({ oid, from, path: "" });
-    else for await (const blob of listTree(oid, from, pack, context)) loose.push(blob);
+    if (pack.type(oid) === "blob") loose.looseBlobs.push({ oid, from, path: "" });
+    else await listTree(loose, { tree: oid, from, pack, context });
   }
   if (pack.unmet().next().done === true) return loose;
 
@@ -395,7 +419,10 @@ async function meetTheRest({
     const input = old.map((oid) => diffLine(oid, graph));
     const output = context.git.stream({ ...readCommand(context, RAW_DIFF), input });
     for await (const records of splitRecords(output, 0)) {
-      for (const record of records) pack.meet(parser.parse(record)?.newOid ?? "");
+      for (const record of records) {
+        const entry = parser.parse(record);
+        if (entry !== null) meetEntry(entry, pack);
+      }
     }
     if (pack.unmet().next().done === true) return loose;
   }
@@ -411,26 +438,30 @@ async function meetTheRest({
       const line = record.toString("utf8");
       const space = line.indexOf(" ");
       const oid = space === -1 ? line : line.slice(0, space);
-      if (pack.meet(oid) && pack.type(oid) === "blob") loose.push({ oid, from, path: line.slice(oid.length + 1) });
+      if (pack.meet(oid) && pack.type(oid) === "blob") {
+        loose.looseBlobs.push({ oid, from, path: line.slice(oid.length + 1) });
+      }
     }
   }
   return loose;
 }
 
-/** All files of a tree that no commit has: the ones outside the pack too, nobody knows how they got upstream. */
-async function* listTree(
-  tree: string,
-  from: string,
-  pack: PackObjects,
-  context: ReadContext,
-): AsyncGenerator<LooseBlob> {
+/** Everything in a tree that no commit has: the files outside the pack too, nobody knows how they got upstream. */
+async function listTree(
+  loose: Loose,
+  { tree, from, pack, context }: Pick<Survey, "pack" | "context"> & { readonly tree: string; readonly from: string },
+): Promise<void> {
   const args = ["ls-tree", "-r", "-t", "-z", "--full-tree", "--end-of-options", tree];
   for await (const records of splitRecords(context.git.stream(readCommand(context, args)), 0)) {
     for (const record of records) {
-      const [, type, oid, name] = /^[0-7]+ (\w+) ([0-9a-f]+)\t(.*)$/s.exec(record.toString("utf8")) ?? [];
-      if (oid === undefined || name === undefined) throw refuse("git ls-tree answered with no tree");
-      pack.meet(oid);
-      if (type === "blob") yield { oid, from, path: name };
+      const entry = /^([0-7]+) \w+ ([0-9a-f]+)\t(.*)$/s.exec(record.toString("utf8")) ?? [];
+      const [, mode, oid, path] = entry;
+      if (mode === undefined || oid === undefined || path === undefined) {
+        throw refuse("git ls-tree answered with no tree");
+      }
+      if (mode !== SUBMODULE_MODE) pack.meet(oid);
+      if (isBlobMode(mode)) loose.looseBlobs.push({ oid, from, path });
+      else loose.looseNames.push({ oid, from, path, mode });
     }
   }
 }

@@ -22,6 +22,12 @@ export const TREE_MODE = "040000";
 export const SUBMODULE_MODE = "160000";
 export const ABSENT_MODE = "000000";
 
+/** The tree without entries, which git knows without having it. */
+export const EMPTY_TREE = {
+  sha1: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+  sha256: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+};
+
 /** Whether an entry of this mode has content: a file or a symbolic link. */
 export const isBlobMode = (mode: string): boolean =>
   mode !== ABSENT_MODE && mode !== TREE_MODE && mode !== SUBMODULE_MODE;
