@@ -67,9 +67,11 @@ export async function readPush(options: ReadPushOptions): Promise<PushReading> {
     await findings.turn();
   }
   const kept = createKeptHunks(scanner);
+  const newCommits = new Set(objects.commits);
   for await (const addition of readAdditions(objects)) {
     const isClean = findings.addAddition(addition);
-    kept.add(addition, isClean);
+    // The record's lines belong to commits: the file of a tag on a blob is looked through, and not kept.
+    if (newCommits.has(addition.commit)) kept.add(addition, isClean);
     await findings.turn();
   }
   for (const { ref } of head.updates) findings.add(ref, { source: "ref-name", oid: null });
