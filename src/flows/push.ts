@@ -105,11 +105,12 @@ async function reject(deps: PushDependencies, push: JudgedPush): Promise<void> {
   );
   await request.exchange.finish(
     refusalReport({ head: request.head, reasons }),
+    // Masked: the secret may be a ref's name, and these lines end in the logs of build machines.
     renderRejection({
       url: `${deps.publicUrl}/pushes/${push.id}`,
       refs: verdict.refs,
       findings: reading.facts.findings,
-    }),
+    }).map((line) => deps.scanner.mask(line).text),
   );
 }
 
