@@ -1,0 +1,228 @@
+/**
+ * Rule files: YAML text → rules, or every mistake in it with its line.
+ *
+ *     rules:
+ *       - id: npm-token
+ *         description: npm access token
+ *         severity: block                  # block | warn
+ *         reference: https://docs.npmjs.com/…   # the vendor's own description of the format
+ *         keywords: [npm_]                 # every match begins with one of them, in any case
+ *         regex: npm_[A-Za-z0-9]{36}       # RE2 syntax
+ *         secretGroup: 1                   # absent: the first group that took part, else the whole match
+ *         wordStart: true                  # the match may not begin inside a word
+ *         until: -----END-----             # the secret goes on to the end of this
+ *         entropy: 3                       # floor, bits per character of the secret
+ *         checksum: base62-crc32           # valid: as `severity` says; invalid: warn
+ *         path: (?i)\.npmrc$               # only in files whose path matches
+ *         allow:
+ *           - { on: secret, stopWords: [example], regexes: ["^x+$"] }   # on: secret | match | line
+ *         examples:
+ *           match: ["npm_¦Ab…"]            # each `¦` is taken out before the example is used
+ *           noMatch: [npm_install]
+ *
+ * The `¦` keeps a rule file from holding anything that a secret scanner, this one included, would refuse to let through.
+ */
+import { LineCounter, isMap, isNode, parseDocument, type Document } from "yaml";
+import { z } from "zod";
+import { err, ok, type Result } from "../errors.ts";
+import type { Severity } from "../model/finding.ts";
+import type { Checksum } from "./checksum.ts";
+import { compileRuleRegex } from "./rule-regex.ts";
+
+export interface RuleMistake {
+  /** 1-based line in the rule file. */
+  readonly line: number;
+  /** The rule's id, where there is one. */
+  readonly rule: string | null;
+  readonly message: string;
+}
+
+export interface Allowlist {
+  readonly on: "secret" | "match" | "line";
+  /** RE2 syntax, searched for. */
+  readonly regexes: readonly string[];
+  /** In any case. */
+  readonly stopWords: readonly string[];
+}
+
+/** Plain data: may be sent to a worker thread as it is. Patterns are as written, and known to compile. */
+export interface Rule {
+  readonly id: string;
+  readonly description: string;
+  readonly severity: Severity;
+  readonly reference: string;
+  /** In lower case. */
+  readonly keywords: readonly string[];
+  readonly regex: string;
+  readonly secretGroup: number | null;
+  readonly wordStart: boolean;
+  readonly until: string | null;
+  readonly entropy: number;
+  readonly checksum: Checksum | null;
+  readonly path: string | null;
+  readonly allow: readonly Allowlist[];
+  readonly examples: {
+    readonly match: readonly string[];
+    readonly noMatch: readonly string[];
+    readonly path: string | null;
+  };
+  /** 1-based line in the rule file. */
+  readonly line: number;
+}
+
+/** Stands in examples where a secret is broken up; taken out before use. */
+const splitMark = /¦/g;
+
+const example = z.string().transform((text) => text.replace(splitMark, ""));
+const keyword = z
+  .string()
+  .regex(/^[!-~]{3,64}$/, "a keyword is 3 to 64 printable ASCII characters without spaces")
+  .transform((text) => text.toLowerCase());
+
+const ruleSchema = z.strictObject({
+  id: z.string().regex(/^[a-z][a-z0-9-]{0,47}$/, "an id is small letters, digits and hyphens, 48 at most"),
+  description: z.string().min(1).max(200),
+  severity: z.enum(["block", "warn"]),
+  reference: z.url({ protocol: /^https$/ }),
+  keywords: z.array(keyword).min(1),
+  regex: z.string().min(1),
+  secretGroup: z.int().min(0).nullable().default(null),
+  wordStart: z.boolean().default(false),
+  until: z.string().min(1).nullable().default(null),
+  entropy: z.number().min(0).max(8).default(0),
+  checksum: z.enum(["base62-crc32"]).nullable().default(null),
+  path: z.string().min(1).nullable().default(null),
+  allow: z
+    .array(
+      z.strictObject({
+        on: z.enum(["secret", "match", "line"]).default("secret"),
+        regexes: z.array(z.string().min(1)).default([]),
+        stopWords: z.array(z.string().min(2)).default([]),
+      }),
+    )
+    .default([]),
+  examples: z.strictObject({
+    match: z.array(example).min(1),
+    noMatch: z.array(example).default([]),
+    path: z.string().nullable().default(null),
+  }),
+});
+const fileSchema = z.strictObject({ rules: z.array(z.unknown()).min(1) });
+
+const longestUntil = 256;
+
+type RawRule = z.infer<typeof ruleSchema>;
+type NodePath = readonly (string | number)[];
+
+/** @param text a rule file. @returns its rules in order, or all mistakes by line. */
+export function parseRules(text: string): Result<Rule[], RuleMistake[]> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, strict: true, uniqueKeys: true });
+  const mistakes: RuleMistake[] = [...document.errors, ...document.warnings].map((error) => ({
+    line: error.linePos?.[0].line ?? 1,
+    rule: null,
+    message: error.message.split("\n")[0]!,
+  }));
+  if (mistakes.length > 0) return err(mistakes);
+
+  const lineOf = (path: NodePath): number => lineOfNode(document, lines, path);
+  let data: unknown;
+  try {
+    data = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    return err([{ line: 1, rule: null, message: error instanceof Error ? error.message : "unreadable YAML" }]);
+  }
+  const file = fileSchema.safeParse(data);
+  if (!file.success) return err(schemaMistakes(file.error, [], null, lineOf));
+
+  const rules: Rule[] = [];
+  const seen = new Map<string, number>();
+  for (const [index, raw] of file.data.rules.entries()) {
+    const at: NodePath = ["rules", index];
+    const parsed = ruleSchema.safeParse(raw);
+    if (!parsed.success) {
+      mistakes.push(...schemaMistakes(parsed.error, at, idOf(raw), lineOf));
+      continue;
+    }
+    const rule = parsed.data;
+    const earlier = seen.get(rule.id);
+    if (earlier !== undefined) {
+      mistakes.push({
+        line: lineOf([...at, "id"]),
+        rule: rule.id,
+        message: `the id stands in line ${earlier} already`,
+      });
+    }
+    seen.set(rule.id, lineOf([...at, "id"]));
+    for (const { path, message } of patternMistakes(rule)) {
+      mistakes.push({ line: lineOf([...at, ...path]), rule: rule.id, message });
+    }
+    rules.push({ ...rule, line: lineOf([...at, "id"]) });
+  }
+  return mistakes.length > 0 ? err(mistakes.sort((a, b) => a.line - b.line)) : ok(rules);
+}
+
+/** Every pattern of the rule that cannot be used, by its place within the rule. */
+function patternMistakes(rule: RawRule): { path: NodePath; message: string }[] {
+  const patterns: { path: NodePath; pattern: string; keywords: readonly string[] | null }[] = [
+    { path: ["regex"], pattern: rule.regex, keywords: rule.keywords },
+    ...(rule.until === null ? [] : [{ path: ["until"], pattern: rule.until, keywords: null }]),
+    ...(rule.path === null ? [] : [{ path: ["path"], pattern: rule.path, keywords: null }]),
+    ...rule.allow.flatMap((list, i) =>
+      list.regexes.map((pattern, j) => ({ path: ["allow", i, "regexes", j], pattern, keywords: null })),
+    ),
+  ];
+  const found: { path: NodePath; message: string }[] = patterns.flatMap(({ path, pattern, keywords }) => {
+    const compiled = compileRuleRegex(pattern, keywords);
+    return compiled.ok ? [] : [{ path, message: `the pattern ${compiled.error}` }];
+  });
+  const regex = compileRuleRegex(rule.regex, null);
+  if (rule.secretGroup !== null && regex.ok) {
+    const groups = new RegExp(`${regex.value.source}|`).exec("")!.length - 1;
+    if (rule.secretGroup > groups) {
+      found.push({ path: ["secretGroup"], message: `the pattern has ${groups} groups, none has this number` });
+    }
+  }
+  const until = rule.until === null ? null : compileRuleRegex(rule.until, null);
+  if (until?.ok === true && until.value.longest > longestUntil) {
+    found.push({ path: ["until"], message: `the pattern can match more than ${longestUntil} characters; bound it` });
+  }
+  if (rule.path !== null && rule.examples.path === null) {
+    found.push({ path: ["examples"], message: "the rule has a `path`; give the examples one that it matches" });
+  }
+  return found;
+}
+
+function schemaMistakes(
+  error: z.ZodError,
+  at: NodePath,
+  rule: string | null,
+  lineOf: (path: NodePath) => number,
+): RuleMistake[] {
+  return error.issues.flatMap((issue) => {
+    const path = [...at, ...issue.path.map((key) => (typeof key === "symbol" ? String(key) : key))];
+    const name = path.slice(at.length).join(".");
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => ({ line: lineOf([...path, key]), rule, message: `unknown key \`${key}\`` }));
+    }
+    return [{ line: lineOf(path), rule, message: name === "" ? issue.message : `\`${name}\`: ${issue.message}` }];
+  });
+}
+
+function idOf(raw: unknown): string | null {
+  const id = typeof raw === "object" && raw !== null && "id" in raw ? raw.id : null;
+  return typeof id === "string" ? id : null;
+}
+
+/** The line of the node, or of the closest one around it that exists. */
+function lineOfNode(document: Document, lines: LineCounter, path: NodePath): number {
+  for (let length = path.length; length > 0; length--) {
+    const parent = document.getIn(path.slice(0, length - 1), true);
+    const key = path[length - 1]!;
+    // A key's own line: the value of a block scalar or of a list begins further down.
+    const pair = isMap(parent) ? parent.items.find((item) => isNode(item.key) && String(item.key) === key) : undefined;
+    const node = pair === undefined ? document.getIn(path.slice(0, length), true) : pair.key;
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
