@@ -40,7 +40,7 @@ interface Hit {
 }
 
 /** What has been told is dropped from the buffer when it exceeds this; less would copy too often. */
-const trimAt = 16_384;
+const trimAt = 2048;
 const keptBehind = lineReach + 64;
 
 export function createScan({ keywords, matchersOf }: ScanProgram): Scan {
