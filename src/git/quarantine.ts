@@ -115,6 +115,8 @@ async function receivePack(
       if (signal?.aborted === true) throw signal.reason instanceof GatewayError ? signal.reason : clientGone();
       await scanner.feed(chunk);
       if (child === null && (scanner.announcedObjects ?? 0) > 0) {
+        // Before git opens its object store: what comes into the cache later, it does not see when it looks for bases.
+        await ready;
         child = startIndexPack({
           git: options.git,
           gitDir,
@@ -133,7 +135,6 @@ async function receivePack(
         if (!isTaken) await child.ended.then(unreadPack);
       }
     }
-    await ready;
     if (!hasBytes) return { packBytes: 0, objects: 0, inflatedBytes: 0, packName: null };
     if (child === null) {
       const summary = await scanner.finish();

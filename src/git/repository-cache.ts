@@ -40,8 +40,8 @@ export interface CachedRepository {
   readonly promisorConfig: readonly (readonly [key: string, value: string])[];
   /** Commits with their trees, without blobs and parents. @throws GatewayError as `fetchFromUpstream` */
   ensureCommits(oids: readonly string[], signal?: AbortSignal): Promise<void>;
-  /** Single objects that are not here. @throws GatewayError as `fetchFromUpstream` */
-  fetchObjects(oids: readonly string[], signal?: AbortSignal): Promise<void>;
+  /** Single files that are not here. @throws GatewayError as `fetchFromUpstream` */
+  fetchBlobs(oids: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Which of `oids` the advertised refs reach. @throws GatewayError as `fetchFromUpstream` */
   findReachable(oids: readonly string[], tips: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
   /** As `git merge-base --is-ancestor`, for commits that the advertised refs reach. */
@@ -158,7 +158,7 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
         for (const oid of unseen) entry.commits.add(oid);
       });
     };
-    const fetchObjects: CachedRepository["fetchObjects"] = async (oids, signal) => {
+    const fetchBlobs: CachedRepository["fetchBlobs"] = async (oids, signal) => {
       if (oids.length === 0) return;
       await lock.run(key, async () => {
         await prepare();
@@ -183,7 +183,7 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       objectsDirectory: path.join(gitDir, "objects"),
       promisorConfig: promisorConfig(upstream, "blob:none"),
       ensureCommits,
-      fetchObjects,
+      fetchBlobs,
       findReachable: (oids, tips, signal) => lock.run(historyKey, () => history.findReachable(oids, tips, signal)),
       isAncestor: (ancestor, descendant, tips, signal) =>
         lock.run(historyKey, () => history.isAncestor(ancestor, descendant, tips, signal)),

@@ -25,14 +25,20 @@ export interface FetchOptions {
 /**
  * Makes git treat the upstream as the place where missing objects are (partial clone, git's technical/partial-clone).
  * Given only to the commands that may fetch: nothing of it is in a file, so that all others fail on what is missing.
+ *
+ * Twice, under two names: git asks with the filter `blob:none` for trees and files in one request, and where one of the trees
+ * holds one of the files, the server takes the file for filtered and leaves it out. What the first remote has not brought,
+ * git asks of the second, and then only files are left.
  */
 export const promisorConfig = (
   upstream: UpstreamRepository,
   filter: string,
 ): readonly (readonly [key: string, value: string])[] => [
-  ["remote.upstream.url", upstream.url],
-  ["remote.upstream.promisor", "true"],
-  ["remote.upstream.partialclonefilter", filter],
+  ...["upstream", "upstream-again"].flatMap((name) => [
+    [`remote.${name}.url`, upstream.url] as const,
+    [`remote.${name}.promisor`, "true"] as const,
+    [`remote.${name}.partialclonefilter`, filter] as const,
+  ]),
   ...upstream.headers.map((header) => [`http.${upstream.url}.extraHeader`, header] as const),
 ];
 
@@ -42,6 +48,21 @@ export const promisorConfig = (
  * upstream does not hand out one of the ids), `limit_exceeded` (time)
  */
 export async function fetchFromUpstream(options: FetchOptions): Promise<void> {
+  // Some hosts know filters but not each of them; blob:none is the one that all of those know.
+  const filters = [...new Set<string | null>([options.filter, "blob:none", null])];
+  for (const filter of filters) {
+    try {
+      await fetchOnce(options, filter);
+      return;
+    } catch (error) {
+      if (filter === null || !(error instanceof GatewayError) || error.message !== FILTER_REFUSED) throw error;
+    }
+  }
+}
+
+const FILTER_REFUSED = "the upstream does not know the filter that it was asked for";
+
+async function fetchOnce(options: FetchOptions, filter: string | null): Promise<void> {
   await options.git.run({
     args: [
       "fetch",
@@ -51,13 +72,13 @@ export async function fetchFromUpstream(options: FetchOptions): Promise<void> {
       "--no-auto-maintenance",
       "--recurse-submodules=no",
       "--refmap=",
-      `--filter=${options.filter}`,
+      ...(filter === null ? [] : [`--filter=${filter}`]),
       ...(options.depth === undefined ? [] : [`--depth=${options.depth}`]),
       "--stdin",
       "upstream",
     ],
     gitDir: options.gitDir,
-    config: promisorConfig(options.upstream, options.filter),
+    config: promisorConfig(options.upstream, filter ?? "blob:none"),
     input: options.refspecs.map((refspec) => `${refspec}\n`),
     timeoutMs: options.timeoutMs,
     signal: options.signal,
@@ -66,6 +87,7 @@ export async function fetchFromUpstream(options: FetchOptions): Promise<void> {
 }
 
 function explainFetch(stderr: string): GatewayError {
+  if (/filter '[^']*' not supported/i.test(stderr)) return new GatewayError("upstream_misbehaved", FILTER_REFUSED);
   if (/not our ref|unadvertised object|did not send all|bad object/i.test(stderr)) {
     return new GatewayError(
       "inspection_failed",

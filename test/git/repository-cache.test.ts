@@ -99,6 +99,41 @@ test("deleted or damaged, it heals by itself", async () => {
   await inspect();
 });
 
+test.each([
+  ["as git does", ["--thin", "--delta-base-offset"]],
+  ["all bases by id, as libgit2 does", ["--thin"]],
+  ["not thin, all bases by id", []],
+])(
+  "a new branch whose deltas stand on directories and files of which nothing was fetched before: %s",
+  async (_, flags) => {
+    const scene = await startScene();
+    const text = (line: number): string => `${line} some words to make it worth a delta\n`.repeat(200);
+    const names = Array.from({ length: 60 }, (_, index) => `dir/file-${index}.txt`);
+    const base = await scene.commit("base", Object.fromEntries(names.map((name, index) => [name, text(index)])));
+    await scene.land("refs/heads/main", base);
+    const next = await scene.commit("next", { "dir/file-7.txt": `${text(7)}next\n` });
+    const pack = await scene.pack([next], [base], flags);
+
+    const objects = await scene.inspect({ updates: [{ ref: "refs/heads/topic", oldOid: ZERO, newOid: next }], pack });
+
+    expect(await addedLines(objects, { next })).toEqual(["next dir/file-7.txt:201 next"]);
+  },
+);
+
+test("an upstream that knows some filters only is asked with those", async () => {
+  const scene = await startScene();
+  await scene.upstream.git("r", "config", "uploadpackfilter.allow", "false");
+  await scene.upstream.git("r", "config", "uploadpackfilter.blob:none.allow", "true");
+  const base = await scene.commit("base", { "a.txt": "a\n" });
+  await scene.land("refs/heads/main", await scene.commit("later", { "b.txt": "b\n" }));
+  await scene.must("checkout", "-q", "-b", "topic", base);
+  const two = await scene.commit("two", { "a.txt": "a\ntwo\n" });
+
+  const objects = await scene.inspect({ updates: [{ ref: "refs/heads/topic", oldOid: ZERO, newOid: two }] });
+
+  expect(await addedLines(objects, { two })).toEqual(["two a.txt:2 two"]);
+});
+
 test.each([true, false])("an upstream with filters: %s", async (allowFilter) => {
   const scene = await startScene({ allowFilter });
   const base = await scene.commit("base", { "a.txt": "a\n", "d/b.txt": "b\n" });
