@@ -1,62 +1,69 @@
-/** Peak memory of a process and of the processes that it starts, read from /proc (Linux; elsewhere nothing is known). */
-import { readdirSync, readFileSync } from "node:fs";
+/** Peak memory of a process and of the git processes below it, read from /proc (Linux; elsewhere nothing is known). */
+import { readFileSync, writeFileSync } from "node:fs";
 
 export interface MemoryPeaks {
-  /** Resident bytes of the process itself, at its highest since `start`. */
+  /** Resident bytes of the process itself, at their highest. */
   readonly own: number;
-  /** Resident bytes of all its descendants together, at their highest. */
-  readonly children: number;
+  /** Resident bytes of all git processes below it together, at their highest. Pages that they share count for each. */
+  readonly git: number;
 }
 
-const residentBytes = (pid: number): number => {
+export interface MemoryWatch {
+  stop(): MemoryPeaks;
+}
+
+const SAMPLE_MS = 10;
+
+const readStatus = (pid: number, field: "VmRSS" | "VmHWM"): number => {
   try {
-    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return Number(kilobytes ?? 0) * 1024;
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? 0) * 1024;
   } catch {
+    // It ended meanwhile, or this is no Linux.
     return 0;
   }
 };
 
-function parents(): Map<number, { readonly parent: number; readonly command: string }> {
-  const found = new Map<number, { parent: number; command: string }>();
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const match = /^\d+ \((.*)\) \S (\d+) /s.exec(readFileSync(`/proc/${name}/stat`, "utf8"));
-      if (match !== null) found.set(Number(name), { parent: Number(match[2]), command: match[1] ?? "" });
-    } catch {
-      // It ended meanwhile.
-    }
+/** Resident bytes of a process now; 0 where it cannot be known. */
+export const residentBytes = (pid: number): number => readStatus(pid, "VmRSS");
+
+/** Children by the thread that started them: Node's main thread, git's only one. */
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  } catch {
+    return [];
   }
-  return found;
 }
 
-/** Watches until `stop`, 50 times a second. Processes whose command starts with `command` count as children. */
-export function watchMemory(pid: number, command: string): { stop(): MemoryPeaks; readonly idle: number } {
-  const idle = residentBytes(pid);
-  let own = idle;
-  let children = 0;
-  const sample = (): void => {
-    own = Math.max(own, residentBytes(pid));
-    const tree = parents();
-    const isBelow = (at: number): boolean => {
-      for (let current = tree.get(at); current !== undefined; current = tree.get(current.parent)) {
-        if (current.parent === pid) return true;
-      }
-      return false;
-    };
+function isGit(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "latin1").startsWith("git");
+  } catch {
+    return false;
+  }
+}
+
+const descendants = (pid: number): number[] => childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
+
+/** Watches until `stop`: the process by the kernel's own high-water mark, those below it by looking every 10 ms. */
+export function watchMemory(pid: number): MemoryWatch {
+  try {
+    // Sets the high-water mark back to what is resident now (proc(5), clear_refs).
+    writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  } catch {
+    // Then the mark is the highest since the process began, which is not less.
+  }
+  let git = 0;
+  const timer = setInterval(() => {
     let sum = 0;
-    for (const [child, { command: name }] of tree)
-      if (name.startsWith(command) && isBelow(child)) sum += residentBytes(child);
-    children = Math.max(children, sum);
-  };
-  const timer = setInterval(sample, 20);
+    for (const child of descendants(pid)) if (isGit(child)) sum += residentBytes(child);
+    git = Math.max(git, sum);
+  }, SAMPLE_MS);
   return {
-    idle,
     stop: () => {
       clearInterval(timer);
-      sample();
-      return { own, children };
+      return { own: readStatus(pid, "VmHWM"), git };
     },
   };
 }

@@ -1,118 +1,109 @@
-/** Repositories to push, made up anew for each run; their content is pseudo-random, so that no run is helped by an earlier one. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+/** Histories to push, made up anew for each run: no run is helped by an earlier one. */
+import { randomBytes, randomInt } from "node:crypto";
+import type { FastImport, NewCommit } from "./fast-import.ts";
+
+/** One push of `branch` to the upstream's `main`, told in the table's row `row`. */
+export interface PushStep {
+  readonly row: string;
+  readonly branch: string;
+}
 
 export interface Subject {
   readonly name: string;
-  /** What is pushed, in words. */
-  readonly describe: string;
-  /** Commits that the upstream has before the push, on `main`. */
-  readonly base: (stream: FastImport) => Promise<void>;
-  /** The commits that are pushed, on `topic`, on top of the base. */
-  readonly topic: (stream: FastImport) => Promise<void>;
+  /** Makes `main`, which the upstream has before, and the branches of the steps, each on top of the one before. */
+  readonly make: (stream: FastImport) => Promise<void>;
+  readonly steps: readonly PushStep[];
 }
 
-/** A writer of git-fast-import's input (git-fast-import(1), "INPUT FORMAT"). */
-export interface FastImport {
-  write(text: string | Uint8Array): Promise<void>;
-}
+const FILES = 200;
+const LINES = 120;
+const MIB = 1024 * 1024;
+/** Pushes of one commit in one round, besides the first: they are quick, and single ones say little. */
+const WARM_PUSHES = 8;
 
-const identity = "Bench <bench@example.com> 1700000000 +0000";
+const sourceLine = (): string =>
+  `export const v${randomBytes(4).toString("hex")} = compute(${randomInt(100_000)}, "${randomBytes(6).toString("hex")}");`;
 
-const commit = (
-  branch: string,
-  mark: number,
-  from: string | null,
-  merge: string | null,
-  files: Record<string, string>,
-): string => {
-  const message = `Commit ${mark}`;
-  const lines = [
-    `commit refs/heads/${branch}`,
-    `mark :${mark}`,
-    `author ${identity}`,
-    `committer ${identity}`,
-    `data ${Buffer.byteLength(message)}`,
-    message,
-  ];
-  if (from !== null) lines.push(`from ${from}`);
-  if (merge !== null) lines.push(`merge ${merge}`);
-  for (const [path, text] of Object.entries(files)) {
-    lines.push(`M 100644 inline ${path}`, `data ${Buffer.byteLength(text)}`, text);
+/** A tree of ordinary-looking source files that can be edited. */
+class SourceTree {
+  readonly #files = Array.from({ length: FILES }, () => Array.from({ length: LINES }, sourceLine));
+
+  static path(at: number): string {
+    return `src/part-${at % 10}/file-${at}.ts`;
   }
-  return `${lines.join("\n")}\n`;
-};
 
-/** Ordinary-looking source lines that no other file has. */
-const source = (lines: number): string =>
-  Array.from(
-    { length: lines },
-    () => `export const v${randomBytes(4).toString("hex")} = compute(${randomBytes(2).readUInt16BE(0)});`,
-  ).join("\n") + "\n";
+  all(): Map<string, string> {
+    return new Map(this.#files.map((lines, at) => [SourceTree.path(at), `${lines.join("\n")}\n`]));
+  }
 
-const base = async (stream: FastImport): Promise<void> => {
-  const files = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`src/file-${at}.ts`, source(100)]));
-  await stream.write(commit("main", 1, null, null, files));
-};
-
-export const subjects: readonly Subject[] = [
-  {
-    name: "1 commit",
-    describe: "one commit that changes one file of 200",
-    base,
-    topic: (stream) => stream.write(commit("topic", 2, "refs/heads/main^0", null, { "src/file-7.ts": source(100) })),
-  },
-  {
-    name: "2,000 commits",
-    describe: "2,000 commits, every third one a merge",
-    base,
-    topic: async (stream) => {
-      let tip = "refs/heads/main^0";
-      let side = tip;
-      for (let mark = 2; mark < 2002; mark++) {
-        const isMerge = mark % 3 === 0 && side !== tip;
-        const file = { [`src/file-${mark % 200}.ts`]: source(20) };
-        if (mark % 3 === 2) {
-          await stream.write(commit("side", mark, tip, null, file));
-          side = `:${mark}`;
-        } else {
-          await stream.write(commit("topic", mark, tip, isMerge ? side : null, file));
-          tip = `:${mark}`;
-        }
-      }
-    },
-  },
-  {
-    name: "200 MB",
-    describe: "one commit with ten random binaries of 20 MB",
-    base,
-    topic: async (stream) => {
-      await stream.write(commit("topic", 2, "refs/heads/main^0", null, {}).trimEnd() + "\n");
-      for (let at = 0; at < 10; at++) {
-        await stream.write(`M 100644 inline assets/${at}.bin\ndata ${20 * 1024 * 1024}\n`);
-        for (let chunk = 0; chunk < 20; chunk++) await stream.write(randomBytes(1024 * 1024));
-        await stream.write("\n");
-      }
-    },
-  },
-];
-
-/** Feeds `git fast-import` in the bare repository. */
-export async function fastImport(repository: string, write: (stream: FastImport) => Promise<void>): Promise<void> {
-  await mkdir(repository, { recursive: true });
-  const child = spawn("git", ["-c", "core.bigFileThreshold=1m", "fast-import", "--quiet", "--force"], {
-    cwd: repository,
-    stdio: ["pipe", "ignore", "inherit"],
-  });
-  const closed = once(child, "close");
-  await write({
-    write: async (text) => {
-      if (!child.stdin.write(text)) await once(child.stdin, "drain");
-    },
-  });
-  child.stdin.end("done\n");
-  const [code] = (await closed) as [number];
-  if (code !== 0) throw new Error(`git fast-import ended with ${code}`);
+  /** Rewrites three lines of one file and adds two, as a small change does. @returns the file's path and new content */
+  edit(at: number): readonly [string, string] {
+    const lines = this.#files[at] ?? [];
+    const from = randomInt(lines.length - 3);
+    lines.splice(from, 3, ...Array.from({ length: 5 }, sourceLine));
+    return [SourceTree.path(at), `${lines.join("\n")}\n`];
+  }
 }
+
+const base = (tree: SourceTree): NewCommit => ({ branch: "main", mark: 1, parents: [], files: tree.all() });
+
+const oneCommit: Subject = {
+  name: "1 commit",
+  make: async (stream) => {
+    const tree = new SourceTree();
+    await stream.commit(base(tree));
+    for (let step = 0; step <= WARM_PUSHES; step++) {
+      const files = new Map([tree.edit(randomInt(FILES))]);
+      await stream.commit({ branch: `step-${step}`, mark: step + 2, parents: [step + 1], files });
+    }
+  },
+  steps: Array.from({ length: WARM_PUSHES + 1 }, (_, step) => ({
+    row: step === 0 ? "1 commit, the first push to a repository (cold cache)" : "1 commit (warm cache)",
+    branch: `step-${step}`,
+  })),
+};
+
+/** Edits on two lines of development, merged again and again; one merge in ten changes something itself. */
+const manyCommits: Subject = {
+  name: "2,000 commits",
+  make: async (stream) => {
+    const tree = new SourceTree();
+    await stream.commit(base(tree));
+    let tip = 1;
+    for (let mark = 2; mark <= 1997; mark += 3) {
+      const side = tree.edit((2 * mark) % FILES);
+      await stream.commit({ branch: "side", mark, parents: [tip], files: new Map([side]) });
+      const files = new Map([tree.edit((2 * mark + 1) % FILES)]);
+      await stream.commit({ branch: "step-0", mark: mark + 1, parents: [tip], files });
+      const isEvil = mark % 30 === 2;
+      const merged = new Map([side, ...(isEvil ? [tree.edit((2 * mark + 2) % FILES)] : [])]);
+      await stream.commit({ branch: "step-0", mark: mark + 2, parents: [mark + 1, mark], files: merged });
+      tip = mark + 2;
+    }
+    for (const mark of [2000, 2001]) {
+      await stream.commit({ branch: "step-0", mark, parents: [tip], files: new Map([tree.edit(mark % FILES)]) });
+      tip = mark;
+    }
+  },
+  steps: [{ row: "2,000 commits, a third of them merges", branch: "step-0" }],
+};
+
+function* randomPieces(bytes: number): Generator<Uint8Array> {
+  for (let at = 0; at < bytes; at += MIB) yield randomBytes(Math.min(MIB, bytes - at));
+}
+
+const binaries: Subject = {
+  name: "200 MB",
+  make: async (stream) => {
+    const tree = new SourceTree();
+    await stream.commit(base(tree));
+    const bytes = 20 * MIB;
+    const files = new Map(
+      Array.from({ length: 10 }, (_, at) => [`assets/${at}.bin`, { bytes, pieces: randomPieces(bytes) }] as const),
+    );
+    await stream.commit({ branch: "step-0", mark: 2, parents: [1], files });
+  },
+  steps: [{ row: "1 commit with 200 MB of binaries in 10 files", branch: "step-0" }],
+};
+
+export const subjects: readonly Subject[] = [oneCommit, manyCommits, binaries];
