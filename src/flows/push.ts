@@ -14,6 +14,7 @@ import { newId } from "../model/id.ts";
 import type { Hold } from "../model/verdict.ts";
 import { evaluatePush } from "../policy/evaluate.ts";
 import { deliverToClient, outcomeElsewhere } from "./push/answer.ts";
+import { checkAliases } from "./push/check-aliases.ts";
 import { checkStale } from "./push/check-stale.ts";
 import type { JudgedPush, PushDependencies } from "./push/dependencies.ts";
 import { openHold } from "./push/open-hold.ts";
@@ -33,6 +34,7 @@ export function createPushFlow(deps: PushDependencies): (request: PushRequest) =
         clientHeaders: request.clientHeaders,
         signal: request.signal,
       });
+      await checkAliases({ upstream, log: deps.log }, request, advertised);
       await receiveAndDecide(deps, request, advertised, receivedAt);
     } catch (error) {
       await refuseBroken(deps, request, error);

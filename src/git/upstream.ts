@@ -5,6 +5,7 @@ import type { Readable } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import type { GitConnection } from "../model/connection.ts";
 import { parseAdvertisement, type Advertisement } from "./advertisement.ts";
+import { encodeLsRefs, parseSymrefs } from "./ls-refs.ts";
 import { FLUSH_PKT } from "./pkt-line.ts";
 import { encodeRepositoryPath, type GitService } from "./repository-path.ts";
 import { checkAnswer } from "./upstream-answer.ts";
@@ -45,6 +46,11 @@ export interface GitUpstream {
   relay(relay: RelayRequest): Promise<RelayResult>;
   /** The upstream's refs. @throws GatewayError `upstream_*`, `not_found` */
   advertise(path: string, service: GitService, options?: AskOptions): Promise<Advertisement>;
+  /**
+   * Which of the refs that begin with these names are symbolic: name → what it stands for. Null from an upstream that knows no
+   * protocol version 2, which cannot be asked. @throws GatewayError `upstream_*`, `not_found`
+   */
+  symrefs(path: string, names: readonly string[], options?: AskOptions): Promise<ReadonlyMap<string, string> | null>;
   /** Whether the upstream would take a push, asked as git asks before a large one. @throws GatewayError `upstream_*`, `not_found` */
   probe(path: string, options?: AskOptions): Promise<void>;
   /** @throws DeliveryError, whose `outcome` tells whether a ref can have moved */
@@ -130,15 +136,20 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
     service: GitService,
     kind: "advertisement" | "rpc",
     { clientHeaders, signal }: AskOptions,
+    body?: Buffer,
+    protocol?: http.OutgoingHttpHeaders,
   ): Promise<Buffer> => {
-    const body = kind === "rpc" ? FLUSH_PKT : undefined;
     const { request, response: answer } = open({
       path,
       service,
       kind,
       client: isPassthrough ? (clientHeaders ?? null) : null,
       isInternal: true,
-      body: { ...(kind === "rpc" ? rpcHeaders(service, FLUSH_PKT.length) : {}), "accept-encoding": "identity" },
+      body: {
+        ...(body === undefined ? {} : rpcHeaders(service, body.length)),
+        ...protocol,
+        "accept-encoding": "identity",
+      },
       signal,
     });
     request.end(body);
@@ -186,7 +197,16 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
       return parseAdvertisement(bytes);
     },
     probe: async (path, askOptions = {}) => {
-      await ask(path, "git-receive-pack", "rpc", askOptions);
+      await ask(path, "git-receive-pack", "rpc", askOptions, FLUSH_PKT);
+    },
+    symrefs: async (path, names, askOptions = {}) => {
+      const version2 = { "git-protocol": "version=2" };
+      const answer = await ask(path, "git-upload-pack", "rpc", askOptions, encodeLsRefs(names), version2);
+      try {
+        return parseSymrefs(answer);
+      } catch {
+        return null;
+      }
     },
     deliver: (path, request) => {
       const service = "git-receive-pack";

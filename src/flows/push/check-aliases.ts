@@ -1,0 +1,37 @@
+import { GatewayError } from "../../errors.ts";
+import type { Advertisement } from "../../git/advertisement.ts";
+import type { PushRequest } from "../../git/push-exchange.ts";
+import type { GitUpstream } from "../../git/upstream.ts";
+import { isZeroOid } from "../../model/ref-update.ts";
+import type { Logger } from "../../model/log.ts";
+
+/**
+ * Refuses updates of symbolic refs: `refs/heads/alias` that stands for `main` moves `main`, past every rule that names `main`.
+ * A symbolic ref always shows the id of the one that it stands for: only where two refs share an id is the upstream asked.
+ * @throws GatewayError `forbidden`; those of asking, except from an upstream that knows no protocol version 2
+ */
+export async function checkAliases(
+  deps: { readonly upstream: GitUpstream; readonly log: Logger },
+  request: PushRequest,
+  { refs }: Advertisement,
+): Promise<void> {
+  const count = new Map<string, number>();
+  for (const [name, oid] of refs) if (name.startsWith("refs/")) count.set(oid, (count.get(oid) ?? 0) + 1);
+  const suspects = request.head.updates
+    .filter(({ ref, oldOid }) => !isZeroOid(oldOid) && (count.get(refs.get(ref) ?? "") ?? 0) > 1)
+    .map(({ ref }) => ref);
+  if (suspects.length === 0) return;
+  const symrefs = await deps.upstream.symrefs(request.upstreamPath, suspects, {
+    clientHeaders: request.clientHeaders,
+    signal: request.signal,
+  });
+  if (symrefs === null) {
+    deps.log.warn({ repository: request.repository }, "the upstream does not tell which of its refs are symbolic");
+    return;
+  }
+  for (const ref of suspects) {
+    const target = symrefs.get(ref);
+    if (target === undefined) continue;
+    throw new GatewayError("forbidden", `${ref} stands for ${target} at the upstream: push to ${target} instead`);
+  }
+}
