@@ -136,8 +136,10 @@ export async function workingCopy(options: {
   readonly url: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly init?: boolean;
+  /** The directory that it is made in, somebody else's to remove; absent: one that is gone when the test ends. */
+  readonly parent?: string;
 }): Promise<WorkingCopy> {
-  const parent = await temporaryDirectory("clone");
+  const parent = options.parent ?? (await temporaryDirectory("clone"));
   const directory = path.join(parent, "work");
   const env = options.env ?? {};
   if (options.init === true) {

@@ -1,11 +1,12 @@
 /**
  * Everything around a gateway, in one line: a Git upstream with a repository, a Copilot upstream, Slack where it is wanted, a
- * database of the test's own, and the gateway itself on a real socket. All of it is gone when the test ends.
+ * database of the test's own, and the gateway itself on a real socket. All of it is gone when the test ends, or, with
+ * {@link sharedWorld}, when all tests of the file have ended.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { onTestFinished } from "vitest";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { stringify } from "yaml";
 import { startCopilotUpstream, type CopilotUpstream } from "../../fixtures/copilot-upstream/server.ts";
 import { startGitUpstream, type GitUpstreamFixture } from "../../fixtures/git-upstream.ts";
@@ -13,15 +14,17 @@ import { startSlackServer, type SlackServer } from "../../fixtures/slack-server.
 import { readRules } from "../../src/cli/load-config.ts";
 import { loadConfig, openConfig } from "../../src/config.ts";
 import { formatMistake } from "../../src/config/mistake.ts";
-import { startGateway } from "../../src/gateway.ts";
+import { startGateway, type RunningGateway } from "../../src/gateway.ts";
 import { hashToken, mintToken } from "../../src/identity/tokens.ts";
 import { createLogger } from "../../src/log.ts";
+import type { Logger } from "../../src/model/log.ts";
 import { GATEWAY_ISSUER, type Audience } from "../../src/model/principal.ts";
 import { createScanner } from "../../src/secrets/scanner.ts";
 import type { DatabaseHandle } from "../../src/store/database.ts";
 import { upsertPrincipal } from "../../src/store/principals.ts";
 import { insertToken } from "../../src/store/tokens.ts";
 import { testDatabase } from "./database.ts";
+import { startGatewayProcess } from "./gateway-process.ts";
 import { git, mustGit, workingCopy, type GitRun, type WorkingCopy } from "./git.ts";
 
 export interface WorldOptions {
@@ -35,6 +38,8 @@ export interface WorldOptions {
   readonly slack?: boolean;
   /** The gateway speaks to another database than the test's own, e.g. through something that can be cut. */
   readonly databaseUrl?: (url: string) => string;
+  /** The gateway is a process of its own (`sallyport serve`, as built into dist/), which can be killed. */
+  readonly process?: boolean;
 }
 
 /** A user of the gateway, with a token of their own. */
@@ -69,6 +74,10 @@ export interface World {
   logText(): string;
   /** Stops the gateway and starts another one on the same database and data directory. */
   restart(): Promise<void>;
+  /** `kill -9`, for a gateway that is a process of its own; `restart` starts the next one. */
+  kill(): Promise<void>;
+  /** Called by itself where the world belongs to one test. */
+  close(): Promise<void>;
 }
 
 const UPSTREAM_CREDENTIAL = { username: "gateway", password: "upstream-password" };
@@ -109,38 +118,38 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const databaseUrl = options.databaseUrl?.(database.url) ?? database.url;
   let port = 0;
   const start = async () => {
-    const loaded = await loadConfig({
-      paths: [configFile],
-      env: {
-        SALLYPORT_DATA: dataDir,
-        SALLYPORT_LISTEN: `127.0.0.1:${port}`,
-        DATABASE_URL: databaseUrl,
-        GIT_PASSWORD: UPSTREAM_CREDENTIAL.password,
-        COPILOT_BEARER,
-        SLACK_TOKEN,
-      },
-      cwd: dataDir,
-    });
-    if (!loaded.ok) throw new Error(loaded.error.map(formatMistake).join("\n"));
-    const { rules } = readRules(loaded.value.secretRules, { examples: false });
-    const openedConfig = await openConfig(loaded.value);
-    const gateway = await startGateway({
-      config: openedConfig,
-      scanner: createScanner(rules, openedConfig.key),
-      environment: { PATH: process.env["PATH"] },
-      version: "0.0.0-test",
-      log: logger,
-    });
+    const env = {
+      PATH: process.env["PATH"],
+      SALLYPORT_DATA: dataDir,
+      SALLYPORT_LISTEN: `127.0.0.1:${port}`,
+      DATABASE_URL: databaseUrl,
+      GIT_PASSWORD: UPSTREAM_CREDENTIAL.password,
+      COPILOT_BEARER,
+      SLACK_TOKEN,
+    };
+    const gateway =
+      options.process === true
+        ? await startGatewayProcess({ configFile, env, onLog: (text) => (log += text) })
+        : { ...(await startHere(configFile, env, dataDir, logger)), kill: () => Promise.reject(NOT_A_PROCESS) };
     port = Number(new URL(gateway.address).port);
     return gateway;
   };
   let gateway = await start();
 
-  onTestFinished(async () => {
+  const close = async (): Promise<void> => {
     await gateway.close();
     await Promise.all([upstream.stop(), copilot.close(), slack.close()]);
+    await database.close();
     await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
-  });
+  };
+  let isShared = false;
+  try {
+    onTestFinished(close);
+  } catch {
+    isShared = true;
+  }
+  /** A shared world's clones live as long as it does. */
+  const cloneParent = async () => (isShared ? { parent: await mkdtemp(path.join(dataDir, "clone-")) } : {});
 
   const commitDirectly: World["upstream"]["commitDirectly"] = async (repository, ref, files) => {
     const at = await mkdtemp(path.join(dataDir, "direct-"));
@@ -189,8 +198,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     return {
       email,
       token,
-      clone: (repository) => workingCopy({ url: urlOf(repository), env }),
-      init: (repository) => workingCopy({ url: urlOf(repository), env, init: true }),
+      clone: async (repository) => workingCopy({ url: urlOf(repository), env, ...(await cloneParent()) }),
+      init: async (repository) => workingCopy({ url: urlOf(repository), env, init: true, ...(await cloneParent()) }),
       git: (args) => git(args, { cwd: dataDir, env }),
       api: async (target) => {
         const response = await request(target);
@@ -226,6 +235,45 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       await gateway.close();
       gateway = await start();
     },
+    kill: () => gateway.kill(),
+    close,
+  };
+}
+
+const NOT_A_PROCESS = new Error("this gateway runs in the test's own process: start the world with `process: true`");
+
+async function startHere(
+  configFile: string,
+  env: Readonly<Record<string, string | undefined>>,
+  dataDir: string,
+  log: Logger,
+): Promise<RunningGateway> {
+  const loaded = await loadConfig({ paths: [configFile], env, cwd: dataDir });
+  if (!loaded.ok) throw new Error(loaded.error.map(formatMistake).join("\n"));
+  const { rules } = readRules(loaded.value.secretRules, { examples: false });
+  const config = await openConfig(loaded.value);
+  return startGateway({
+    config,
+    scanner: createScanner(rules, config.key),
+    environment: { PATH: env["PATH"] },
+    version: "0.0.0-test",
+    log,
+  });
+}
+
+/**
+ * One world for all tests of a file: call it outside of them, and the function that it returns inside. For tests that do not
+ * disturb each other.
+ */
+export function sharedWorld(options: WorldOptions = {}): () => World {
+  let world: World | null = null;
+  beforeAll(async () => {
+    world = await startWorld(options);
+  });
+  afterAll(() => world?.close());
+  return () => {
+    if (world === null) throw new Error("the world is there in tests and hooks only");
+    return world;
   };
 }
 
