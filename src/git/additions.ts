@@ -12,11 +12,12 @@ import type { AddedHunk } from "../model/added-hunk.ts";
 import { isZeroOid } from "../model/ref-update.ts";
 import { AdditionAssembler } from "./addition-assembler.ts";
 import { ObjectReader, readCommand } from "./cat-file.ts";
+import { RENAME_LIMIT } from "./changed-paths.ts";
 import { readContentLines, textLine } from "./content-lines.ts";
 import { splitRecords } from "./git-output.ts";
 import { LineSet } from "./line-set.ts";
 import { overLimit } from "./limits.ts";
-import { RENAME_LIMIT, type NewObjects } from "./new-objects.ts";
+import type { NewObjects } from "./new-objects.ts";
 import { PatchParser, type PatchEvent } from "./patch-parser.ts";
 import { isBlobMode, RawDiffParser, SUBMODULE_MODE } from "./raw-diff.ts";
 

@@ -1,7 +1,8 @@
 /** Objects of a repository by id, through `git cat-file` (its manual: "BATCH OUTPUT"). */
 import { GatewayError } from "../errors.ts";
 import { OutputReader, splitRecords } from "./git-output.ts";
-import type { Git, GitChild, GitCommand } from "./process.ts";
+import type { GitChild, GitCommand } from "./git-child.ts";
+import type { Git } from "./process.ts";
 
 export type ObjectType = "commit" | "tree" | "blob" | "tag";
 

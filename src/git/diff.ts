@@ -1,8 +1,9 @@
 import { isZeroOid, type RefUpdate } from "../model/ref-update.ts";
 import { PATCH_OPTIONS } from "./additions.ts";
 import { findMissing, readCommand } from "./cat-file.ts";
+import { addWanted } from "./changed-paths.ts";
 import { splitRecords } from "./git-output.ts";
-import { addWanted, type NewObjects } from "./new-objects.ts";
+import type { NewObjects } from "./new-objects.ts";
 import { decodeText } from "./object-text.ts";
 import { EMPTY_TREE, RawDiffParser, type RawEntry } from "./raw-diff.ts";
 

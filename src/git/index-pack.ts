@@ -1,5 +1,6 @@
 import { GatewayError, type GatewayErrorCode } from "../errors.ts";
-import type { Git, GitChild } from "./process.ts";
+import type { GitChild } from "./git-child.ts";
+import type { Git } from "./process.ts";
 
 export interface IndexPackOptions {
   readonly git: Git;

@@ -5,12 +5,11 @@
  * of them could run a program or hide a file from inspection, so that children get a short list of variables and nothing
  * of ours but what is named here. No shell, and credentials only in the child's environment (never argv, never a file).
  */
-import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
-import type { Readable, Writable } from "node:stream";
 import { GatewayError } from "../errors.ts";
-import { escapeUnprintable } from "../model/printable.ts";
+import { superviseChild, type GitChild, type GitCommand } from "./git-child.ts";
 
 export interface GitOptions {
   /** The gateway's own environment; only {@link PASSED_ON} is taken from it. */
@@ -23,33 +22,8 @@ export interface GitOptions {
   readonly userAgent: string;
 }
 
-export interface GitCommand {
-  /** Sub-command and its arguments. What comes from outside stands after `--end-of-options` or goes to stdin. */
-  readonly args: readonly string[];
-  readonly gitDir: string;
-  readonly config?: readonly (readonly [key: string, value: string])[];
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Exit codes that are answers, besides 0. */
-  readonly answers?: readonly number[];
-  /** What to throw when git fails; `stderr` is bounded and printable. Default: `internal`. */
-  readonly failure?: (stderr: string) => GatewayError;
-}
-
 /** What git reads; pulled only as fast as git takes it. An error thrown by it ends git and is thrown on. */
 export type GitInput = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
-
-/** A running git. `ended` resolves with the exit code (0, or one of `answers`) and rejects with the command's `failure`. */
-export interface GitChild {
-  readonly pid: number;
-  readonly stdout: Readable;
-  /** Resolves when there is room for more: true; false when git takes no more input (`ended` will tell why). */
-  write(chunk: Uint8Array | string): Promise<boolean>;
-  endInput(): void;
-  readonly ended: Promise<number>;
-  /** Ends it and all its own children; resolves once they are gone. `reason` is what `ended` then rejects with. */
-  stop(reason?: GatewayError): Promise<void>;
-}
 
 export interface Git {
   start(command: GitCommand): GitChild;
@@ -108,8 +82,6 @@ const SEALED: readonly (readonly [string, string])[] = [
   ["http.followRedirects", "false"],
 ];
 
-const STDERR_BYTES = 8 * 1024;
-const GRACE_MS = 2_000;
 const MIB = 1024 * 1024;
 
 export function createGit(options: GitOptions): Git {
@@ -214,113 +186,6 @@ async function endOf(child: GitChild, fed: Fed): Promise<number> {
     // oxlint-disable-next-line no-unsafe-finally -- git ended because its input failed: that is the cause to report
     if (failed !== null) throw failed.error;
   }
-}
-
-function superviseChild(child: ChildProcessByStdio<Writable, Readable, Readable>, command: GitCommand): GitChild {
-  const name = `git ${command.args[0]}`;
-  let stderr = Buffer.alloc(0);
-  let stopped: GatewayError | null = null;
-  let takesInput = true;
-  let wake: (() => void) | null = null;
-  let exited = false;
-
-  child.stderr.on("data", (chunk: Buffer) => {
-    // The end says what went wrong; what came before is progress and warnings.
-    stderr = Buffer.concat([stderr, chunk]).subarray(-STDERR_BYTES);
-  });
-  // Node throws away what nobody reads once a child has exited, unless somebody listens; reading may begin only later.
-  child.stdout.on("readable", () => {});
-  const wakeWriter = (): void => {
-    wake?.();
-    wake = null;
-  };
-  const closeInput = (): void => {
-    takesInput = false;
-    wakeWriter();
-  };
-  child.stdin.on("drain", wakeWriter).on("error", closeInput).on("close", closeInput);
-
-  const signalGroup = (signal: NodeJS.Signals): void => {
-    if (exited || child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, signal);
-    } catch {
-      // Already gone.
-    }
-  };
-  let killTimer: NodeJS.Timeout | undefined;
-  const stopFor = (reason: GatewayError): void => {
-    if (exited || stopped !== null) return;
-    stopped = reason;
-    signalGroup("SIGTERM");
-    killTimer = setTimeout(() => signalGroup("SIGKILL"), GRACE_MS);
-    child.stdout.destroy();
-    child.stdin.destroy();
-  };
-  const timer = setTimeout(
-    () => stopFor(new GatewayError("limit_exceeded", `${name} took longer than ${command.timeoutMs / 1000} s`)),
-    command.timeoutMs,
-  );
-  const onAbort = (): void => {
-    const reason: unknown = command.signal?.reason;
-    stopFor(
-      reason instanceof GatewayError
-        ? reason
-        : new GatewayError("client_gone", `${name} was stopped: nobody waits for its answer`, { cause: reason }),
-    );
-  };
-
-  const closed = new Promise<number | null | GatewayError>((resolve) => {
-    child.on("error", (cause) => {
-      resolve(new GatewayError("internal", "git could not be started: it has to be on the PATH", { cause }));
-    });
-    child.on("close", (code) => resolve(code));
-  }).then((end) => {
-    exited = true;
-    clearTimeout(timer);
-    clearTimeout(killTimer);
-    command.signal?.removeEventListener("abort", onAbort);
-    closeInput();
-    return end;
-  });
-  if (command.signal?.aborted === true) onAbort();
-  else command.signal?.addEventListener("abort", onAbort, { once: true });
-
-  const ended = closed.then((end) => {
-    if (stopped !== null) throw stopped;
-    if (end instanceof GatewayError) throw end;
-    if (end === 0 || (end !== null && command.answers?.includes(end) === true)) return end;
-    const text = escapeUnprintable(stderr.toString("utf8")).trim();
-    const cause = new Error(`${name} ended with ${end ?? "a signal"}: ${text}`);
-    const failure = command.failure?.(text) ?? new GatewayError("internal", `${name} failed`, { cause });
-    failure.cause ??= cause;
-    throw failure;
-  });
-  // Whoever asks for `ended` hears of it; a child that nobody asks about any more must not end the gateway.
-  ended.catch(() => {});
-
-  return {
-    pid: child.pid ?? -1,
-    stdout: child.stdout,
-    ended,
-    write: async (chunk) => {
-      if (!takesInput) return false;
-      if (!child.stdin.write(chunk)) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      return takesInput;
-    },
-    endInput: () => {
-      child.stdin.end();
-    },
-    stop: async (reason) => {
-      stopFor(reason ?? new GatewayError("internal", `${name} was stopped`));
-      child.stdout.destroy();
-      await closed;
-    },
-  };
 }
 
 function findProgram(name: string, searchPath: string): string | null {

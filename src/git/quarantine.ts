@@ -6,7 +6,8 @@ import { createBareRepository } from "./bare-repository.ts";
 import { parseIndexPackOutput, startIndexPack } from "./index-pack.ts";
 import { overLimit, type PushLimits } from "./limits.ts";
 import { hashBytes, PackScanner } from "./pack-scanner.ts";
-import type { Git, GitChild } from "./process.ts";
+import type { GitChild } from "./git-child.ts";
+import type { Git } from "./process.ts";
 import type { ObjectFormat } from "./push-command.ts";
 import type { CachedRepository } from "./repository-cache.ts";
 
