@@ -60,14 +60,13 @@ async function startDemo(args: readonly string[], env: Readonly<Record<string, s
     out: () => out,
     err: () => err,
     ended,
-    prints: (text) =>
-      vi.waitUntil(
-        () => {
-          if (hasEnded && !out.includes(text)) throw new Error(`it ended without "${text}":\n${out}${err}`);
-          return out.includes(text);
-        },
-        { timeout: PATIENCE_MS, interval: 20 },
-      ),
+    prints: async (text) => {
+      const hasPrinted = (): boolean => {
+        if (hasEnded && !out.includes(text)) throw new Error(`it ended without "${text}":\n${out}${err}`);
+        return out.includes(text);
+      };
+      await vi.waitUntil(hasPrinted, { timeout: PATIENCE_MS, interval: 20 });
+    },
     kill: (signal) => void child.kill(signal),
     leftovers: () => readdir(home),
     server: async () => {
