@@ -18,8 +18,15 @@ export interface Subject {
 const FILES = 200;
 const LINES = 120;
 const MIB = 1024 * 1024;
-/** Pushes of one commit in one round, besides the first: they are quick, and single ones say little. */
-const WARM_PUSHES = 8;
+/** Pushes of one commit in one round: they are quick, and single ones say little. */
+const SMALL_PUSHES = 12;
+
+const smallPushRow = (step: number): string => {
+  if (step === 0) return "1 commit, the first push to a repository (cold cache)";
+  return step % 2 === 0
+    ? "1 commit to a file that no push has touched yet"
+    : "1 commit to a file pushed before (warm cache)";
+};
 
 const sourceLine = (): string =>
   `export const v${randomBytes(4).toString("hex")} = compute(${randomInt(100_000)}, "${randomBytes(6).toString("hex")}");`;
@@ -47,20 +54,18 @@ class SourceTree {
 
 const base = (tree: SourceTree): NewCommit => ({ branch: "main", mark: 1, parents: [], files: tree.all() });
 
+/** The first push finds an empty cache; of the others every second one edits a file whose old version no push has touched. */
 const oneCommit: Subject = {
   name: "1 commit",
   make: async (stream) => {
     const tree = new SourceTree();
     await stream.commit(base(tree));
-    for (let step = 0; step <= WARM_PUSHES; step++) {
-      const files = new Map([tree.edit(randomInt(FILES))]);
+    for (let step = 0; step < SMALL_PUSHES; step++) {
+      const files = new Map([tree.edit(step >> 1)]);
       await stream.commit({ branch: `step-${step}`, mark: step + 2, parents: [step + 1], files });
     }
   },
-  steps: Array.from({ length: WARM_PUSHES + 1 }, (_, step) => ({
-    row: step === 0 ? "1 commit, the first push to a repository (cold cache)" : "1 commit (warm cache)",
-    branch: `step-${step}`,
-  })),
+  steps: Array.from({ length: SMALL_PUSHES }, (_, step) => ({ row: smallPushRow(step), branch: `step-${step}` })),
 };
 
 /** Edits on two lines of development, merged again and again; one merge in ten changes something itself. */
