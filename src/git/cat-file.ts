@@ -75,7 +75,7 @@ export async function* listObjects(
   context: ReadContext,
   names: Iterable<string>,
 ): AsyncGenerator<ObjectInfo | MissingObject, void, undefined> {
-  const command = readCommand(context, ["cat-file", "--batch-check"]);
+  const command = readCommand(context, ["cat-file", "--batch-check", "--buffer"]);
   const output = context.git.stream({ ...command, input: asLines(names) });
   for await (const records of splitRecords(output, 0x0a)) {
     for (const record of records) yield parseAnswer(record.toString("latin1"));
@@ -98,7 +98,7 @@ export async function* readObjects(
   oids: Iterable<string>,
 ): AsyncGenerator<ObjectInfo & { readonly content: Buffer }, void, undefined> {
   const reader = new OutputReader(
-    context.git.stream({ ...readCommand(context, ["cat-file", "--batch"]), input: asLines(oids) }),
+    context.git.stream({ ...readCommand(context, ["cat-file", "--batch", "--buffer"]), input: asLines(oids) }),
   );
   try {
     for (let line = await reader.line(); line !== null; line = await reader.line()) {
