@@ -153,7 +153,7 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     }
   };
 
-  const holdLease = (pushId: string): { release(): Promise<void> } => {
+  const holdLease = (pushId: string): { release(): Promise<void>; stop(): void } => {
     const renew = (): void => {
       setLease(deps.db, pushId, new Date(deps.now().getTime() + LEASE_MS)).catch((error: unknown) => {
         deps.log.warn({ push: pushId, error }, "the lease on a push could not be renewed");
@@ -161,9 +161,11 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     };
     renew();
     const timer = setInterval(renew, LEASE_MS / 3);
+    const stop = (): void => clearInterval(timer);
     return {
+      stop,
       release: async () => {
-        clearInterval(timer);
+        stop();
         await setLease(deps.db, pushId, null);
       },
     };
@@ -174,9 +176,13 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     if (push === null) throw new GatewayError("not_found", `push ${pushId} is not in the record`);
     const lease = holdLease(pushId);
     try {
+      // The record of the end lets go of the lease as well.
       return await finish(push, await send(push, options));
-    } finally {
+    } catch (error) {
       await lease.release();
+      throw error;
+    } finally {
+      lease.stop();
     }
   };
 

@@ -28,28 +28,30 @@ export function createPushFlow(deps: PushDependencies): (request: PushRequest) =
   return async (request) => {
     const receivedAt = deps.now();
     try {
-      const upstream = deps.upstream(request.connection.name);
-      // Asked first: an upstream that is down, or refuses the credential, should cost nobody an upload and an inspection.
-      const advertised = await upstream.advertise(request.upstreamPath, "git-receive-pack", {
-        clientHeaders: request.clientHeaders,
-        signal: request.signal,
-      });
-      await checkAliases({ upstream, log: deps.log }, request, advertised);
-      await receiveAndDecide(deps, request, advertised, receivedAt);
+      await receiveAndDecide(deps, request, receivedAt);
     } catch (error) {
       await refuseBroken(deps, request, error);
     }
   };
 }
 
+/** The upstream's refs, and that none of those to be moved is another name for one. */
+async function askUpstream(deps: PushDependencies, request: PushRequest): Promise<Advertisement> {
+  const upstream = deps.upstream(request.connection.name);
+  const advertised = await upstream.advertise(request.upstreamPath, "git-receive-pack", {
+    clientHeaders: request.clientHeaders,
+    signal: request.signal,
+  });
+  await checkAliases({ upstream, log: deps.log }, request, advertised);
+  return advertised;
+}
+
 /** The first door: the pack comes in and is read; the verdict says whether the second one opens. */
-async function receiveAndDecide(
-  deps: PushDependencies,
-  request: PushRequest,
-  advertised: Advertisement,
-  receivedAt: Date,
-): Promise<void> {
+async function receiveAndDecide(deps: PushDependencies, request: PushRequest, receivedAt: Date): Promise<void> {
   const { head } = request;
+  const asked = askUpstream(deps, request);
+  // Heard below, once there is room for the push.
+  asked.catch(() => {});
   const cache = await deps.cache.open(
     request.repository,
     head.objectFormat,
@@ -65,6 +67,8 @@ async function receiveAndDecide(
       cache,
     });
     try {
+      // Before anything is received: an upstream that is down, or refuses the credential, should cost nobody an upload.
+      const advertised = await asked;
       const tips = new Set(advertised.refs.values());
       const received = await quarantine.receive({
         pack: request.body.rest(),
