@@ -1,12 +1,9 @@
 /** The composition root: builds every room, hands the flows their dependencies, and takes all of it down again. */
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { createApp } from "./app.ts";
 import { createDiskBlobStore } from "./blobs/disk-blob-store.ts";
-import { formatListen, type Config } from "./config.ts";
+import type { Config } from "./config.ts";
 import { GatewayError, ok, type Result } from "./errors.ts";
 import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "./flows/approval.ts";
 import { createAttributionFlow } from "./flows/attribution.ts";
@@ -19,6 +16,8 @@ import { removeStaleQuarantines } from "./git/quarantine.ts";
 import { mayAccess } from "./git/repository-access.ts";
 import { createRepositoryCache } from "./git/repository-cache.ts";
 import { createGitUpstream, type GitUpstream } from "./git/upstream.ts";
+import type { UpstreamTimeouts } from "./git/upstream-request.ts";
+import { openHttpServer, type HttpServer } from "./http-server.ts";
 import { createIdentity, type Authenticate } from "./identity/identity.ts";
 import { createAttributionJob } from "./jobs/attribution.ts";
 import { createDeliveriesJob } from "./jobs/deliveries.ts";
@@ -28,12 +27,11 @@ import type { Logger } from "./model/log.ts";
 import { isNamed } from "./model/who.ts";
 import { createNotifiers } from "./notify/create-notifiers.ts";
 import type { Scanner } from "./secrets/scanner.ts";
-import type { Queryable } from "./store/database.ts";
+import type { DatabaseHandle, Queryable } from "./store/database.ts";
 import { openStore } from "./store/open.ts";
 import { createSignals } from "./store/signals.ts";
 import { findTokenByHash, touchToken } from "./store/tokens.ts";
 import { createCopilotHandler } from "./web/copilot.ts";
-import { STREAMING_SERVER_OPTIONS } from "./web/node-adapter.ts";
 import type { ReadAccess } from "./web/read-access.ts";
 
 export interface RunningGateway {
@@ -57,21 +55,40 @@ export interface GatewayOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly version: string;
   readonly log: Logger;
+  /** How patient it is with Git upstreams, where not as usual. */
+  readonly upstreamTimeouts?: Partial<UpstreamTimeouts>;
 }
 
 /** @throws GatewayError `config_invalid`, `database_unavailable`, `storage_failed` */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const server = await openHttpServer(options.config.listen);
+  try {
+    const store = await openStore(options.config);
+    try {
+      return await build(options, server, store);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  } catch (error) {
+    await server.close(0);
+    throw error;
+  }
+}
+
+async function build(options: GatewayOptions, server: HttpServer, store: DatabaseHandle): Promise<RunningGateway> {
   const { config, scanner, version, log } = options;
+  // Under port 0 the configuration cannot know it.
+  const publicUrl = config.publicUrl.endsWith(":0") ? server.address : config.publicUrl;
   const now = (): Date => new Date();
   const stopping = new AbortController();
   const mask = (text: string): string => scanner.mask(text).text;
 
-  const store = await openStore(config);
+  const quarantineRoot = path.join(config.dataDir, "quarantine");
+  await removeStaleQuarantines(quarantineRoot);
   const { db } = store;
   const signals = createSignals(store);
   const blobs = createDiskBlobStore(path.join(config.dataDir, "blobs"));
-  const quarantineRoot = path.join(config.dataDir, "quarantine");
-  await removeStaleQuarantines(quarantineRoot);
 
   const identity = createIdentity({
     findTokenByHash: (hash) => findTokenByHash(db, hash),
@@ -83,7 +100,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const git = createGit({ environment: options.environment, userAgent });
   const gitConnections = [...config.connections.values()].filter((connection) => connection.kind === "git");
   const upstreams = new Map(
-    gitConnections.map((connection) => [connection.name, createGitUpstream({ connection, version })]),
+    gitConnections.map((connection) => [
+      connection.name,
+      createGitUpstream({ connection, version, timeouts: options.upstreamTimeouts ?? {} }),
+    ]),
   );
   const upstream = (name: string): GitUpstream => {
     const found = upstreams.get(name);
@@ -133,7 +153,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     notifiers: notifiers.map(({ name }) => name),
     delivery,
     withdraw: (pushId, why) => approvals.withdraw(pushId, why),
-    publicUrl: config.publicUrl,
+    publicUrl,
     heard: (pushId, timeoutMs, signal) => signals.wait(DECIDED, pushId, { timeoutMs, signal }),
     onTold: () => outbox.wake(),
     stopping: stopping.signal,
@@ -167,7 +187,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       return connection?.kind === "git" && mayAccess(principal, connection, below.join("/"), "read");
     },
   };
-  const records = { db, publicUrl: config.publicUrl, access };
+  const records = { db, publicUrl, access };
   const app = createApp({
     git: { connections: config.connections, upstream, authenticate, pushFlow, log },
     copilot: createCopilotHandler({
@@ -182,15 +202,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   });
 
   const listener = getRequestListener(app.fetch);
-  const server = createServer(STREAMING_SERVER_OPTIONS, (request, response) => void listener(request, response));
-  await listen(server, config);
+  server.handle((request, response) => void listener(request, response));
   for (const job of jobs) job.start();
 
   return {
-    address: `http://${formatListen({ host: config.listen.host, port: portOf(server) })}`,
+    address: server.address,
     close: async () => {
       stopping.abort();
-      await closeServer(server);
+      await server.close(DRAIN_MS);
       for (const job of jobs) await job.stop();
       await exchanges.drain();
       exchanges.close();
@@ -199,32 +218,4 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       await store.close();
     },
   };
-}
-
-async function listen(server: Server, { listen: { host, port } }: Config): Promise<void> {
-  server.listen(port, host);
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new GatewayError(
-      "config_invalid",
-      `cannot listen on ${formatListen({ host, port })} (${why}): stop what listens there, or set SALLYPORT_LISTEN`,
-      { cause },
-    );
-  }
-}
-
-const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-
-/** New connections are refused at once; requests under way have {@link DRAIN_MS} to end. */
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
 }

@@ -124,7 +124,7 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     } catch (error) {
       deps.log.warn({ push: push.id, error }, "the upstream could not be asked what became of a push");
     }
-    const text = `the connection to the upstream broke before its answer (${cause.message}): look at its refs before pushing again`;
+    const text = `the upstream did not say what became of this push (${cause.message}): look at its refs before pushing again`;
     return outcomeOf(
       "indeterminate",
       refs.map((ref) => [ref, "unknown"] as const),

@@ -70,6 +70,15 @@ export async function relayToUpstream(relay: RelayRequest, context: RelayContext
     throw failure;
   }
 
+  if (status === 200 && (await beginsOtherwise(response))) {
+    incoming.unpipe(request);
+    dropResponse(response);
+    throw new GatewayError(
+      "upstream_misbehaved",
+      `the upstream of “${context.connection}” answered something that is no Git: it may be a sign-in page or a proxy's error`,
+    );
+  }
+
   const headers = clientResponseHeaders(response.headers, {
     isPassthrough: context.isPassthrough,
     isRewritten: filter !== null,
@@ -87,6 +96,25 @@ export async function relayToUpstream(relay: RelayRequest, context: RelayContext
     throw describeFailure(error, context.connection, relay.signal);
   }
   return { status, requestBytes, responseBytes };
+}
+
+/**
+ * Whether an answer does not begin with a packet length: an HTML page under Git's content type, which git would show as "bad line
+ * length character". Looked at before the client is answered, since only then it can still be told why.
+ */
+async function beginsOtherwise(response: IncomingMessage): Promise<boolean> {
+  if ((response.headers["content-encoding"] ?? "identity") !== "identity") return false;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      response.off("readable", done).off("end", done).off("close", done);
+      resolve();
+    };
+    response.on("readable", done).on("end", done).on("close", done);
+  });
+  const first = response.read() as Buffer | null;
+  if (first === null) return false;
+  response.unshift(first);
+  return first.length >= 4 && !/^[0-9a-f]{4}/i.test(first.toString("latin1", 0, 4));
 }
 
 function judge(

@@ -8,7 +8,7 @@ import { Hono } from "hono";
 import { GatewayError } from "../errors.ts";
 import { createByteReader, type ByteReader } from "../git/byte-reader.ts";
 import { openRequestBody, type RequestBody } from "../git/http-body.ts";
-import { FLUSH_PKT } from "../git/pkt-line.ts";
+import { encodePktLine, FLUSH_PKT } from "../git/pkt-line.ts";
 import { createPushExchange, type PushRequest } from "../git/push-exchange.ts";
 import {
   DEFAULT_PUSH_HEAD_LIMITS,
@@ -28,9 +28,10 @@ import type { Authenticate } from "../identity/identity.ts";
 import type { Connection, GitConnection } from "../model/connection.ts";
 import type { Logger } from "../model/log.ts";
 import type { Principal } from "../model/principal.ts";
+import { escapeLine } from "../model/printable.ts";
 import { isZeroOid } from "../model/ref-update.ts";
 import { isNamed } from "../model/who.ts";
-import { sendText } from "./error-response.ts";
+import { describeError, sendText } from "./error-response.ts";
 import { answerNatively, drainRequest, rawTarget, type NodeEnv, type NodeExchange } from "./node-adapter.ts";
 
 /** A fetch or clone that was relayed, for the record. */
@@ -200,19 +201,40 @@ async function relay(
   kind: "advertisement" | "rpc",
   body?: Buffer,
 ): Promise<void> {
-  const result = await options.upstream(connection.name).relay({
-    ...exchange,
-    path: target.upstreamPath,
-    service,
-    kind,
-    prefix: target.prefix,
-    ...(body === undefined ? {} : { body }),
-  });
+  let result: RelayResult;
+  try {
+    result = await options.upstream(connection.name).relay({
+      ...exchange,
+      path: target.upstreamPath,
+      service,
+      kind,
+      prefix: target.prefix,
+      ...(body === undefined ? {} : { body }),
+    });
+  } catch (error) {
+    if (service !== "git-upload-pack" || kind !== "rpc" || exchange.outgoing.headersSent) throw error;
+    logFailure(options.log, error);
+    return answerFetchError(exchange, error);
+  }
   if (service === "git-upload-pack") {
     const userAgent = exchange.incoming.headers["user-agent"] ?? "";
     const { repository } = target;
     options.onFetch?.({ ...result, principal, connection: connection.name, repository, kind, userAgent });
   }
+}
+
+/**
+ * git shows nothing of an HTTP error on a fetch but its number; an error packet (gitprotocol-pack, "error-line") it shows as
+ * `fatal: remote error: …`.
+ */
+async function answerFetchError({ incoming, outgoing }: NodeExchange, error: unknown): Promise<void> {
+  await drainRequest(incoming);
+  if (outgoing.destroyed) return;
+  outgoing.writeHead(200, {
+    "content-type": "application/x-git-upload-pack-result",
+    "cache-control": "no-cache",
+  });
+  outgoing.end(encodePktLine(`ERR Sallyport: ${escapeLine(describeError(error).message, 1_000)}\n`));
 }
 
 async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, admitted: Admitted): Promise<void> {
