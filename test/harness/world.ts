@@ -38,6 +38,8 @@ export interface WorldOptions {
   readonly slack?: boolean;
   /** The gateway speaks to another database than the test's own, e.g. through something that can be cut. */
   readonly databaseUrl?: (url: string) => string;
+  /** How long an upstream may be silent; absent: as in production. */
+  readonly upstreamIdleMs?: number;
   /** The gateway is a process of its own (`sallyport serve`, as built into dist/), which can be killed. */
   readonly process?: boolean;
 }
@@ -130,7 +132,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     const gateway =
       options.process === true
         ? await startGatewayProcess({ configFile, env, onLog: (text) => (log += text) })
-        : { ...(await startHere(configFile, env, dataDir, logger)), kill: () => Promise.reject(NOT_A_PROCESS) };
+        : {
+            ...(await startHere(configFile, env, dataDir, logger, options.upstreamIdleMs)),
+            kill: () => Promise.reject(NOT_A_PROCESS),
+          };
     port = Number(new URL(gateway.address).port);
     return gateway;
   };
@@ -247,6 +252,7 @@ async function startHere(
   env: Readonly<Record<string, string | undefined>>,
   dataDir: string,
   log: Logger,
+  idleMs: number | undefined,
 ): Promise<RunningGateway> {
   const loaded = await loadConfig({ paths: [configFile], env, cwd: dataDir });
   if (!loaded.ok) throw new Error(loaded.error.map(formatMistake).join("\n"));
@@ -258,6 +264,7 @@ async function startHere(
     environment: { PATH: env["PATH"] },
     version: "0.0.0-test",
     log,
+    ...(idleMs === undefined ? {} : { upstreamTimeouts: { idleMs } }),
   });
 }
 
