@@ -11,6 +11,7 @@ import { openQuarantine } from "../git/quarantine.ts";
 import { refusalReport, sameReason } from "../git/refusal.ts";
 import { upstreamAddress } from "../git/upstream-address.ts";
 import { newId } from "../model/id.ts";
+import { isZeroOid } from "../model/ref-update.ts";
 import type { Hold } from "../model/verdict.ts";
 import { evaluatePush } from "../policy/evaluate.ts";
 import { deliverToClient, outcomeElsewhere } from "./push/answer.ts";
@@ -49,8 +50,8 @@ async function askUpstream(deps: PushDependencies, request: PushRequest): Promis
 /** The first door: the pack comes in and is read; the verdict says whether the second one opens. */
 async function receiveAndDecide(deps: PushDependencies, request: PushRequest, receivedAt: Date): Promise<void> {
   const { head } = request;
+  // While the pack comes in. An upstream that is down has told so before a large one: to the probe that git sends first.
   const asked = askUpstream(deps, request);
-  // Heard below, once there is room for the push.
   asked.catch(() => {});
   const cache = await deps.cache.open(
     request.repository,
@@ -67,15 +68,19 @@ async function receiveAndDecide(deps: PushDependencies, request: PushRequest, re
       cache,
     });
     try {
-      // Before anything is received: an upstream that is down, or refuses the credential, should cost nobody an upload.
+      const received = await quarantine
+        .receive({
+          pack: request.body.rest(),
+          sink: blob,
+          bases: head.updates.map((update) => update.oldOid).filter((oid) => !isZeroOid(oid)),
+          signal: request.signal,
+        })
+        .catch(async (error: unknown) => {
+          // An upstream that does not answer is the reason for whatever else fails.
+          await asked;
+          throw error;
+        });
       const advertised = await asked;
-      const tips = new Set(advertised.refs.values());
-      const received = await quarantine.receive({
-        pack: request.body.rest(),
-        sink: blob,
-        bases: head.updates.map((update) => update.oldOid).filter((oid) => tips.has(oid)),
-        signal: request.signal,
-      });
       const reading = await readPush({ request, advertised, quarantine, scanner: deps.scanner });
       const verdict = evaluatePush(deps.policies, reading.facts, {
         onFault: (check, error) => deps.log.error({ check, error }, "a policy check failed; the push is refused"),
@@ -125,7 +130,7 @@ async function allow(deps: PushDependencies, push: JudgedPush, packBlob: string 
   await recordVerdict(deps, push, { status: "delivering", packBlob });
   const warnings = renderWarnings(push.reading.facts.findings);
   const outcome = await deliverToClient(push.request, (options) => deps.delivery.deliver(push.id, options), warnings);
-  if (outcome.status === "delivered") await push.cache.adopt(push.quarantine);
+  if (outcome.status === "delivered") await adopt(push);
 }
 
 /** The push stands between the doors until a human has decided; its client is kept company for a while. */
@@ -165,7 +170,7 @@ async function hold(
           // Null: another gateway was quicker, and its outcome is this client's answer too.
           return (await deps.delivery.deliverApproved(pushId, options)) ?? outcomeElsewhere(deps, pushId, signal);
         });
-        if (outcome.status === "delivered") await push.cache.adopt(push.quarantine);
+        if (outcome.status === "delivered") await adopt(push);
         return;
       }
       case "closed":
@@ -175,6 +180,15 @@ async function hold(
   } finally {
     await lease.release();
   }
+}
+
+/** What the upstream has taken is what the next push builds on. */
+function adopt({ cache, quarantine, request, reading }: JudgedPush): Promise<void> {
+  const tips = request.head.updates.map(({ newOid }) => newOid);
+  return cache.adopt(
+    quarantine,
+    tips.filter((oid) => reading.objects.graph.has(oid)),
+  );
 }
 
 /** Its patience is over, not the hold. */

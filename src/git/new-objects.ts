@@ -97,8 +97,9 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
 
   const changesFile = path.join(gitDir, "changes");
   const wanted = await spoolChanges(commits, { graph, pack, context, changesFile });
-  if (cache !== null && wanted.size > 0) {
-    await cache.fetchBlobs(await findMissing(local, wanted), signal);
+  const elsewhere = [...wanted].filter((oid) => !pack.holds(oid));
+  if (cache !== null && elsewhere.length > 0) {
+    await cache.fetchBlobs(await findMissing(local, elsewhere), signal);
   }
   const { looseBlobs, looseNames } = await meetTheRest({ reach, known, graph, pack, context });
   const unmet = [...take(pack.unmet(), 4)];

@@ -1,12 +1,23 @@
 import { readFile } from "node:fs/promises";
 import { GatewayError } from "../errors.ts";
-import { listObjects, type ObjectType, type ReadContext } from "./cat-file.ts";
+import {
+  listObjects,
+  readObjects,
+  type MissingObject,
+  type ObjectInfo,
+  type ObjectType,
+  type ReadContext,
+} from "./cat-file.ts";
 import { hashBytes } from "./pack-scanner.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
 const TYPES: readonly ObjectType[] = ["commit", "tree", "blob", "tag"];
 /** Appended by `--fix-thin`: an old object, not one of the push. */
 const APPENDED = 255;
+
+/** A pack of no more than this is read whole at once: starting git once more takes longer. */
+const SMALL_OBJECTS = 500;
+const SMALL_BYTES = 1024 * 1024;
 
 const damaged = (): GatewayError => new GatewayError("inspection_failed", "the index of the pack could not be read");
 
@@ -24,6 +35,7 @@ export class PackObjects {
   readonly #types: Uint8Array;
   readonly #sizes: Float64Array;
   readonly #met: Uint8Array;
+  readonly #contents = new Map<string, Buffer>();
 
   private constructor(ids: Buffer, idBytes: number) {
     this.#ids = ids;
@@ -39,13 +51,14 @@ export class PackObjects {
   }
 
   /**
-   * @param sent how many objects the client sent, and in how many bytes: what stands behind them is not from the client
+   * @param sent how many objects the client sent, in how many bytes, and how many they are unpacked: what stands behind
+   * them is not from the client
    * @throws GatewayError `inspection_failed`, `pack_invalid` for an object that is there twice
    */
   static async read(
     indexFile: string,
     format: ObjectFormat,
-    sent: { readonly objects: number; readonly packBytes: number },
+    sent: { readonly objects: number; readonly packBytes: number; readonly inflatedBytes: number },
     context: ReadContext,
   ): Promise<PackObjects> {
     const index = await readFile(indexFile);
@@ -68,7 +81,7 @@ export class PackObjects {
       }
     }
     if (count !== sent.objects) throw damaged();
-    await objects.#readTypes(context);
+    await objects.#readTypes(context, sent.objects <= SMALL_OBJECTS && sent.inflatedBytes <= SMALL_BYTES);
     return objects;
   }
 
@@ -80,6 +93,11 @@ export class PackObjects {
     return this.#find(oid) !== -1;
   }
 
+  /** As `has`, and true as well for the old objects that deltas of the pack build on: git has put them into the pack. */
+  holds(oid: string): boolean {
+    return this.#place(oid) !== -1;
+  }
+
   type(oid: string): ObjectType | null {
     const at = this.#find(oid);
     return at === -1 ? null : (TYPES[this.#types[at] ?? 0] ?? null);
@@ -88,6 +106,11 @@ export class PackObjects {
   size(oid: string): number | null {
     const at = this.#find(oid);
     return at === -1 ? null : (this.#sizes[at] ?? null);
+  }
+
+  /** The bytes of a commit or a tag, where the pack is small. */
+  content(oid: string): Buffer | null {
+    return this.#contents.get(oid) ?? null;
   }
 
   /** Notes that reading has met it. @returns true the first time; false when it was met before or is not of this pack */
@@ -109,23 +132,35 @@ export class PackObjects {
     }
   }
 
-  async #readTypes(context: ReadContext): Promise<void> {
+  async #readTypes(context: ReadContext, isSmall: boolean): Promise<void> {
     const sent = [...this.#types.keys()].filter((at) => this.#types[at] !== APPENDED);
     let next = 0;
     const oids = (function* (objects: PackObjects) {
       for (const at of sent) yield objects.oid(at);
     })(this);
-    for await (const object of listObjects(context, oids)) {
+    const answers: AsyncIterable<(ObjectInfo & { readonly content?: Buffer }) | MissingObject> = isSmall
+      ? readObjects(context, oids)
+      : listObjects(context, oids);
+    for await (const object of answers) {
       const at = sent[next++];
       if (object.type === "missing" || at === undefined) throw damaged();
+      if (object.content !== undefined && (object.type === "commit" || object.type === "tag")) {
+        this.#contents.set(object.oid, Buffer.from(object.content));
+      }
       this.#types[at] = TYPES.indexOf(object.type);
       this.#sizes[at] = object.size;
     }
     if (next !== sent.length) throw damaged();
   }
 
-  /** Binary search; −1 for what the client did not send. */
+  /** −1 for what the client did not send. */
   #find(oid: string): number {
+    const at = this.#place(oid);
+    return at !== -1 && this.#types[at] === APPENDED ? -1 : at;
+  }
+
+  /** Binary search; −1 for what is not in the pack. */
+  #place(oid: string): number {
     const id = Buffer.from(oid, "hex");
     if (id.length !== this.#idBytes) return -1;
     let low = 0;
@@ -133,7 +168,7 @@ export class PackObjects {
     while (low <= high) {
       const middle = (low + high) >>> 1;
       const order = this.#ids.compare(id, 0, id.length, middle * this.#idBytes, (middle + 1) * this.#idBytes);
-      if (order === 0) return this.#types[middle] === APPENDED ? -1 : middle;
+      if (order === 0) return middle;
       if (order < 0) low = middle + 1;
       else high = middle - 1;
     }

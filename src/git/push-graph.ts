@@ -56,5 +56,9 @@ async function* readSmall(
     const size = pack.size(oid) ?? 0;
     if (size > limit) throw overLimit.commitBytes(type, oid, size, limit);
   }
+  if (oids.every((oid) => pack.content(oid) !== null)) {
+    for (const oid of oids) yield { oid, content: pack.content(oid) ?? Buffer.alloc(0) };
+    return;
+  }
   yield* readObjects(context, oids);
 }

@@ -49,8 +49,9 @@ export interface CachedRepository {
   /**
    * Takes over a quarantine's packs, so that the next push finds its bases here. Only for a push that was delivered
    * whole: what was refused must not come back as an old object.
+   * @param commits of its packs those that the next push probably builds on
    */
-  adopt(quarantine: { readonly gitDir: string }): Promise<void>;
+  adopt(quarantine: { readonly gitDir: string }, commits: readonly string[]): Promise<void>;
   /** Something in it did not read well: it is emptied as soon as nobody uses it. */
   distrust(): void;
   /** Empties it now, unless another push uses it too. @returns whether it did */
@@ -154,9 +155,12 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
         if (missing.length > 0) {
           await fetchFromUpstream({ ...context(signal), upstream, filter: "blob:none", refspecs: missing, depth: 1 });
         }
-        if (entry.commits.size > MAX_SEEN_COMMITS) entry.commits.clear();
-        for (const oid of unseen) entry.commits.add(oid);
+        noteCommits(unseen);
       });
+    };
+    const noteCommits = (oids: Iterable<string>): void => {
+      if (entry.commits.size > MAX_SEEN_COMMITS) entry.commits.clear();
+      for (const oid of oids) entry.commits.add(oid);
     };
     const fetchBlobs: CachedRepository["fetchBlobs"] = async (oids, signal) => {
       if (oids.length === 0) return;
@@ -187,10 +191,11 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       findReachable: (oids, tips, signal) => lock.run(historyKey, () => history.findReachable(oids, tips, signal)),
       isAncestor: (ancestor, descendant, tips, signal) =>
         lock.run(historyKey, () => history.isAncestor(ancestor, descendant, tips, signal)),
-      adopt: (quarantine) =>
+      adopt: (quarantine, commits) =>
         lock.run(key, async () => {
           await prepare();
           await adoptPacks(path.join(quarantine.gitDir, "objects", "pack"), path.join(gitDir, "objects", "pack"));
+          noteCommits(commits);
         }),
       distrust: () => {
         entry.isDistrusted = true;
