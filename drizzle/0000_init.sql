@@ -46,6 +46,7 @@ CREATE TABLE "commit_sessions" (
 CREATE TABLE "commits" (
 	"push_id" uuid NOT NULL,
 	"oid" text NOT NULL,
+	"ordinal" integer NOT NULL,
 	"repository" text NOT NULL,
 	"parents" text[] NOT NULL,
 	"author_name" text NOT NULL,

@@ -92,7 +92,8 @@ export function sessionTitle(messages: readonly Message[]): string | null {
   for (const message of messages) {
     if (message.role !== "user") continue;
     const text = message.parts.map((part) => (part.type === "text" ? part.text : "")).join(" ");
-    const line = (text.replace(CONTEXT_TAG, " ").trim() || text).replace(/\s+/g, " ").trim();
+    const [first = ""] = (text.replace(CONTEXT_TAG, " ").trim() || text).trim().split("\n", 1);
+    const line = first.replace(/\s+/g, " ").trim();
     if (line !== "") return line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1)}…`;
   }
   return null;

@@ -181,12 +181,7 @@ export async function findPushDetail(db: Queryable, pushId: string): Promise<Pus
   if (push === undefined) return null;
   const [[options], commitRows, findingRows, diffRows] = await Promise.all([
     db.select({ pushOptions: pushes.pushOptions }).from(pushes).where(eq(pushes.id, pushId)),
-    db
-      .select()
-      .from(commits)
-      .where(eq(commits.pushId, pushId))
-      .orderBy(desc(commits.committedAt), asc(commits.oid))
-      .limit(COMMITS_SHOWN),
+    db.select().from(commits).where(eq(commits.pushId, pushId)).orderBy(desc(commits.ordinal)).limit(COMMITS_SHOWN),
     db
       .select()
       .from(findings)

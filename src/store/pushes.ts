@@ -87,9 +87,10 @@ export async function insertPush(tx: Transaction, push: NewPush): Promise<void> 
       })),
     );
   }
-  for (const rows of batches(push.commits)) {
+  for (const rows of batches(push.commits.map((commit, ordinal) => ({ ...commit, ordinal })))) {
     const json = rows.map((commit) => ({
       oid: commit.oid,
+      ordinal: commit.ordinal,
       parents: commit.parents,
       author_name: storable(commit.authorName),
       author_email: storable(commit.authorEmail),
@@ -100,11 +101,11 @@ export async function insertPush(tx: Transaction, push: NewPush): Promise<void> 
       message: storable(commit.message),
     }));
     await tx.execute(sql`
-      insert into commits (push_id, repository, oid, parents, author_name, author_email, authored_at,
+      insert into commits (push_id, repository, oid, ordinal, parents, author_name, author_email, authored_at,
                            committer_name, committer_email, committed_at, message)
       select ${push.id}::uuid, ${push.repository}, row.*
       from json_to_recordset(${JSON.stringify(json)}::json) as row(
-        oid text, parents text[], author_name text, author_email text, authored_at timestamptz,
+        oid text, ordinal integer, parents text[], author_name text, author_email text, authored_at timestamptz,
         committer_name text, committer_email text, committed_at timestamptz, message text)`);
   }
   const ordinals = new Map<string, number>();

@@ -189,6 +189,8 @@ export const commits = pgTable(
       .notNull()
       .references(() => pushes.id, { onDelete: "cascade" }),
     oid: text("oid").notNull(),
+    /** Parents before children; times of commits say nothing, anybody can write them. */
+    ordinal: integer("ordinal").notNull(),
     repository: text("repository").notNull(),
     parents: text("parents").array().notNull(),
     authorName: text("author_name").notNull(),

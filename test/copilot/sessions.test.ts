@@ -92,11 +92,9 @@ describe("what groups exchanges", () => {
 });
 
 describe("titles", () => {
-  test("the first prompt, without the context that clients put before it", () => {
+  test("the first line of the first prompt, without the context that clients put before it", () => {
     const prompt = "<current_datetime>2026-11-22T15:12:34Z</current_datetime>\n\nWrite   hello.py\nplease";
-    expect(sessionTitle([text("system", "x"), text("user", prompt), text("user", "later")])).toBe(
-      "Write hello.py please",
-    );
+    expect(sessionTitle([text("system", "x"), text("user", prompt), text("user", "later")])).toBe("Write hello.py");
   });
 
   test("long ones are cut, missing ones are null", () => {

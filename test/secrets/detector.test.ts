@@ -23,7 +23,7 @@ const found = (detector: Detector, text: string, path?: string): string[] =>
 test("secrets come by place, with their description and the secret's own span", () => {
   const text = `😀 id ${secrets.awsKey}\npassword = "hunter2-and-3-more"\n`;
   expect(builtin.detect(text)).toEqual([
-    { rule: "aws-access-key", description: "AWS access key id", severity: "block", start: 6, end: 26 },
+    { rule: "aws-access-key", description: "AWS access key ID", severity: "block", start: 6, end: 26 },
     {
       rule: "generic-password",
       description: "Password assigned as a quoted text",

@@ -30,11 +30,15 @@ export function holdMessage(hold: {
     pusher: hold.request.principal.email,
     refs: facts.refs.map(({ update }) => ({ ref: mask(update.ref), old: update.oldOid, new: update.newOid })),
     commitCount: facts.commits.length,
-    commits: facts.commits.slice(0, NAMED_COMMITS).map((commit) => ({
-      sha: commit.oid,
-      author: mask(commit.authorName),
-      subject: mask(firstLine(commit.message)),
-    })),
+    // They come parents first.
+    commits: facts.commits
+      .slice(-NAMED_COMMITS)
+      .reverse()
+      .map((commit) => ({
+        sha: commit.oid,
+        author: mask(commit.authorName),
+        subject: mask(firstLine(commit.message)),
+      })),
     reasons: hold.holds.map(({ reason }) => reason),
     approvers: [...new Set(hold.holds.flatMap(({ requirement }) => requirement.approvers))],
     findingCount: facts.findings.length,

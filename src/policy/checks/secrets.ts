@@ -9,7 +9,7 @@ export const secrets: Check = {
   judge: ({ policy, facts }) => {
     const count = facts.findings.filter((finding) => finding.severity === "block").length;
     if (count === 0 || policy.secrets === "observe") return [];
-    const found = `${count === 1 ? "1 secret" : `${count} secrets`} found in this push`;
+    const found = `${count === 1 ? "1 secret" : `${count} secrets`} found`;
     if (policy.secrets === "hold" && policy.secretsHold !== null) {
       return [
         {
@@ -19,11 +19,7 @@ export const secrets: Check = {
         },
       ];
     }
-    return [
-      {
-        kind: "reject",
-        reason: `${found}; take ${count === 1 ? "it" : "them"} out of every commit, and replace what was real`,
-      },
-    ];
+    // Short: git prints it in the brackets behind the ref, and what to do stands in the lines above.
+    return [{ kind: "reject", reason: found }];
   },
 };

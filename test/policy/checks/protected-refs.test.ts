@@ -10,7 +10,7 @@ it.each(["create", "update", "force", "delete"] as const)("holds a protected ref
   expect(judge("refs/heads/main", how)).toEqual([
     {
       kind: "hold",
-      reason: "protected (refs/heads/main, refs/heads/release/*): needs 1 approval of release",
+      reason: "needs 1 approval by release",
       requirement: { approvers: ["release"], approvals: 1, waitMs: 60_000, expiresMs: 86_400_000 },
     },
   ]);
@@ -31,5 +31,7 @@ it("names every rule that protects the ref", () => {
     ["release"],
     ["boss"],
   ]);
-  expect(opinions[1]).toMatchObject({ reason: expect.stringContaining("2 approvals of boss") });
+  expect(opinions[1]).toMatchObject({
+    reason: expect.stringContaining("protected by refs/heads/**: needs 2 approvals by boss"),
+  });
 });
