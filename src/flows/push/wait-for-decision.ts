@@ -1,4 +1,4 @@
-import type { Database } from "../../store/database.ts";
+import { isDatabaseAway, type Database } from "../../store/database.ts";
 import { findApprovalOfPush } from "../../store/approvals.ts";
 
 /** How a wait ended. `closed`: denied, expired, or delivered by another gateway: the record of the push says which. */
@@ -24,9 +24,9 @@ export interface WaitOptions {
 export async function waitForDecision(options: WaitOptions): Promise<WaitEnd> {
   const begun = options.now().getTime();
   for (;;) {
-    const approval = await findApprovalOfPush(options.db, options.pushId);
-    if (approval?.status === "approved") return "approved";
-    if (approval === null || approval.status !== "pending") return "closed";
+    const status = await findStatus(options);
+    if (status === "approved") return "approved";
+    if (status === "closed") return "closed";
     if (options.signal.aborted) return "interrupted";
     const elapsed = options.now().getTime() - begun;
     if (elapsed >= options.waitMs) return "timeout";
@@ -37,5 +37,16 @@ export async function waitForDecision(options: WaitOptions): Promise<WaitEnd> {
       options.signal,
     );
     if (!isHeard && !options.signal.aborted) options.onKeepalive(options.now().getTime() - begun);
+  }
+}
+
+/** A database that is away is no decision: the hold is recorded, and the client may as well wait until there is news again. */
+async function findStatus({ db, pushId }: WaitOptions): Promise<"approved" | "pending" | "closed"> {
+  try {
+    const approval = await findApprovalOfPush(db, pushId);
+    return approval?.status === "approved" || approval?.status === "pending" ? approval.status : "closed";
+  } catch (error) {
+    if (isDatabaseAway(error)) return "pending";
+    throw error;
   }
 }
