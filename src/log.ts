@@ -37,9 +37,6 @@ export function createLogger({ stream, mask = (text) => text, level = "info" }: 
   };
 }
 
-/** A logger that says nothing, for commands whose output is their own. */
-export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-
 const REDACTED = "[redacted]";
 
 const CREDENTIALS: readonly (readonly [RegExp, string])[] = [

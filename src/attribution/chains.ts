@@ -47,7 +47,7 @@ export interface ChainEvidence {
 export type IsFree = (position: number, ordinal: number) => boolean;
 
 /** How many lines may lie between two anchors, in the file and in the block: what lies farther apart is another piece. */
-export const MAX_GAP = 25;
+const MAX_GAP = 25;
 
 /** The heaviest increasing chain over free pairs; between equals, the one whose anchors are closest. */
 export function findHeaviestChain(pairs: Pairs, lines: AddedLines, isFree: IsFree, budget: Budget): Chain | null {

@@ -80,7 +80,7 @@ export function sessionKey({ hints, processId, messages, key }: SessionKeyInput)
 }
 
 /** The session that requests without any conversation (the model list, refused paths) are filed under, one per client. */
-export const UNGROUPED_PREFIX = "none:";
+const UNGROUPED_PREFIX = "none:";
 export const ungroupedKey = (hints: ClientHints): string => hints.conversation ?? `${UNGROUPED_PREFIX}${hints.client}`;
 
 const TITLE_LENGTH = 120;

@@ -51,7 +51,7 @@ export interface AttributionFlow {
 }
 
 /** How long before the push a suggestion may have been made. */
-export const WINDOW_MS = 30 * 24 * 60 * 60_000;
+const WINDOW_MS = 30 * 24 * 60 * 60_000;
 /** A trailer is a hint that anybody can write, but into one's own session only; the CLI writes it for certain. */
 const TRAILER_CONFIDENCE = 0.99;
 const BATCH = 32;

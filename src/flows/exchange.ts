@@ -52,7 +52,7 @@ export interface ExchangeLimits {
   readonly idleMs: number;
 }
 
-export const EXCHANGE_LIMITS: ExchangeLimits = {
+const EXCHANGE_LIMITS: ExchangeLimits = {
   requestBytes: 32 * 1024 * 1024,
   answerBytes: 32 * 1024 * 1024,
   beginMs: 5_000,

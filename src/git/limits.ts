@@ -44,7 +44,7 @@ export const defaultPushLimits: PushLimits = {
 };
 
 /** `419430400` → `400 MiB`; exact below 10 KiB. */
-export function formatBytes(bytes: number): string {
+function formatBytes(bytes: number): string {
   if (bytes < 10 * KIB) return `${bytes} bytes`;
   const [unit, name] = bytes < MIB ? [KIB, "KiB"] : bytes < GIB ? [MIB, "MiB"] : [GIB, "GiB"];
   const value = bytes / unit;

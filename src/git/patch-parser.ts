@@ -118,7 +118,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** git's C-style quoting (quote.c): octal for bytes, a few letters. @returns one character a byte */
-export function unquote(name: string): string {
+function unquote(name: string): string {
   if (!name.startsWith('"')) return name;
   return name
     .slice(1, -1)

@@ -10,7 +10,7 @@
 import { GatewayError } from "../errors.ts";
 import { escapeLine } from "../model/printable.ts";
 
-export const MAX_PKT_LENGTH = 65520;
+const MAX_PKT_LENGTH = 65520;
 export const MAX_PKT_PAYLOAD = MAX_PKT_LENGTH - 4;
 
 export type PktLine =
@@ -21,7 +21,7 @@ export type PktLine =
 
 export const FLUSH_PKT: Buffer = Buffer.from("0000");
 export const DELIM_PKT: Buffer = Buffer.from("0001");
-export const RESPONSE_END_PKT: Buffer = Buffer.from("0002");
+const RESPONSE_END_PKT: Buffer = Buffer.from("0002");
 
 /** @throws RangeError for a payload over 65,516 bytes: the caller has to split it, by the rules of its message */
 export function encodePktLine(payload: Uint8Array | string): Buffer {

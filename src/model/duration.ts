@@ -1,20 +1,11 @@
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** As people write it: `60s`, `5m`, `24h`, `400d`, `0s`. */
-export const DURATION_PATTERN = /^(\d{1,9})([smhd])$/;
+const DURATION_PATTERN = /^(\d{1,9})([smhd])$/;
 
 /** Milliseconds, or null if the text is no duration. */
 export function parseDuration(text: string): number | null {
   const match = DURATION_PATTERN.exec(text);
   const unit = UNIT_MS[match?.[2] ?? ""];
   return match === null || unit === undefined ? null : Number(match[1]) * unit;
-}
-
-/** The shortest exact form that {@link parseDuration} reads again; whole seconds. */
-export function formatDuration(ms: number): string {
-  for (const unit of ["d", "h", "m"]) {
-    const size = UNIT_MS[unit] ?? Number.NaN;
-    if (ms > 0 && ms % size === 0) return `${ms / size}${unit}`;
-  }
-  return `${Math.round(ms / 1_000)}s`;
 }

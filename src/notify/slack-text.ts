@@ -6,7 +6,7 @@
 import { escapeLine } from "../model/printable.ts";
 
 /** `&`, `<` and `>` are the three characters that Slack parses; nothing else is to be encoded. */
-export const escapeControl = (text: string): string =>
+const escapeControl = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 // A word joiner after the @: also a workspace whose clients still expand bare mentions then sees no mention.

@@ -17,7 +17,7 @@ import { matchesAnyFolded } from "./match.ts";
 import { UNMATCHED_POLICY, type PushPolicy } from "./schema.ts";
 
 /** A new check is a new file, a line here, and its test. Refusals are told in this order. */
-export const CHECKS: readonly Check[] = [namespaces, pushOptions, forcePush, deletion, secrets, protectedRefs];
+const CHECKS: readonly Check[] = [namespaces, pushOptions, forcePush, deletion, secrets, protectedRefs];
 
 /** The entry that decides about a repository (`<connection>/<path>`). */
 export const policyFor = (policies: readonly PushPolicy[], repository: string): PushPolicy =>

@@ -2,9 +2,9 @@
  * What stands in place of a secret: `⟦<rule>:<first 8 hex digits of its fingerprint>⟧`. The brackets (U+27E6, U+27E7) need no
  * escape in JSON, HTML, YAML or a shell, and stand in nobody's secrets.
  */
-export const maskOpening = "⟦";
+const maskOpening = "⟦";
 /** An upper bound: a rule's id has at most 48 characters. */
-export const longestMask = 80;
+const longestMask = 80;
 
 const wholeMask = /⟦[a-z][a-z0-9-]{0,47}:[0-9a-f]{8}⟧/y;
 const everyMask = new RegExp(wholeMask.source, "g");

@@ -26,7 +26,7 @@ export type RegexNode =
   | { readonly kind: "assert"; readonly what: "word" | "notWord" | "textStart" | "textEnd" | "lineStart" | "lineEnd" };
 
 /** What `*`, `+` and `{n,}` are cut to: nothing that a rule matches may grow with the input. */
-export const unboundedRepeat = 2048;
+const unboundedRepeat = 2048;
 /** RE2's own limit for a counted repetition. */
 const largestCount = 1000;
 const deepestNesting = 100;

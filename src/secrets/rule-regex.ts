@@ -5,7 +5,7 @@ import { encodeRegex } from "./regex-source.ts";
 import { parseRegex } from "./regex-syntax.ts";
 
 /** The longest match that a rule may have, in code units. Longer secrets are for `until`. */
-export const longestAllowedMatch = 16_384;
+const longestAllowedMatch = 16_384;
 /** Steps of a backtracking engine at one keyword of the worst text. A megabyte holds some 100,000 keywords. */
 const mostSteps = 60_000;
 

@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { newId } from "../model/id.ts";
 import type { Queryable } from "./database.ts";
 import { principals } from "./schema.ts";
@@ -23,21 +23,4 @@ export async function upsertPrincipal(
     .returning();
   if (row === undefined) throw new Error("an upsert returns its row");
   return row;
-}
-
-export async function findPrincipal(db: Queryable, id: string): Promise<PrincipalRow | null> {
-  const [row] = await db.select().from(principals).where(eq(principals.id, id));
-  return row ?? null;
-}
-
-export async function findPrincipalBySubject(
-  db: Queryable,
-  issuer: string,
-  subject: string,
-): Promise<PrincipalRow | null> {
-  const [row] = await db
-    .select()
-    .from(principals)
-    .where(and(eq(principals.issuer, issuer), eq(principals.subject, subject)));
-  return row ?? null;
 }

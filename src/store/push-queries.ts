@@ -172,8 +172,8 @@ export interface PushDetail extends PushRecord {
   readonly diffs: readonly RefDiffRecord[];
 }
 
-export const COMMITS_SHOWN = 500;
-export const FINDINGS_SHOWN = 500;
+const COMMITS_SHOWN = 500;
+const FINDINGS_SHOWN = 500;
 
 /** @returns null when there is no such push */
 export async function findPushDetail(db: Queryable, pushId: string): Promise<PushDetail | null> {

@@ -21,7 +21,7 @@ export interface ApprovalDependencies extends RecordDependencies {
 export const MAX_REASON = 2_000;
 
 /** The contract's shape of an approval. */
-export const approvalJson = (approval: ApprovalRecord, publicUrl: string) => ({
+const approvalJson = (approval: ApprovalRecord, publicUrl: string) => ({
   id: approval.id,
   status: approval.status,
   repository: approval.repository,

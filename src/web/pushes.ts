@@ -7,7 +7,7 @@ import { LISTS } from "./api/list-kinds.ts";
 import { mayReadPush, type ReadAccess } from "./read-access.ts";
 import type { Principal } from "../model/principal.ts";
 
-export const pushJson = (push: PushRecord, publicUrl: string) => ({
+const pushJson = (push: PushRecord, publicUrl: string) => ({
   id: push.id,
   status: push.status,
   connection: push.connection,

@@ -13,7 +13,7 @@ import { LISTS } from "./api/list-kinds.ts";
 import type { ListQuery } from "./api/list-query.ts";
 import { mayReadOf, type ReadAccess } from "./read-access.ts";
 
-export const sessionJson = (session: SessionRecord, publicUrl: string) => ({
+const sessionJson = (session: SessionRecord, publicUrl: string) => ({
   id: session.id,
   user: session.user,
   connection: session.connection,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatDuration, parseDuration } from "../../src/model/duration.ts";
+import { parseDuration } from "../../src/model/duration.ts";
 
 describe("parseDuration", () => {
   it.each([
@@ -18,10 +18,4 @@ describe("parseDuration", () => {
       expect(parseDuration(text)).toBeNull();
     },
   );
-});
-
-describe("formatDuration", () => {
-  it.each(["0s", "45s", "90s", "5m", "36h", "3d"])("writes %s as it was read", (text) => {
-    expect(formatDuration(parseDuration(text) ?? Number.NaN)).toBe(text);
-  });
 });

@@ -14,7 +14,7 @@ export interface SseEvent {
 }
 
 /** An event that grows past the limit is given up: what follows in the stream is not read any more. */
-export const SSE_MAX_EVENT = 16 * 1024 * 1024;
+const SSE_MAX_EVENT = 16 * 1024 * 1024;
 
 export class SseParser {
   /** True once an event was larger than the limit; the parser then ignores everything. */

@@ -12,7 +12,7 @@ const LISTED_FINDINGS = 20;
 const shortOid = (oid: string | null): string => (oid === null ? "" : oid.slice(0, 10));
 
 /** Where a finding stands, as `file:line:column` where it has a file, so that terminals make it a link. */
-export function renderPlace(finding: Finding): string {
+function renderPlace(finding: Finding): string {
   const path = escapeLine(finding.path ?? "");
   switch (finding.source) {
     case "file":
@@ -40,7 +40,7 @@ const renderFinding = (finding: Finding): string => {
 };
 
 /** The findings of one severity, the first {@link LISTED_FINDINGS} of them line by line. */
-export function renderFindings(findings: readonly Finding[]): string[] {
+function renderFindings(findings: readonly Finding[]): string[] {
   const lines = findings.slice(0, LISTED_FINDINGS).map(renderFinding);
   if (findings.length > LISTED_FINDINGS) lines.push(`  … and ${findings.length - LISTED_FINDINGS} more`);
   return lines;

@@ -18,7 +18,7 @@ import { processIdentity } from "./process-identity.ts";
 import { chooseRunAs, commandLine, postgresEnvironment } from "./run-as.ts";
 
 /** The superuser of our clusters, and the database that the gateway uses. */
-export const CLUSTER_USER = "sallyport";
+const CLUSTER_USER = "sallyport";
 
 const run = promisify(execFile);
 const START_TIMEOUT_MS = 60_000;
@@ -70,7 +70,7 @@ export async function postgresMajor(binaries: PostgresBinaries): Promise<number>
 }
 
 /** @returns the password of a cluster's superuser */
-export const readPassword = (home: string): Promise<string> => readFile(join(home, "password"), "utf8");
+const readPassword = (home: string): Promise<string> => readFile(join(home, "password"), "utf8");
 
 export interface StartOptions {
   readonly binaries: PostgresBinaries;

@@ -70,7 +70,7 @@ export const Layout = ({ title, shell, children }: { title: string; shell: Shell
 );
 
 /** The policy for every page: no script at all, our own stylesheet, forms to ourselves, nobody's frame. */
-export const PAGE_HEADERS = {
+const PAGE_HEADERS = {
   "content-security-policy":
     "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
   "x-content-type-options": "nosniff",

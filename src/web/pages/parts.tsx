@@ -71,7 +71,7 @@ export const Badge = ({ status }: { status: string }) => (
   <span class={`badge ${TONES[status] ?? ""}`.trimEnd()}>{WORDS[status] ?? status}</span>
 );
 
-export const Oid = ({ oid }: { oid: string }) => <code title={oid}>{isZeroOid(oid) ? "nothing" : shortOid(oid)}</code>;
+const Oid = ({ oid }: { oid: string }) => <code title={oid}>{isZeroOid(oid) ? "nothing" : shortOid(oid)}</code>;
 
 export const CommitLink = ({ sha, repository }: { sha: string; repository: string }) => (
   <a href={`/commits/${sha}?repository=${encodeURIComponent(repository)}`}>
