@@ -154,8 +154,10 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
   };
 
   const holdLease = (pushId: string): { release(): Promise<void>; stop(): void } => {
+    let renewing = Promise.resolve();
+    let isReleased = false;
     const renew = (): void => {
-      setLease(deps.db, pushId, new Date(deps.now().getTime() + LEASE_MS)).catch((error: unknown) => {
+      renewing = setLease(deps.db, pushId, new Date(deps.now().getTime() + LEASE_MS)).catch((error: unknown) => {
         deps.log.warn({ push: pushId, error }, "the lease on a push could not be renewed");
       });
     };
@@ -166,6 +168,10 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
       stop,
       release: async () => {
         stop();
+        if (isReleased) return;
+        isReleased = true;
+        // A renewal still on its way could arrive last, and nobody would touch the push until it has run out.
+        await renewing;
         await setLease(deps.db, pushId, null);
       },
     };

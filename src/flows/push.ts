@@ -162,6 +162,8 @@ async function hold(
       case "interrupted":
       case "timeout":
         if (request.connection.credential.kind === "passthrough") await deps.withdraw(pushId, CLIENT_LEFT);
+        // Before the answer: whoever approves at once would otherwise find the push still taken, and wait for the next round.
+        await lease.release();
         if (!signal.aborted) await answerHeld(request, url);
         return;
       case "approved": {
