@@ -16,6 +16,7 @@ import type { CommitFacts, PushFacts, RefFacts } from "../../model/push-facts.ts
 import { refUpdateKind, type RefUpdate } from "../../model/ref-update.ts";
 import type { Scanner } from "../../secrets/scanner.ts";
 import type { NewRefDiff } from "../../store/pushes.ts";
+import { MAX_TEXT_LENGTH, MAX_TEXTS, rememberAnswers } from "./remember.ts";
 
 export interface PushReading {
   readonly facts: PushFacts;
@@ -59,10 +60,11 @@ export async function readPush(options: ReadPushOptions): Promise<PushReading> {
     for (const { source, text } of tag.texts) findings.add(text, { source, oid: tag.oid });
     await findings.turn();
   }
-  let lastPath = "";
+  // Looked through once: thousands of commits touch the same ones.
+  const paths = new Set<string>();
   for await (const change of readChanges(objects)) {
-    if (change.kind === "delete" || change.path === lastPath) continue;
-    lastPath = change.path;
+    if (change.kind === "delete" || paths.has(change.path)) continue;
+    if (paths.size < MAX_TEXTS && change.path.length <= MAX_TEXT_LENGTH) paths.add(change.path);
     findings.add(change.path, { source: "path", oid: change.commit, path: change.path });
     await findings.turn();
   }
@@ -162,6 +164,7 @@ function createFindings(scanner: Scanner) {
 /** Collects the added lines of text files, masked, up to a bound. */
 function createKeptHunks(scanner: Scanner) {
   const hunks: AddedHunk[] = [];
+  const maskPath = rememberAnswers((path) => scanner.mask(path).text);
   let characters = 0;
   let isTruncated = false;
   return {
@@ -181,7 +184,7 @@ function createKeptHunks(scanner: Scanner) {
       const text = isClean ? addition.text : scanner.mask(addition.text).text;
       hunks.push({
         commit: addition.commit,
-        path: scanner.mask(addition.path).text,
+        path: maskPath(addition.path),
         startLine: addition.startLine + told,
         text: told === 0 ? text : text.split("\n").slice(told).join("\n"),
       });

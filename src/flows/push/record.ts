@@ -5,6 +5,7 @@ import { insertPush, type NewPush, type NewRefDiff } from "../../store/pushes.ts
 import { LEASE_MS } from "../delivery.ts";
 import { bindPush } from "./binding.ts";
 import type { JudgedPush, PushDependencies } from "./dependencies.ts";
+import { rememberAnswers } from "./remember.ts";
 
 export interface PushState {
   readonly status: "rejected" | "delivering" | "held";
@@ -18,6 +19,7 @@ export function pushRow(deps: PushDependencies, push: JudgedPush, state: PushSta
   const { request, reading, verdict } = push;
   const { head } = request;
   const mask = (text: string): string => deps.scanner.mask(text).text;
+  const maskName = rememberAnswers(mask);
   const now = deps.now();
   const isOver = state.status === "rejected";
   const forced = new Map(reading.facts.refs.map((ref) => [ref.update.ref, ref.forced]));
@@ -53,10 +55,10 @@ export function pushRow(deps: PushDependencies, push: JudgedPush, state: PushSta
     findings: reading.facts.findings,
     commits: reading.facts.commits.map((commit) => ({
       ...commit,
-      authorName: mask(commit.authorName),
-      authorEmail: mask(commit.authorEmail),
-      committerName: mask(commit.committerName),
-      committerEmail: mask(commit.committerEmail),
+      authorName: maskName(commit.authorName),
+      authorEmail: maskName(commit.authorEmail),
+      committerName: maskName(commit.committerName),
+      committerEmail: maskName(commit.committerEmail),
       message: mask(commit.message),
     })),
     hunks: reading.hunks,
