@@ -83,11 +83,13 @@ async function addressOf(gateway: ChildProcess, signal: AbortSignal): Promise<st
 }
 
 async function outputOf(args: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
-  const child = spawn(process.execPath, args, { env, signal, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, { env, signal, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
+  let errors = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
   const [code] = (await once(child, "close")) as [number | null];
-  if (code !== 0) throw new Error(`sallyport ${args[1]} ended with ${code}`);
+  if (code !== 0) throw new Error(`sallyport ${args[1]} ended with ${code}:\n${errors}`);
   return output;
 }
 
