@@ -403,8 +403,9 @@ async function hold(repository: string, oid: string, ref = "refs/heads/main", by
 const statusOf = async (approval: string): Promise<unknown> =>
   ((await (await lee.fetch(`/api/v1/approvals/${approval}`)).json()) as { status: unknown }).status;
 
-const untilMainIs = (repository: string, oid: string) =>
-  expect.poll(() => mainOf(repository), { timeout: 15_000, interval: 100 }).toBe(oid);
+async function untilMainIs(repository: string, oid: string): Promise<void> {
+  await expect.poll(() => mainOf(repository), { timeout: 15_000, interval: 100 }).toBe(oid);
+}
 
 describe("an approval", () => {
   test("for one branch is used on another", async () => {
