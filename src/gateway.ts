@@ -131,7 +131,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     log,
     now,
   });
-  const approvals = createApprovalFlow({ db, announce, mask, now });
+  const approvals = createApprovalFlow({ db, announce, mask, policyVersion: config.policyVersion, now });
   const notifiers = createNotifiers(config.notify);
   const outbox = createOutboxJob({ db, notifiers, log, now });
   const deliveries = createDeliveriesJob({ db, delivery, log, now });

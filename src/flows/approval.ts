@@ -39,6 +39,8 @@ export interface ApprovalDependencies {
   /** Tells waiting clients and the delivery job of every gateway, when the transaction commits. */
   readonly announce: (tx: Queryable, pushId: string) => Promise<void>;
   readonly mask: (text: string) => string;
+  /** Of the policy in force. */
+  readonly policyVersion: string;
   readonly now: () => Date;
 }
 
@@ -104,6 +106,11 @@ export function createApprovalFlow(deps: ApprovalDependencies): ApprovalFlow {
       if (reason !== null) return refuse("forbidden", reason);
       if (approval.status !== "pending")
         return refuse("not_pending", `this push is no longer pending: ${approval.status}`);
+      if (approval.policyVersion !== deps.policyVersion) {
+        // Its question was asked under another policy: who may answer, and how many must, may not be what it is now.
+        await close(tx, approval, "expired", "the policy has changed since this push was held: push again", now);
+        return refuse("not_pending", "the policy has changed since this push was held: it has to be pushed again");
+      }
       if (approval.expiresAt <= now) return refuse("not_pending", "this request has expired: push again to ask anew");
 
       const isFirst = await insertDecision(tx, {

@@ -24,26 +24,28 @@ export async function insertApproval(tx: Transaction, approval: NewApproval): Pr
 export interface Approval extends NewApproval {
   readonly status: ApprovalStatus;
   readonly pusherId: string;
+  /** Of the policy that asked. */
+  readonly policyVersion: string;
 }
 
 export async function findApprovalOfPush(db: Queryable, pushId: string): Promise<Approval | null> {
   const [row] = await db
-    .select({ approval: approvals, pusherId: pushes.principalId })
+    .select({ approval: approvals, pusherId: pushes.principalId, policyVersion: pushes.policyVersion })
     .from(approvals)
     .innerJoin(pushes, eq(pushes.id, approvals.pushId))
     .where(eq(approvals.pushId, pushId));
-  return row === undefined ? null : { ...row.approval, pusherId: row.pusherId };
+  return row === undefined ? null : { ...row.approval, pusherId: row.pusherId, policyVersion: row.policyVersion };
 }
 
 /** Locks the approval until the transaction ends, so that two decisions at once are counted one after the other. */
 export async function lockApproval(tx: Transaction, approvalId: string): Promise<Approval | null> {
   const [row] = await tx
-    .select({ approval: approvals, pusherId: pushes.principalId })
+    .select({ approval: approvals, pusherId: pushes.principalId, policyVersion: pushes.policyVersion })
     .from(approvals)
     .innerJoin(pushes, eq(pushes.id, approvals.pushId))
     .where(eq(approvals.id, approvalId))
     .for("update", { of: approvals });
-  return row === undefined ? null : { ...row.approval, pusherId: row.pusherId };
+  return row === undefined ? null : { ...row.approval, pusherId: row.pusherId, policyVersion: row.policyVersion };
 }
 
 export interface NewDecision {

@@ -74,8 +74,8 @@ export interface World {
   /** Every row of every table as text. */
   dumpDatabase(): Promise<string>;
   logText(): string;
-  /** Stops the gateway and starts another one on the same database and data directory. */
-  restart(): Promise<void>;
+  /** Stops the gateway and starts another one on the same database and data directory, with another policy where one is given. */
+  restart(changes?: Pick<WorldOptions, "pushes">): Promise<void>;
   /** `kill -9`, for a gateway that is a process of its own; `restart` starts the next one. */
   kill(): Promise<void>;
   /** Called by itself where the world belongs to one test. */
@@ -113,7 +113,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         : [],
   };
   const configFile = path.join(dataDir, "sallyport.yaml");
-  await writeFile(configFile, stringify(config));
+  const writeConfig = (pushes: WorldOptions["pushes"]) =>
+    writeFile(configFile, stringify({ ...config, pushes: pushes ?? config.pushes }));
+  await writeConfig(options.pushes);
 
   let log = "";
   const logger = createLogger({ stream: { write: (line: string) => (log += line) }, level: "debug" });
@@ -236,8 +238,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     person,
     dumpDatabase: () => dumpDatabase(database),
     logText: () => log,
-    restart: async () => {
+    restart: async (changes = {}) => {
       await gateway.close();
+      await writeConfig(changes.pushes ?? options.pushes);
       gateway = await start();
     },
     kill: () => gateway.kill(),

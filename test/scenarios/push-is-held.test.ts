@@ -142,3 +142,24 @@ test("a hold is told in Slack: who, where, what and the link", async () => {
   expect(message).toContain(`/approvals/${approvalIn(push.stderr)}`);
   expect(message).not.toContain("<!channel>");
 });
+
+test("a hold is not approved under another policy than the one that asked", async () => {
+  const world = await startWorld(protectedMain("0s"));
+  const ana = await world.person("ana@example.com", ["eng"]);
+  const lee = await world.person("lee@example.com", ["leads"]);
+  const copy = await ana.clone("team/app");
+  const before = await world.upstream.ref("team/app", "refs/heads/main");
+  await copy.commit("Change main", { "a.txt": "one\n" });
+  const asked = approvalIn((await copy.git("push", "origin", "main")).stderr);
+
+  const stricter = { refs: ["refs/heads/main"], approvers: ["leads"], approvals: 2, wait: "0s" };
+  await world.restart({ pushes: [{ repositories: ["code/**"], protect: [stricter] }] });
+  const decision = await lee.decide(asked, "approve", "ok");
+  const again = await copy.git("push", "origin", "main");
+
+  expect(decision.status).toBe(409);
+  expect(await decision.text()).toContain("the policy has changed");
+  expect(approvalIn(again.stderr)).not.toBe(asked);
+  expect(again.stderr).toContain("needs 2 approvals by leads");
+  expect(await world.upstream.ref("team/app", "refs/heads/main")).toBe(before);
+});

@@ -143,7 +143,13 @@ export const testIdentity = (db: Database) =>
 /** The dependencies of the API on real parts; auditors are the group `audit`, and everybody reads `code/team/**`. */
 export function apiDependencies(db: Database): ApiDependencies & { readonly identity: Identity } {
   const now = () => new Date();
-  const flow = createApprovalFlow({ db, announce: async () => {}, mask: (text) => text, now });
+  const flow = createApprovalFlow({
+    db,
+    announce: async () => {},
+    mask: (text) => text,
+    policyVersion: "0".repeat(64),
+    now,
+  });
   return {
     db,
     publicUrl: PUBLIC_URL,

@@ -33,7 +33,7 @@ export function holdMessage(hold: {
     // They come parents first.
     commits: facts.commits
       .slice(-NAMED_COMMITS)
-      .reverse()
+      .toReversed()
       .map((commit) => ({
         sha: commit.oid,
         author: mask(commit.authorName),
