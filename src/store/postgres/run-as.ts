@@ -74,10 +74,12 @@ async function rootCandidates(directory: string): Promise<readonly RunAs[]> {
   const { uid, gid } = await stat(directory);
   const owner = uid === 0 ? await findUser() : { uid, gid };
   const change = ["setpriv", `--reuid=${owner.uid}`, `--regid=${owner.gid}`, "--clear-groups"];
-  const pass = "+dac_override,+dac_read_search";
+  // Containers grant root this one by default. initdb looks for its programs with access(2), which ignores the capabilities
+  // of an ordinary user unless the process says that its user id has nothing to do with them (capabilities(7), securebits).
+  const pass = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"];
   return [
     ...(uid === 0 ? [{ prefix: NAMESPACE, owner: null }] : []),
-    { prefix: [...change, `--inh-caps=${pass}`, `--ambient-caps=${pass}`, "--"], owner },
+    { prefix: [...change, ...pass, "--"], owner },
     { prefix: [...change, "--"], owner },
   ];
 }
