@@ -69,6 +69,9 @@ export interface GitUpstreamOptions {
 // Less than the 5 s after which Apache and Node close an idle connection: a POST whose body is a stream cannot be repeated.
 const IDLE_SOCKET_MS = 4_000;
 
+// The gateway's own questions are about refs, which no hook delays: a client should not wait ten minutes for a dead upstream.
+const ASK_IDLE_MS = 60_000;
+
 export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
   const { connection } = options;
   const base = new URL(connection.url);
@@ -118,7 +121,7 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
       url: urlOf(ask.path, ask.service, ask.kind),
       headers: { ...headers, ...ask.body },
       agent: ask.agent ?? agent,
-      timeouts,
+      timeouts: ask.isInternal ? { ...timeouts, idleMs: Math.min(timeouts.idleMs, ASK_IDLE_MS) } : timeouts,
       connection: connection.name,
       ...(ask.signal === undefined ? {} : { signal: ask.signal }),
     });
