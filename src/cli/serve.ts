@@ -1,4 +1,5 @@
 import { openConfig, type Config } from "../config.ts";
+import type { Environment } from "../config/secret-source.ts";
 import { createLogger } from "../log.ts";
 import type { Connection } from "../model/connection.ts";
 import { createScanner } from "../secrets/scanner.ts";
@@ -42,7 +43,7 @@ Environment:
     const gateway = await startGateway({ config, scanner, environment: io.env, version: await readVersion(), log });
     try {
       await writePidFile(config.dataDir, io.pid);
-      io.stdout.write(renderBanner(config, gateway.address));
+      io.stdout.write(renderBanner(config, gateway.address, setElsewhere(values.config ?? [], io.env)));
       await untilStopped(stop);
     } finally {
       await gateway.close();
@@ -62,8 +63,38 @@ const untilStopped = (stop: AbortSignal): Promise<void> =>
 const copilotPath = ({ name, credential }: Connection): string =>
   `${credential.kind === "passthrough" ? "/u/<token>" : ""}/copilot/${name}`;
 
-/** What a newcomer needs next. */
-export function renderBanner(config: Config, address: string): string {
+/** A group that decides on pushes: without one, nobody can approve anything. */
+function groupsOption({ pushes }: Config): string {
+  const approvers = pushes.flatMap(({ protect, secretsHold }) => [
+    ...protect.flatMap((rule) => rule.approvers),
+    ...(secretsHold?.approvers ?? []),
+  ]);
+  const group = approvers.find((name) => name !== "*" && !name.startsWith("user:"));
+  return group === undefined ? "" : ` --groups ${group}`;
+}
+
+/** What says which gateway a command is for: without them it is for the default one, and does not notice. */
+const NAMES_THE_GATEWAY = [
+  "SALLYPORT_CONFIG",
+  "SALLYPORT_LISTEN",
+  "SALLYPORT_PUBLIC_URL",
+  "SALLYPORT_DATA",
+  "DATABASE_URL",
+];
+
+/** Names alone: a database's address may hold a password. */
+const setElsewhere = (config: readonly string[], env: Environment): readonly string[] => [
+  ...NAMES_THE_GATEWAY.filter(
+    (name) => (env[name] ?? "") !== "" && !(name === "SALLYPORT_CONFIG" && config.length > 0),
+  ),
+  ...config.map((path) => `--config ${path}`),
+];
+
+/**
+ * What a newcomer needs next.
+ * @param elsewhere what the commands need in another terminal to be for this gateway
+ */
+export function renderBanner(config: Config, address: string, elsewhere: readonly string[] = []): string {
   const listening = /^https?:/.test(address) ? address : `http://${address}`;
   // Port 0 is known only now.
   const publicUrl = config.publicUrl.endsWith(":0") ? listening : config.publicUrl;
@@ -74,15 +105,16 @@ export function renderBanner(config: Config, address: string): string {
     ["listens on", listening],
     ...(publicUrl === listening ? [] : [["reached as", publicUrl] as const]),
     ["pages", `${publicUrl}/`],
-    ["configuration", `${config.sources.join(", ")}   (checked by: npx sallyport check)`],
+    ["configuration", config.sources.join(", ")],
     ["data", config.dataDir],
-    ["a token", "npx sallyport token create --user you@example.com --groups release"],
+    ["a token", `npx sallyport token create --user you@example.com${groupsOption(config)}`],
     ...(git === undefined ? [] : [["git remote", `${publicUrl}/git/${git.name}/<path>.git`] as const]),
     ...(copilot === undefined ? [] : [["Copilot", publicUrl + copilotPath(copilot)] as const]),
     ...(connections.length === 0
       ? [["connections", "none yet: name what to stand in front of in the configuration"] as const]
       : []),
     ["every client", "npx sallyport setup"],
+    ...(elsewhere.length === 0 ? [] : [["elsewhere", `commands need the same ${elsewhere.join(", ")}`] as const]),
   ];
   return `Sallyport is ready.\n${lines.map(([name, value]) => `  ${name.padEnd(15)}${value}\n`).join("")}`;
 }

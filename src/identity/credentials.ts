@@ -33,7 +33,8 @@ const MAX_LENGTH = 16_384;
 
 const MISSING: AuthenticationFailure = {
   reason: "missing",
-  message: "Sign in: send a gateway token (git: as the password; other clients: Authorization: Bearer).",
+  message:
+    "Sign in: send a gateway token (git: as the password, with any user name; other clients: Authorization: Bearer).",
 };
 const MALFORMED: AuthenticationFailure = {
   reason: "malformed",

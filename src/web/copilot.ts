@@ -118,7 +118,7 @@ async function authenticateOrFail(
   }
   if (person.ok) return person;
   const how =
-    "Get a token for this gateway (its page /connect, or `npx sallyport token create --user YOU --for copilot` by whoever runs it) and send it as `Authorization: Bearer TOKEN`.";
+    "Whoever runs this gateway makes tokens (`npx sallyport token create --user YOU --for copilot`); `npx sallyport setup` prints where each client takes one.";
   return err({ status: 401, code: "unauthenticated", message: `${person.error.message} ${how}` });
 }
 

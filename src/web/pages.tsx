@@ -32,6 +32,15 @@ export type { PagesDependencies };
 
 const MAX_BODY = 64 * 1024;
 
+const PAGES: ReadonlySet<string> = new Set(["", "approvals", "commits", "connect", "pushes", "sessions"]);
+
+const firstSegment = (path: string): string => path.split("/")[1] ?? "";
+
+const nothingHere = (publicUrl: string): string =>
+  `There is nothing at this address. Git remotes begin with ${publicUrl}/git/<connection>/,
+Copilot clients' base URLs with ${publicUrl}/copilot/<connection>, the API with ${publicUrl}/api/v1/.
+`;
+
 /** The other end of the connection. Headers that name another are not believed: anybody can write them. */
 const clientAddress = (c: Context): string | null =>
   // Without a socket (`app.request()`) there are no bindings.
@@ -92,6 +101,9 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
       c.set("viewer", viewer);
       return next();
     }
+    // A client with a wrong base URL, or git without /git/ in its remote, makes nothing of a sign-in page.
+    if (!PAGES.has(firstSegment(c.req.path)) && !(c.req.header("accept") ?? "").includes("text/html"))
+      return c.text(nothingHere(publicUrl), 404, { "x-content-type-options": "nosniff" });
     const url = new URL(c.req.url);
     const target = localPath(c.req.method === "POST" ? url.pathname : url.pathname + url.search);
     if (c.req.path === "/") return sendSignIn(c, localPath(url.searchParams.get("return")), null);

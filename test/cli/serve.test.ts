@@ -48,6 +48,8 @@ describe("sallyport serve", () => {
     const { code, out, err } = await running;
     expect({ code, err }).toEqual({ code: 0, err: expect.not.stringContaining('"error"') });
     expect(out).toMatch(/^Sallyport is ready\.\n {2}listens on {5}http:\/\/127\.0\.0\.1:[1-9]\d+\n/);
+    expect(out).toContain("commands need the same SALLYPORT_LISTEN, DATABASE_URL\n");
+    expect(out).not.toContain(database.url);
     expect(await exists(pidFile)).toBe(false);
   });
 });
@@ -74,6 +76,20 @@ connections:
     ]) {
       expect(banner).toContain(expected);
     }
+  });
+
+  it("makes a token for who may approve, and says what the commands need to be for this gateway", async () => {
+    const config = await openConfig(
+      await loaded(
+        yaml(`pushes:
+  - repositories: ["**"]
+    protect: [{ refs: [refs/heads/main], approvers: ["user:ada@example.com", leads] }]`),
+      ),
+    );
+    const banner = renderBanner(config, "http://127.0.0.1:8080", ["DATABASE_URL", "--config c.yaml"]);
+    expect(banner).toContain("token create --user you@example.com --groups leads\n");
+    expect(banner).toContain("commands need the same DATABASE_URL, --config c.yaml\n");
+    expect(renderBanner(config, "http://127.0.0.1:8080")).not.toContain("elsewhere");
   });
 
   it("says that nothing is connected", async () => {

@@ -120,7 +120,7 @@ describe("signing in", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 401 /);
     expect(answer).toMatch(/www-authenticate: Basic realm="Sallyport"/i);
     expect(answer).toMatch(/content-type: text\/plain/i);
-    expect(answer).toContain("gateway token as the password");
+    expect(answer).toContain("sallyport token create");
     expect(await getRaw(gateway, `/git/nowhere/team/app/${REFS}`, "")).toMatch(/^HTTP\/1\.1 401 /);
   });
 

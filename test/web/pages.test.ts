@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { newId } from "../../src/model/id.ts";
 import type { Connection } from "../../src/model/connection.ts";
 import type { Database } from "../../src/store/database.ts";
+import { createPagesRoutes } from "../../src/web/pages.tsx";
 import {
   commitLines,
   commitSessions,
@@ -179,6 +180,18 @@ describe("every page", () => {
       expect(visit).toMatchObject({ status: 303, location: `/?return=${encodeURIComponent(path)}` });
       expect(visit.html).toBe("");
     }
+  });
+
+  it("leads a client with a wrong address on, instead of to a sign-in page", async () => {
+    const { deps } = await setUp();
+    const routes = createPagesRoutes(deps);
+    for (const path of ["/team/app.git/info/refs?service=git-upload-pack", "/v1/chat/completions"]) {
+      const missing = await routes.request(path, { headers: { accept: "*/*" } });
+      expect(missing.status).toBe(404);
+      expect(await missing.text()).toContain("Git remotes begin with http://gateway.example/git/<connection>/");
+    }
+    const inBrowser = await routes.request("/nowhere", { headers: { accept: "text/html,*/*;q=0.8" } });
+    expect(inBrowser.status).toBe(303);
   });
 
   it("says that the database is away", async () => {
@@ -462,5 +475,21 @@ describe("the other pages", () => {
     expect(html).toContain("COPILOT_API_URL=http://gateway.example/copilot/pilot");
     expect(html).not.toContain("upstream.invalid");
     expect((await alice.browser.get("/connect")).html).not.toContain("/copilot/pilot");
+  });
+
+  it("says where the gateway's token goes when the person's own password is for the upstream", async () => {
+    const shared = { url: "http://upstream.invalid/", credential: { kind: "passthrough" }, allow: ["*"] } as const;
+    const { alice } = await setUp({
+      connections: new Map<string, Connection>([
+        ["github", { ...shared, name: "github", kind: "git", access: null }],
+        ["pilot", { ...shared, name: "pilot", kind: "copilot", proxyUrl: null }],
+      ]),
+    });
+    const { html } = await alice.browser.get("/connect");
+    expect(html).toContain("git config --global http.http://gateway.example/git/github/.extraHeader");
+    expect(html).not.toContain("the password is your gateway token");
+    expect(html).toContain("COPILOT_API_URL=http://gateway.example/u/gho_YOUR_TOKEN/copilot/pilot");
+    expect(html).toContain("COPILOT_GITHUB_TOKEN=YOUR_OWN_GITHUB_TOKEN");
+    expect(html).not.toContain("OPENAI_API_KEY");
   });
 });

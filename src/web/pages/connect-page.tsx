@@ -4,6 +4,7 @@ import type { Connection } from "../../model/connection.ts";
 import { Layout, type Shell } from "./layout.tsx";
 
 const TOKEN = "gho_YOUR_TOKEN";
+const GITHUB_TOKEN = "YOUR_OWN_GITHUB_TOKEN";
 
 const Copy = ({ text }: { text: string }) => (
   <div class="copy">
@@ -18,7 +19,29 @@ const Client = ({ name, children }: { name: string; children?: Child }) => (
   </>
 );
 
-const Git = ({ name, publicUrl }: { name: string; publicUrl: string }) => (
+interface ClientProps {
+  readonly name: string;
+  readonly publicUrl: string;
+}
+
+/** Under `passthrough`: what git is asked for belongs to the upstream, so that the token has to come beside it. */
+const GitBesideOwn = ({ name, publicUrl }: ClientProps) => (
+  <Client name={`git · ${name}`}>
+    <p>
+      Point a repository's remote at the gateway, and let git send your gateway token in a header. The file that holds
+      it should be readable by you alone. The user name and the password that git asks for are your own for the Git
+      server.
+    </p>
+    <Copy
+      text={[
+        `git remote set-url origin ${publicUrl}/git/${name}/TEAM/REPOSITORY.git`,
+        `git config --global http.${publicUrl}/git/${name}/.extraHeader "Sallyport-Token: ${TOKEN}"`,
+      ].join("\n")}
+    />
+  </Client>
+);
+
+const Git = ({ name, publicUrl }: ClientProps) => (
   <>
     <Client name={`git · ${name}`}>
       <p>Point a repository's remote at the gateway. Any user name; the password is your gateway token.</p>
@@ -34,13 +57,20 @@ const Git = ({ name, publicUrl }: { name: string; publicUrl: string }) => (
   </>
 );
 
-const Copilot = ({ name, publicUrl }: { name: string; publicUrl: string }) => (
+/** Under `passthrough` the client's own header is GitHub's, so that the gateway's token goes by the address. */
+const Copilot = ({ name, publicUrl, isPassthrough }: ClientProps & { readonly isPassthrough: boolean }) => (
   <>
+    {isPassthrough && (
+      <p>
+        Through {name} your own GitHub token reaches Copilot, and the gateway's stands in the address: keep what holds
+        it to yourself.
+      </p>
+    )}
     <Client name={`Copilot CLI · ${name}`}>
       <Copy
         text={[
-          `export COPILOT_API_URL=${publicUrl}/copilot/${name}`,
-          `export COPILOT_GITHUB_TOKEN=${TOKEN}`,
+          `export COPILOT_API_URL=${publicUrl}${isPassthrough ? `/u/${TOKEN}` : ""}/copilot/${name}`,
+          `export COPILOT_GITHUB_TOKEN=${isPassthrough ? GITHUB_TOKEN : TOKEN}`,
           "copilot",
         ].join("\n")}
       />
@@ -49,9 +79,9 @@ const Copilot = ({ name, publicUrl }: { name: string; publicUrl: string }) => (
       <p>In the environment of the editor; the slash at the end matters.</p>
       <Copy
         text={[
-          `export GH_COPILOT_API_URL=${publicUrl}/copilot/${name}/`,
-          `export GH_COPILOT_SERVER_URL=${publicUrl}`,
-          `export GH_COPILOT_TOKEN=${TOKEN}`,
+          `export GH_COPILOT_API_URL=${publicUrl}${isPassthrough ? `/u/${TOKEN}` : ""}/copilot/${name}/`,
+          ...(isPassthrough ? [] : [`export GH_COPILOT_SERVER_URL=${publicUrl}`]),
+          `export GH_COPILOT_TOKEN=${isPassthrough ? GITHUB_TOKEN : TOKEN}`,
           "export GH_COPILOT_USER=YOUR_NAME",
         ].join("\n")}
       />
@@ -74,16 +104,18 @@ const Copilot = ({ name, publicUrl }: { name: string; publicUrl: string }) => (
         )}
       />
     </Client>
-    <Client name={`OpenAI and Anthropic SDKs · ${name}`}>
-      <Copy
-        text={[
-          `export OPENAI_BASE_URL=${publicUrl}/copilot/${name}`,
-          `export OPENAI_API_KEY=${TOKEN}`,
-          `export ANTHROPIC_BASE_URL=${publicUrl}/copilot/${name}`,
-          `export ANTHROPIC_AUTH_TOKEN=${TOKEN}`,
-        ].join("\n")}
-      />
-    </Client>
+    {!isPassthrough && (
+      <Client name={`OpenAI and Anthropic SDKs · ${name}`}>
+        <Copy
+          text={[
+            `export OPENAI_BASE_URL=${publicUrl}/copilot/${name}`,
+            `export OPENAI_API_KEY=${TOKEN}`,
+            `export ANTHROPIC_BASE_URL=${publicUrl}/copilot/${name}`,
+            `export ANTHROPIC_AUTH_TOKEN=${TOKEN}`,
+          ].join("\n")}
+        />
+      </Client>
+    )}
   </>
 );
 
@@ -104,12 +136,14 @@ export const ConnectPage = (props: {
         No connection is open to you: ask an operator to name you or your group in its `allow`.
       </div>
     )}
-    {props.connections.map((connection) =>
-      connection.kind === "git" ? (
-        <Git name={connection.name} publicUrl={props.publicUrl} />
+    {props.connections.map(({ kind, name, credential }) => {
+      const isPassthrough = credential.kind === "passthrough";
+      if (kind === "copilot") return <Copilot name={name} publicUrl={props.publicUrl} isPassthrough={isPassthrough} />;
+      return isPassthrough ? (
+        <GitBesideOwn name={name} publicUrl={props.publicUrl} />
       ) : (
-        <Copilot name={connection.name} publicUrl={props.publicUrl} />
-      ),
-    )}
+        <Git name={name} publicUrl={props.publicUrl} />
+      );
+    })}
   </Layout>
 );
