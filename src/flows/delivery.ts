@@ -28,6 +28,9 @@ import type { PushStatus } from "../store/schema.ts";
 /** How long a gateway may be silent about a push that it works on before another one takes over. */
 export const LEASE_MS = 30_000;
 
+/** For so long an interrupted delivery waits for the gateway that has its pack: then the pack counts as lost. */
+const PACK_LOST_MS = 24 * 60 * 60_000;
+
 export interface DeliveryDependencies {
   readonly db: Database;
   readonly blobs: BlobStore;
@@ -47,6 +50,8 @@ export interface Delivery {
   deliver(pushId: string, options?: DeliverOptions): Promise<PushOutcome>;
   /** Delivers an approved push if nobody else has begun to. @returns null when somebody else has */
   deliverApproved(pushId: string, options?: DeliverOptions): Promise<PushOutcome | null>;
+  /** Whether this gateway can deliver the push: gateways that share a database need not share their data directories. */
+  hasPack(pushId: string): Promise<boolean>;
   /** Finishes what a stopped gateway was delivering: asks the upstream's refs what became of it. @returns how many */
   recoverInterrupted(): Promise<number>;
   /** Tells other gateways, until `release` is called, that this one works on the push. */
@@ -132,8 +137,26 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     );
   };
 
+  const isPackHere = async ({ packBlob }: DeliverablePush): Promise<boolean> => {
+    if (packBlob === null) return true;
+    try {
+      await deps.blobs.size(packBlob);
+      return true;
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === "not_found") return false;
+      throw error;
+    }
+  };
+
+  const hasPack = async (pushId: string): Promise<boolean> => {
+    const push = await findPush(deps.db, pushId);
+    return push !== null && isPackHere(push);
+  };
+
   const send = async (push: DeliverablePush, options: DeliverOptions): Promise<PushOutcome> => {
     try {
+      if (!(await isPackHere(push)))
+        throw new GatewayError("not_found", "the gateway no longer has what was pushed: push it again");
       const pack = push.packBlob === null ? null : await deps.blobs.open(push.packBlob);
       const packBytes = push.packBlob === null ? 0 : await deps.blobs.size(push.packBlob);
       const { report } = await deps.upstream(push.connection).deliver(push.upstreamPath, {
@@ -218,6 +241,11 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
         );
         return;
       case "untouched":
+        // The gateway that has its pack may come back; without a lease it can take over at once.
+        if (!(await isPackHere(push)) && deps.now().getTime() - push.receivedAt.getTime() < PACK_LOST_MS) {
+          await setLease(deps.db, pushId, null);
+          return;
+        }
         // Sending it again is safe: the upstream compares the old ids, so it can take effect once at most.
         await deliver(pushId);
         return;
@@ -247,5 +275,5 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     return claimed.length;
   };
 
-  return { deliver, deliverApproved, recoverInterrupted, holdLease };
+  return { deliver, deliverApproved, hasPack, recoverInterrupted, holdLease };
 }

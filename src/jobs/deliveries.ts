@@ -20,9 +20,15 @@ export function createDeliveriesJob(deps: {
     log: deps.log,
     run: async () => {
       await deps.delivery.recoverInterrupted();
-      for (const pushId of await findApprovedUnattended(deps.db, deps.now())) {
+      for (const { pushId, expiresAt } of await findApprovedUnattended(deps.db, deps.now())) {
+        // Its pack may be with another gateway, which is away: the push waits for that one, as long as a decision may take.
+        const isOverdue = expiresAt <= deps.now();
+        if (!isOverdue && !(await deps.delivery.hasPack(pushId))) continue;
         const outcome = await deps.delivery.deliverApproved(pushId);
-        if (outcome !== null) deps.log.info({ push: pushId, status: outcome.status }, "delivered an approved push");
+        if (outcome === null) continue;
+        const told = { push: pushId, status: outcome.status };
+        if (outcome.status === "delivered") deps.log.info(told, "an approved push was delivered");
+        else deps.log.warn({ ...told, reason: outcome.error }, "an approved push was not delivered");
       }
     },
   });

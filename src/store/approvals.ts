@@ -110,14 +110,16 @@ export async function claimApproval(tx: Transaction, pushId: string): Promise<bo
   return rows.length === 1;
 }
 
-/** Approved pushes that no gateway's client waits for any more. */
-export async function findApprovedUnattended(db: Queryable, now: Date): Promise<readonly string[]> {
-  const rows = await db
-    .select({ pushId: approvals.pushId })
+/** Approved pushes that no gateway's client waits for any more, and until when they were open for a decision. */
+export function findApprovedUnattended(
+  db: Queryable,
+  now: Date,
+): Promise<readonly { readonly pushId: string; readonly expiresAt: Date }[]> {
+  return db
+    .select({ pushId: approvals.pushId, expiresAt: approvals.expiresAt })
     .from(approvals)
     .innerJoin(pushes, eq(pushes.id, approvals.pushId))
     .where(and(eq(approvals.status, "approved"), or(isNull(pushes.leaseUntil), lt(pushes.leaseUntil, now))));
-  return rows.map((row) => row.pushId);
 }
 
 export async function findExpired(db: Queryable, now: Date): Promise<readonly string[]> {

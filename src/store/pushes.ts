@@ -152,6 +152,7 @@ export interface DeliverablePush {
   readonly head: Buffer;
   readonly packBlob: string | null;
   readonly objectFormat: "sha1" | "sha256";
+  readonly receivedAt: Date;
   readonly error: string | null;
   readonly finishedAt: Date | null;
   readonly refs: readonly {

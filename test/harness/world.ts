@@ -76,6 +76,8 @@ export interface World {
   logText(): string;
   /** Stops the gateway and starts another one on the same database and data directory, with another policy where one is given. */
   restart(changes?: Pick<WorldOptions, "pushes">): Promise<void>;
+  /** Another gateway on the same database, with a data directory and a key of its own. @returns its address */
+  startAnother(): Promise<string>;
   /** `kill -9`, for a gateway that is a process of its own; `restart` starts the next one. */
   kill(): Promise<void>;
   /** Called by itself where the world belongs to one test. */
@@ -121,16 +123,18 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const logger = createLogger({ stream: { write: (line: string) => (log += line) }, level: "debug" });
   const databaseUrl = options.databaseUrl?.(database.url) ?? database.url;
   let port = 0;
+  const environment = (data: string, listenPort: number) => ({
+    PATH: process.env["PATH"],
+    SALLYPORT_DATA: data,
+    SALLYPORT_LISTEN: `127.0.0.1:${listenPort}`,
+    DATABASE_URL: databaseUrl,
+    GIT_PASSWORD: UPSTREAM_CREDENTIAL.password,
+    COPILOT_BEARER,
+    SLACK_TOKEN,
+  });
+  const others: RunningGateway[] = [];
   const start = async () => {
-    const env = {
-      PATH: process.env["PATH"],
-      SALLYPORT_DATA: dataDir,
-      SALLYPORT_LISTEN: `127.0.0.1:${port}`,
-      DATABASE_URL: databaseUrl,
-      GIT_PASSWORD: UPSTREAM_CREDENTIAL.password,
-      COPILOT_BEARER,
-      SLACK_TOKEN,
-    };
+    const env = environment(dataDir, port);
     const gateway =
       options.process === true
         ? await startGatewayProcess({ configFile, env, onLog: (text) => (log += text) })
@@ -144,7 +148,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   let gateway = await start();
 
   const close = async (): Promise<void> => {
-    await gateway.close();
+    await Promise.all([gateway.close(), ...others.map((other) => other.close())]);
     await Promise.all([upstream.stop(), copilot.close(), slack.close()]);
     await database.close();
     await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
@@ -242,6 +246,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       await gateway.close();
       await writeConfig(changes.pushes ?? options.pushes);
       gateway = await start();
+    },
+    startAnother: async () => {
+      const data = path.join(dataDir, `another-${others.length}`);
+      const other = await startHere(configFile, environment(data, 0), data, logger, options.upstreamIdleMs);
+      others.push(other);
+      return other.address;
     },
     kill: () => gateway.kill(),
     close,
