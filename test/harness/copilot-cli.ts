@@ -91,6 +91,8 @@ export async function startCopilotCli(apiUrl: string, token: string): Promise<Co
   });
   proxy.on("connect", (request, socket) => {
     refused.push(request.url ?? "");
+    // A client that hangs up first is no matter; unheard, its error would end the test run.
+    socket.on("error", () => {});
     socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
   });
   proxy.listen(0, "127.0.0.1");

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   chmod,
   chown,
@@ -23,6 +24,8 @@ import { embeddedDataDir, removeDataDir, scratchRoom } from "../harness/database
 import { openInProcess, ROOT } from "./embedded-processes.ts";
 
 const isRoot = process.getuid?.() === 0;
+/** Some tests put a container's limits around a process, which takes a namespace: a container's own root may make none. */
+const canMakeNamespaces = spawnSync("unshare", ["--user", "--map-root-user", "true"]).status === 0;
 const NOBODY = 65534;
 const isRunning = async (pid: number) => (await processIdentity(pid)) !== null;
 
@@ -274,26 +277,34 @@ describe("users", () => {
     await (await openInProcess(dataDir, { root, uid: NOBODY })).close();
   });
 
-  test.runIf(isRoot)("root of a container that may make no namespaces becomes another user", async () => {
-    // As Docker's default: a root with the usual ids below it, and no user namespaces to be had.
-    const inside = `until [ "$(id -u)" = 0 ]; do sleep 0.01; done
+  test.runIf(isRoot && canMakeNamespaces)(
+    "root of a container that may make no namespaces becomes another user",
+    async () => {
+      // As Docker's default: a root with the usual ids below it, and no user namespaces to be had.
+      const inside = `until [ "$(id -u)" = 0 ]; do sleep 0.01; done
       echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --ambient-caps=-all "$@"`;
-    const outside = `exec 3<&0; unshare --user --keep-caps sh -c '${inside}' sh "$@" <&3 & child=$!
+      const outside = `exec 3<&0; unshare --user --keep-caps sh -c '${inside}' sh "$@" <&3 & child=$!
       for map in uid_map gid_map; do
         until echo "0 0 65536" > /proc/$child/$map; do sleep 0.01; done 2> /dev/null
       done
       wait $child`;
-    const dataDir = await emptyDir();
-    const opener = await openInProcess(dataDir, { wrapper: ["sh", "-c", outside, "sh"] });
-    expect((await stat(opener.data)).uid).not.toBe(0);
-    await opener.close();
-    expect(await isRunning(opener.server)).toBe(false);
-  });
+      const dataDir = await emptyDir();
+      const opener = await openInProcess(dataDir, { wrapper: ["sh", "-c", outside, "sh"] });
+      expect((await stat(opener.data)).uid).not.toBe(0);
+      await opener.close();
+      expect(await isRunning(opener.server)).toBe(false);
+    },
+  );
 
-  test("root that may neither become another user nor make a namespace is told what to do", async () => {
-    const dataDir = await emptyDir();
-    const confined = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
-    const wrapper = ["unshare", "--user", "--map-root-user", "sh", "-c", confined, "sh"];
-    await expect(openInProcess(dataDir, { wrapper })).rejects.toThrow(/start Sallyport as another user.*DATABASE_URL/s);
-  });
+  test.runIf(canMakeNamespaces)(
+    "root that may neither become another user nor make a namespace is told what to do",
+    async () => {
+      const dataDir = await emptyDir();
+      const confined = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"';
+      const wrapper = ["unshare", "--user", "--map-root-user", "sh", "-c", confined, "sh"];
+      await expect(openInProcess(dataDir, { wrapper })).rejects.toThrow(
+        /start Sallyport as another user.*DATABASE_URL/s,
+      );
+    },
+  );
 });
