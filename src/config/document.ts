@@ -83,7 +83,7 @@ function parseFile(file: ConfigFile, mistakes: ConfigMistake[]): ParsedFile | nu
     const place = offset === null ? null : lines.linePos(offset);
     mistakes.push({ file: file.name, line: place?.line ?? null, column: place?.col ?? null, path: "", message });
   };
-  const before = mistakes.length;
+  let isReadable = true;
   let document: Document;
   try {
     // prettyErrors would quote the file, secrets in the wrong place included.
@@ -99,14 +99,17 @@ function parseFile(file: ConfigFile, mistakes: ConfigMistake[]): ParsedFile | nu
   }
   for (const problem of [...document.errors, ...document.warnings]) {
     at(problem.pos[0], YAML_PROBLEMS[problem.code] ?? `is no valid YAML here (${problem.code})`);
+    // The rest of a file with a key too many can still be read, and its mistakes be told in the same go.
+    isReadable &&= problem.code === "DUPLICATE_KEY";
   }
   visit(document, {
     Alias: (_, alias) => {
-      if (alias.resolve(document) === undefined)
-        at(startOf(alias), "this alias (*name) has no anchor (&name) before it");
+      if (alias.resolve(document) !== undefined) return;
+      at(startOf(alias), "this alias (*name) has no anchor (&name) before it");
+      isReadable = false;
     },
   });
-  if (mistakes.length > before) return null;
+  if (!isReadable) return null;
   let value: unknown;
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });

@@ -6,6 +6,12 @@ const of = (text: string) => mistakes(yaml(text));
 const git = (rest: string) => `connections:\n  code: { kind: git, url: https://git.example.com/, ${rest} }`;
 
 describe("mistakes in the configuration", () => {
+  it("are told beside a key that stands twice, which hides none of them", async () => {
+    const found = await of("lisen: 127.0.0.1:80\nrecording: { keep: 400d, keep: 1d }\nauditors: all");
+    expect(found).toHaveLength(3);
+    for (const [index, part] of ["lisen", "stands twice", "auditors"].entries()) expect(found[index]).toContain(part);
+  });
+
   it("are told all at once, in order, with file, line, column and place", async () => {
     const found = await of(`
 lisen: 127.0.0.1:80
