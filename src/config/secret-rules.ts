@@ -54,7 +54,7 @@ export async function readSecretRules(
         const base = dirname(document.fileOf(path)?.path ?? ".");
         sources.push({ name: rule, text: await readFile(resolve(base, rule), "utf8") });
       } catch (error) {
-        mistakes.push(document.mistake(path, `this file of rules ${readProblem(error)}`));
+        mistakes.push(document.mistake(path, `this file of rules cannot be used: ${readProblem(error)}`));
       }
     }
   }

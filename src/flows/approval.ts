@@ -105,7 +105,11 @@ export function createApprovalFlow(deps: ApprovalDependencies): ApprovalFlow {
       const reason = whyNotDecide(request.principal, approval);
       if (reason !== null) return refuse("forbidden", reason);
       if (approval.status !== "pending")
-        return refuse("not_pending", `this push is no longer pending: ${approval.status}`);
+        return refuse(
+          "not_pending",
+          // `consumed` is a word of ours: approved, and the approval used up by a delivery.
+          `this push is no longer pending: it is ${approval.status === "consumed" ? "approved" : approval.status} already`,
+        );
       if (approval.policyVersion !== deps.policyVersion) {
         // Its question was asked under another policy: who may answer, and how many must, may not be what it is now.
         await close(tx, approval, "expired", "the policy has changed since this push was held: push again", now);

@@ -55,7 +55,8 @@ const TONES: Readonly<Record<string, Tone>> = {
 
 /** What a status is called where people read it. */
 const WORDS: Readonly<Record<string, string>> = {
-  consumed: "approved, delivered once",
+  // Whether its delivery went well is said by the push.
+  consumed: "approved",
   client_gone: "client left",
   upstream_failed: "upstream failed",
   ai_modified: "AI, edited",
