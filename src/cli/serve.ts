@@ -6,7 +6,7 @@ import { createScanner } from "../secrets/scanner.ts";
 import type { Command } from "./command.ts";
 import { loadConfigOrTell, readRules, tellMistakes } from "./load-config.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
-import { removePidFile, writePidFile } from "./pid-file.ts";
+import { checkNoOtherGateway, removePidFile, writePidFile } from "./pid-file.ts";
 import { readVersion } from "./version.ts";
 
 export const serve: Command = {
@@ -39,6 +39,7 @@ Environment:
     const config = await openConfig(loaded);
     const scanner = createScanner(rules, config.key);
     const log = createLogger({ stream: io.stderr, mask: (text) => scanner.mask(text).text });
+    await checkNoOtherGateway(config.dataDir, io.pid);
     const { startGateway } = await import("../gateway.ts");
     const gateway = await startGateway({ config, scanner, environment: io.env, version: await readVersion(), log });
     try {

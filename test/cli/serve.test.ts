@@ -1,7 +1,9 @@
 import { access, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { removePidFile, writePidFile } from "../../src/cli/pid-file.ts";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { checkNoOtherGateway, removePidFile, writePidFile } from "../../src/cli/pid-file.ts";
 import { renderBanner } from "../../src/cli/serve.ts";
 import { openConfig } from "../../src/config.ts";
 import { directoryWith, loaded, yaml } from "../config/files.ts";
@@ -111,5 +113,44 @@ describe("the pid file", () => {
     await removePidFile(dataDir, 2);
     expect(await readdir(dataDir)).toEqual([]);
     await removePidFile(dataDir, 2);
+  });
+});
+
+describe("another gateway's data directory", () => {
+  /** A process with this command line, as far as `ps` tells; it does nothing. */
+  const started = async (...words: readonly string[]): Promise<{ pid: number; end(): Promise<void> }> => {
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000); console.log(1)", ...words]);
+    await once(child.stdout, "data");
+    if (child.pid === undefined) throw new Error("node did not start");
+    const closed = once(child, "close");
+    return {
+      pid: child.pid,
+      end: async () => {
+        child.kill("SIGKILL");
+        await closed;
+      },
+    };
+  };
+
+  it("is refused while that gateway runs, and taken over once it was killed", async () => {
+    const cwd = await directoryWith({});
+    const gateway = await started("bin/sallyport.js", "serve");
+    await writePidFile(cwd, gateway.pid);
+
+    await expect(checkNoOtherGateway(cwd, process.pid)).rejects.toThrow(
+      `(process ${gateway.pid}): stop it, or give this one a directory of its own`,
+    );
+    await gateway.end();
+    await expect(checkNoOtherGateway(cwd, process.pid)).resolves.toBeUndefined();
+  });
+
+  it("is taken over where the process id is another program's by now, or this process's own", async () => {
+    const cwd = await directoryWith({});
+    const other = await started("something", "else");
+    await writePidFile(cwd, other.pid);
+    await expect(checkNoOtherGateway(cwd, process.pid)).resolves.toBeUndefined();
+    await other.end();
+    await writePidFile(cwd, process.pid);
+    await expect(checkNoOtherGateway(cwd, process.pid)).resolves.toBeUndefined();
   });
 });
