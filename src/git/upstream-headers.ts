@@ -7,22 +7,11 @@
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import type { UpstreamCredential } from "../model/connection.ts";
+import { HOP_BY_HOP } from "../model/hop-by-hop.ts";
 import type { GitService } from "./repository-path.ts";
 
 /** A client's headers as Node gives them: lower-case names. */
 export type ClientHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 const ALWAYS_SENT = ["user-agent", "accept", "accept-encoding", "accept-language", "cache-control", "pragma"];
 

@@ -1,20 +1,10 @@
 /** Which headers go where. The gateway's own credentials never leave it, and the upstream's never reach a client. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import type { CopilotConnection } from "../../model/connection.ts";
+import { HOP_BY_HOP } from "../../model/hop-by-hop.ts";
 
-/** Of one hop only. @see RFC 9110 §7.6.1, and §6.5 (trailers), §10.1.1 (expect: answered by this server itself) */
-const HOP_BY_HOP = [
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "expect",
-];
+/** Answered by this server itself (RFC 9110, section 10.1.1). */
+const OURS = "expect";
 /** Where a gateway token may stand. `x-api-key` is Anthropic's place for a key. */
 const CREDENTIALS = ["authorization", "cookie", "sallyport-token", "x-api-key", "api-key"];
 
@@ -54,6 +44,7 @@ export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamH
   const ours = credential.kind === "passthrough" ? ["sallyport-token"] : CREDENTIALS;
   const dropped = new Set([
     ...HOP_BY_HOP,
+    OURS,
     ...namesIn(headers.connection),
     ...NEVER_SENT,
     ...ours,
@@ -93,6 +84,7 @@ export function clientHeaders(
   const named = pairs.filter(([name]) => name.toLowerCase() === "connection").flatMap(([, value]) => namesIn(value));
   const dropped = new Set([
     ...HOP_BY_HOP,
+    OURS,
     ...named,
     ...(options.connection.credential.kind === "passthrough" ? [] : ["set-cookie"]),
     ...(options.drop ?? []),
