@@ -54,6 +54,8 @@ export class PackScanner {
   readonly #limits: ScanLimits;
   readonly #hashBytes: number;
   #pending: Buffer = Buffer.alloc(0);
+  /** The last bytes so far. At the end they are the checksum: never read as an object, whatever the header announces. */
+  #tail: Buffer = Buffer.alloc(0);
   #packBytes = 0;
   #inflatedBytes = 0;
   #announced: number | null = null;
@@ -77,18 +79,23 @@ export class PackScanner {
   async feed(chunk: Uint8Array): Promise<void> {
     this.#packBytes += chunk.length;
     if (this.#packBytes > this.#limits.packBytes) throw overLimit.packBytes(this.#limits.packBytes);
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-    this.#pending = this.#pending.length === 0 ? bytes : Buffer.concat([this.#pending, bytes]);
+    const bytes = Buffer.concat([this.#pending, this.#tail, chunk]);
+    // The header at once: what is no pack is refused before more of it comes.
+    const begin = this.#announced === null && bytes.length >= HEADER_BYTES ? this.#readHeader(bytes) : 0;
+    const end = Math.max(begin, bytes.length - this.#hashBytes);
+    this.#pending = this.#announced === null ? bytes : bytes.subarray(begin, end);
+    this.#tail = this.#announced === null ? Buffer.alloc(0) : bytes.subarray(end);
     await this.#scan(false);
   }
 
   /** To be called at the end of the pack. @throws GatewayError `pack_invalid`, `limit_exceeded` */
   async finish(): Promise<PackSummary> {
     await this.#scan(true);
-    if (this.#announced === null || this.#current !== null || this.#seen < this.#announced) {
-      throw invalid(`it ends after ${this.#seen} of ${this.#announced ?? "its"} objects`);
+    await this.#endLast();
+    const isWhole = this.#announced !== null && this.#current === null && this.#seen === this.#announced;
+    if (this.#announced === null || !isWhole || this.#tail.length < this.#hashBytes) {
+      throw invalid(`it ends too early, after ${this.#seen} of ${this.#announced ?? "its"} objects`);
     }
-    if (this.#pending.length < this.#hashBytes) throw invalid("it ends before its checksum");
     return { objects: this.#announced, packBytes: this.#packBytes, inflatedBytes: this.#inflatedBytes };
   }
 
@@ -98,17 +105,29 @@ export class PackScanner {
     this.#current = null;
   }
 
+  /** @returns the bytes of the header */
+  #readHeader(bytes: Buffer): number {
+    this.#announced = readPackHeader(bytes);
+    if (this.#announced > this.#limits.objects) throw overLimit.objects(this.#announced, this.#limits.objects);
+    return HEADER_BYTES;
+  }
+
+  /** zlib tells the end of a stream only when it sees what follows it: behind the last object that is the checksum. */
+  async #endLast(): Promise<void> {
+    if (this.#current === null || this.#seen + 1 !== this.#announced) return;
+    const { header, meter } = this.#current;
+    const inflated = await meter.feed(this.#tail);
+    if (inflated === null || inflated.consumed > 0) return;
+    this.close();
+    this.#endEntry(header, inflated, Buffer.alloc(0));
+  }
+
   async #scan(isEnd: boolean): Promise<void> {
-    if (this.#announced === null) {
-      if (this.#pending.length < HEADER_BYTES) return;
-      this.#announced = readPackHeader(this.#pending);
-      if (this.#announced > this.#limits.objects) throw overLimit.objects(this.#announced, this.#limits.objects);
-      this.#pending = this.#pending.subarray(HEADER_BYTES);
-    }
+    if (this.#announced === null) return;
     while (this.#seen < this.#announced) {
       if (this.#pending.length === 0 || !(await this.#scanEntry(isEnd))) return;
     }
-    if (this.#pending.length > this.#hashBytes) {
+    if (this.#pending.length > 0) {
       throw invalid(`more bytes follow the ${this.#announced} objects that its header announces`);
     }
   }
