@@ -2,14 +2,20 @@
  * A commit object (gitformat: "tree", "parent"*, "author", "committer", then optional headers, an empty line, the message).
  * git takes as parents only the lines right behind "tree"; one further down is an unknown header to it, and here too.
  */
-import type { CommitFacts } from "../model/push-facts.ts";
-import { decodeAs, idIn, malformed, parseHeaders, parseIdentity, type ScannableText } from "./object-text.ts";
+import type { CommitFacts, CommitSignature } from "../model/push-facts.ts";
+import {
+  decodeAs,
+  idIn,
+  malformed,
+  parseHeaders,
+  parseIdentity,
+  type ObjectHeader,
+  type ScannableText,
+} from "./object-text.ts";
 
 export interface NewCommit {
   readonly facts: CommitFacts;
   readonly tree: string;
-  /** True when it carries a signature, of whatever worth. */
-  readonly isSigned: boolean;
   /** Everything in the object that somebody could have written a secret into. */
   readonly texts: readonly ScannableText[];
 }
@@ -44,9 +50,9 @@ export function parseCommitObject(oid: string, content: Buffer): NewCommit {
       committerEmail: committerFacts.email,
       committedAt: committerFacts.at,
       message: messageText,
+      signature: signatureOf(others),
     },
     tree,
-    isSigned: others.some((header) => header.name === "gpgsig" || header.name === "gpgsig-sha256"),
     texts: [
       { source: "commit-identity", text: `${authorText}\n${committerText}` },
       { source: "commit-message", text: messageText },
@@ -58,6 +64,18 @@ export function parseCommitObject(oid: string, content: Buffer): NewCommit {
       })),
     ],
   };
+}
+
+/** Nobody has looked yet whose it is. */
+function signatureOf(headers: readonly ObjectHeader[]): CommitSignature | null {
+  const armor = headers.find(({ name }) => name === "gpgsig" || name === "gpgsig-sha256")?.value.toString("latin1");
+  if (armor === undefined) return null;
+  const format = armor.startsWith("-----BEGIN SSH ")
+    ? "ssh"
+    : armor.startsWith("-----BEGIN SIGNED ")
+      ? "x509"
+      : "openpgp";
+  return { format, signer: null };
 }
 
 /** Where decoding has changed what the bytes say, the bytes are searched as well: a claimed encoding is the pusher's choice. */

@@ -32,4 +32,6 @@ export interface Finding {
   readonly endColumn: number;
   /** Keyed HMAC of the secret: equal for equal secrets, useless without the gateway's key. */
   readonly fingerprint: string;
+  /** It stood in this file upstream before the push, so it is not the pusher's doing. */
+  readonly known: boolean;
 }

@@ -45,7 +45,8 @@ export interface NewPush {
   readonly error: string | null;
   readonly refs: readonly NewPushRef[];
   readonly findings: readonly Finding[];
-  readonly commits: readonly CommitFacts[];
+  /** How a commit is signed is policy's to judge, and not kept. */
+  readonly commits: readonly Omit<CommitFacts, "signature">[];
   readonly hunks: readonly AddedHunk[];
   readonly diffs: readonly NewRefDiff[];
 }

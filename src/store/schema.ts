@@ -128,8 +128,14 @@ export const pushes = pgTable(
     leaseUntil: time("lease_until"),
     /** Why it did not go through, one line, masked. */
     error: text("error"),
+    /** Refs of one `git push` that got different verdicts are pushes of their own: the first of them, in the others. */
+    partOf: uuid("part_of"),
   },
   (t) => [
+    foreignKey({ columns: [t.partOf], foreignColumns: [t.id] }).onDelete("set null"),
+    index("pushes_part_of")
+      .on(t.partOf)
+      .where(sql`${t.partOf} is not null`),
     index("pushes_principal").on(t.principalId, t.receivedAt),
     index("pushes_repository").on(t.repository, t.receivedAt),
     index("pushes_status").on(t.status),
@@ -177,6 +183,8 @@ export const findings = pgTable(
     column: integer("column").notNull(),
     endColumn: integer("end_column").notNull(),
     fingerprint: text("fingerprint").notNull(),
+    /** It stood in this file upstream before the push. */
+    known: boolean("known").notNull().default(false),
   },
   (t) => [index("findings_push").on(t.pushId), index("findings_fingerprint").on(t.fingerprint)],
 );
@@ -307,6 +315,61 @@ export const outbox = pgTable(
       .on(t.nextAttemptAt)
       .where(sql`${t.sentAt} is null and ${t.failedAt} is null`),
   ],
+);
+
+export type FetchStatus = "complete" | "client_gone" | "upstream_failed";
+
+/** A fetch or clone that was relayed: who read what. */
+export const fetches = pgTable(
+  "fetches",
+  {
+    id: uuid("id").primaryKey(),
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    connection: text("connection").notNull(),
+    repository: text("repository").notNull(),
+    /** `refs`: the refs were listed; `objects`: a pack was asked for; `dumb`: a file of the dumb protocol was. */
+    kind: text("kind").$type<"refs" | "objects" | "dumb">().notNull(),
+    status: text("status").$type<FetchStatus>().notNull(),
+    httpStatus: integer("http_status"),
+    /** The names that the asked-for ids had when refs were last listed, bounded; masked. */
+    refs: text("refs").array().notNull(),
+    /** The ids that were asked for, bounded. */
+    wants: text("wants").array().notNull(),
+    wantCount: integer("want_count").notNull(),
+    /** `depth`, `filter` and the like, as the client sent them; masked. */
+    options: text("options").array().notNull(),
+    requestBytes: bigint("request_bytes", { mode: "number" }).notNull(),
+    responseBytes: bigint("response_bytes", { mode: "number" }).notNull(),
+    userAgent: text("user_agent").notNull(),
+    startedAt: time("started_at").notNull(),
+    finishedAt: time("finished_at").notNull(),
+  },
+  (t) => [
+    index("fetches_principal").on(t.principalId, t.startedAt),
+    index("fetches_repository").on(t.repository, t.startedAt),
+    index("fetches_started").on(t.startedAt),
+  ],
+);
+
+/** Objects of Git LFS that the gateway has looked through and the upstream has taken: a pushed pointer must name one of them. */
+export const lfsObjects = pgTable(
+  "lfs_objects",
+  {
+    repository: text("repository").notNull(),
+    /** SHA-256 of the content, hex. */
+    oid: text("oid").notNull(),
+    bytes: bigint("bytes", { mode: "number" }).notNull(),
+    /** Who brought it. */
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    /** The rules version that it was looked through with: SHA-256, hex. */
+    policyVersion: text("policy_version").notNull(),
+    uploadedAt: time("uploaded_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.repository, t.oid] })],
 );
 
 /** A conversation of one person with Copilot. */

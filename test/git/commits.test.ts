@@ -21,9 +21,8 @@ const head = [`tree ${OID}`, `parent ${OID}`];
 const people = ["author Ana <ana@x> 1700000000 +0100", "committer Bob B. <bob@x> 1700000001 -0500"];
 
 test("a commit's facts", () => {
-  const { facts, tree, isSigned } = parseCommitObject(OID, commit(...head, ...people, "", "Subject", "", "Body"));
+  const { facts, tree } = parseCommitObject(OID, commit(...head, ...people, "", "Subject", "", "Body"));
   expect(tree).toBe(OID);
-  expect(isSigned).toBe(false);
   expect(facts).toEqual({
     oid: OID,
     parents: [OID],
@@ -34,7 +33,17 @@ test("a commit's facts", () => {
     committerEmail: "bob@x",
     committedAt: "2023-11-14T22:13:21.000Z",
     message: "Subject\n\nBody\n",
+    signature: null,
   });
+});
+
+test.each([
+  ["-----BEGIN PGP SIGNATURE-----", "openpgp"],
+  ["-----BEGIN SSH SIGNATURE-----", "ssh"],
+  ["-----BEGIN SIGNED MESSAGE-----", "x509"],
+])("a signature's form: %s", (armor, format) => {
+  const { facts } = parseCommitObject(OID, commit(...head, ...people, `gpgsig ${armor}`, " abc", "", "Subject"));
+  expect(facts.signature).toEqual({ format, signer: null });
 });
 
 test("all of a commit object is searched: signatures, merged tags, unknown headers, what stands behind a NUL", () => {

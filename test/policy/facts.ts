@@ -12,6 +12,11 @@ export function refFacts(ref: string, how: "create" | "update" | "force" | "dele
     update: { ref, oldOid: how === "create" ? ZERO : OLD, newOid: how === "delete" ? ZERO : NEW },
     kind: how === "force" ? "update" : how,
     forced: how === "force",
+    target: how === "delete" ? null : "commit",
+    commits: [],
+    paths: [],
+    files: [],
+    findings: [],
   };
 }
 
@@ -26,6 +31,7 @@ export const finding = (severity: Finding["severity"] = "block"): Finding => ({
   column: 1,
   endColumn: 20,
   fingerprint: "00",
+  known: false,
 });
 
 export const facts = (refs: readonly RefFacts[], other: Partial<PushFacts> = {}): PushFacts => ({

@@ -13,7 +13,7 @@ import type { Quarantine } from "../../git/quarantine.ts";
 import type { AddedHunk } from "../../model/added-hunk.ts";
 import type { Finding, FindingSource } from "../../model/finding.ts";
 import type { CommitFacts, PushFacts, RefFacts } from "../../model/push-facts.ts";
-import { refUpdateKind, type RefUpdate } from "../../model/ref-update.ts";
+import { isZeroOid, refUpdateKind, type RefUpdate } from "../../model/ref-update.ts";
 import type { Scanner } from "../../secrets/scanner.ts";
 import type { NewRefDiff } from "../../store/pushes.ts";
 import { MAX_TEXT_LENGTH, MAX_TEXTS, rememberAnswers } from "./remember.ts";
@@ -87,7 +87,7 @@ export async function readPush(options: ReadPushOptions): Promise<PushReading> {
       principal: request.principal,
       connection: request.connection.name,
       repository: request.repository,
-      refs: await readRefs(objects, head.updates),
+      refs: await readRefs(objects, head.updates, commits, findings.all),
       pushOptions: head.pushOptions,
       commits,
       findings: findings.all,
@@ -96,10 +96,24 @@ export async function readPush(options: ReadPushOptions): Promise<PushReading> {
   };
 }
 
-async function readRefs(objects: NewObjects, updates: readonly RefUpdate[]): Promise<RefFacts[]> {
+async function readRefs(
+  objects: NewObjects,
+  updates: readonly RefUpdate[],
+  commits: readonly CommitFacts[],
+  findings: readonly Finding[],
+): Promise<RefFacts[]> {
   const refs: RefFacts[] = [];
   for (const update of updates) {
-    refs.push({ update, kind: refUpdateKind(update), forced: await isForced(objects, update) });
+    refs.push({
+      update,
+      kind: refUpdateKind(update),
+      forced: await isForced(objects, update),
+      target: isZeroOid(update.newOid) ? null : "commit",
+      commits,
+      paths: [],
+      files: [],
+      findings,
+    });
   }
   return refs;
 }
@@ -135,6 +149,7 @@ function createFindings(scanner: Scanner) {
         line: startLine + line - 1,
         column: column + shift,
         endColumn: endColumn + shift,
+        known: false,
       });
     }
     return found.length === 0;
