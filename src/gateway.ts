@@ -146,7 +146,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     cache,
     upstream,
     userAgent,
-    limits: defaultPushLimits,
+    limits: () => defaultPushLimits,
     scanner,
     policies: config.pushes,
     policyVersion: config.policyVersion,

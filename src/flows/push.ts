@@ -64,7 +64,7 @@ async function receiveAndDecide(deps: PushDependencies, request: PushRequest, re
       git: deps.git,
       root: deps.quarantineRoot,
       objectFormat: head.objectFormat,
-      limits: deps.limits,
+      limits: deps.limits(request.repository),
       cache,
     });
     try {

@@ -1,30 +1,5 @@
 import { GatewayError } from "../errors.ts";
-
-/**
- * What one push may cost. Each bound has an error text of its own that names the value, the limit and the way out; a push
- * over any of them is refused, never inspected in part.
- */
-export interface PushLimits {
-  /** Bytes of the pack as the client sends it. */
-  readonly packBytes: number;
-  /** Objects in the pack. */
-  readonly objects: number;
-  /** Bytes of one object, unpacked: a blob, and also what a delta makes. */
-  readonly objectBytes: number;
-  /** Bytes of one commit or tag object. */
-  readonly commitBytes: number;
-  /** Bytes of all objects of the pack, unpacked. */
-  readonly inflatedBytes: number;
-  /** Unpacked bytes for each byte of the pack, counted once more than {@link inflatedFreeBytes} are unpacked. */
-  readonly inflationRatio: number;
-  readonly inflatedFreeBytes: number;
-  /** New commits. */
-  readonly commits: number;
-  /** Bytes of all additions read from one push. */
-  readonly additionBytes: number;
-  /** How long a child process of git may work on this push, in milliseconds. */
-  readonly gitTimeoutMs: number;
-}
+import type { PushLimits } from "../model/push-limits.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

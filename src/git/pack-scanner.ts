@@ -10,8 +10,9 @@
  * the checksum) is left to it.
  */
 import { GatewayError } from "../errors.ts";
+import type { PushLimits } from "../model/push-limits.ts";
 import { InflateMeter, inflateSmall, type Inflated } from "./inflate-meter.ts";
-import { overLimit, type PushLimits } from "./limits.ts";
+import { overLimit } from "./limits.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
 export interface PackSummary {

@@ -13,6 +13,7 @@
  */
 import { GatewayError, type GatewayErrorCode } from "../errors.ts";
 import { escapeLine } from "../model/printable.ts";
+import type { PushHeadLimits } from "../model/push-limits.ts";
 import type { RefUpdate } from "../model/ref-update.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { encodePktLine, FLUSH_PKT } from "./pkt-line.ts";
@@ -31,12 +32,6 @@ export interface PushRequestHead {
   readonly certificate: string | null;
   /** The head exactly as it came, up to the first byte of the pack. */
   readonly raw: Buffer;
-}
-
-export interface PushHeadLimits {
-  /** Bytes of the head, certificate and options included. */
-  readonly bytes: number;
-  readonly commands: number;
 }
 
 export const DEFAULT_PUSH_HEAD_LIMITS: PushHeadLimits = { bytes: 8 * 1024 * 1024, commands: 20_000 };

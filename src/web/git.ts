@@ -14,7 +14,6 @@ import {
   DEFAULT_PUSH_HEAD_LIMITS,
   parsePushRequest,
   PushHeadError,
-  type PushHeadLimits,
   type PushRequestHead,
 } from "../git/receive-pack.ts";
 import { refusalReason, refusalReport, sameReason } from "../git/refusal.ts";
@@ -28,6 +27,7 @@ import type { Authenticate } from "../identity/identity.ts";
 import type { Connection, GitConnection } from "../model/connection.ts";
 import type { Logger } from "../model/log.ts";
 import type { Principal } from "../model/principal.ts";
+import type { PushHeadLimits } from "../model/push-limits.ts";
 import { escapeLine } from "../model/printable.ts";
 import { isZeroOid } from "../model/ref-update.ts";
 import { isNamed } from "../model/who.ts";
@@ -52,7 +52,8 @@ export interface GitRoutesOptions {
   readonly pushFlow: (request: PushRequest) => Promise<void>;
   readonly onFetch?: (fetch: RelayedFetch) => void;
   readonly log: Logger;
-  readonly headLimits?: PushHeadLimits;
+  /** By repository; absent: the usual ones. */
+  readonly headLimits?: (repository: string) => PushHeadLimits;
   /** Of a whole push request, decoded. */
   readonly maxPushBytes?: number;
 }
@@ -243,7 +244,7 @@ async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, ad
   const body = openRequestBody(incoming, { maxBytes: options.maxPushBytes ?? DEFAULT_MAX_PUSH_BYTES });
   const reader = createByteReader(body.chunks);
   try {
-    const head = await readHead(options, reader);
+    const head = await readHead(options, admitted.target.repository, reader);
     if (head.updates.length === 0) {
       // The probe before a large push: the upstream's answer tells early whether it would take one at all.
       return await relay(options, exchange, admitted, "git-receive-pack", "rpc", FLUSH_PKT);
@@ -265,8 +266,8 @@ async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, ad
 }
 
 /** @throws PushHeadError */
-async function readHead(options: GitRoutesOptions, reader: ByteReader): Promise<PushRequestHead> {
-  const head = await parsePushRequest(reader, options.headLimits ?? DEFAULT_PUSH_HEAD_LIMITS);
+async function readHead(options: GitRoutesOptions, repository: string, reader: ByteReader): Promise<PushRequestHead> {
+  const head = await parsePushRequest(reader, options.headLimits?.(repository) ?? DEFAULT_PUSH_HEAD_LIMITS);
   const hasPack = head.updates.some((update) => !isZeroOid(update.newOid));
   if (!hasPack && !(await reader.atEnd())) {
     const message = "bytes follow the commands of a push that has no pack";

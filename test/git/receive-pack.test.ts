@@ -7,9 +7,9 @@ import {
   encodePushRequest,
   parsePushRequest,
   PushHeadError,
-  type PushHeadLimits,
   type PushRequestHead,
 } from "../../src/git/receive-pack.ts";
+import type { PushHeadLimits } from "../../src/model/push-limits.ts";
 import { endsWell, everySplit, streamOf } from "./splits.ts";
 
 const A = "a".repeat(40);

@@ -274,7 +274,7 @@ describe("pushing", () => {
   });
 
   it("refuses too many commands in words that git shows", async () => {
-    const gateway = await startGitGateway({ headLimits: { bytes: 100_000, commands: 2 } });
+    const gateway = await startGitGateway({ headLimits: () => ({ bytes: 100_000, commands: 2 }) });
     const copy = await copyOf(gateway);
     await copy.commit("one", { "a.txt": "a\n" });
     for (const name of ["a", "b", "c"]) await copy.must("branch", name);

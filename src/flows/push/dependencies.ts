@@ -1,11 +1,11 @@
 import type { BlobStore } from "../../blobs/blob-store.ts";
-import type { PushLimits } from "../../git/limits.ts";
 import type { Git } from "../../git/process.ts";
 import type { PushRequest } from "../../git/push-exchange.ts";
 import type { Quarantine } from "../../git/quarantine.ts";
 import type { CachedRepository, RepositoryCache } from "../../git/repository-cache.ts";
 import type { GitUpstream } from "../../git/upstream.ts";
 import type { Logger } from "../../model/log.ts";
+import type { PushLimits } from "../../model/push-limits.ts";
 import type { Verdict } from "../../model/verdict.ts";
 import type { PushPolicy } from "../../policy/schema.ts";
 import type { Database } from "../../store/database.ts";
@@ -23,7 +23,8 @@ export interface PushDependencies {
   readonly upstream: (connection: string) => GitUpstream;
   /** Sent by the requests that git makes for the gateway. */
   readonly userAgent: string;
-  readonly limits: PushLimits;
+  /** What a push to this repository may cost. */
+  readonly limits: (repository: string) => PushLimits;
   readonly scanner: Scanner;
   readonly policies: readonly PushPolicy[];
   readonly policyVersion: string;
