@@ -5,23 +5,24 @@
  * written down. Only then does the second door open, or it stays shut. Whatever goes wrong on the way refuses the push: no ref
  * moves upstream without a recorded verdict that allows it.
  */
+import { GatewayError } from "../errors.ts";
 import type { Advertisement } from "../git/advertisement.ts";
 import type { PushRequest } from "../git/push-exchange.ts";
 import { openQuarantine } from "../git/quarantine.ts";
 import { refusalReport, sameReason } from "../git/refusal.ts";
 import { upstreamAddress } from "../git/upstream-address.ts";
-import { newId } from "../model/id.ts";
 import { isZeroOid } from "../model/ref-update.ts";
-import type { Hold } from "../model/verdict.ts";
 import { evaluatePush } from "../policy/evaluate.ts";
-import { deliverToClient, outcomeElsewhere } from "./push/answer.ts";
+import { answerClient, deliverPart, outcomeElsewhere, type PartAnswer } from "./push/answer.ts";
 import { checkAliases } from "./push/check-aliases.ts";
-import { checkStale } from "./push/check-stale.ts";
-import type { JudgedPush, PushDependencies } from "./push/dependencies.ts";
-import { openHold } from "./push/open-hold.ts";
+import { checkSigned } from "./push/check-signed.ts";
+import { refuseStale } from "./push/check-stale.ts";
+import type { PushDependencies, PushPart } from "./push/dependencies.ts";
+import type { OpenHold } from "./push/open-hold.ts";
+import { cutByVerdict } from "./push/parts.ts";
 import { readPush } from "./push/reading.ts";
-import { recordVerdict } from "./push/record.ts";
-import { refuseBroken } from "./push/refuse-broken.ts";
+import { recordParts } from "./push/record-parts.ts";
+import { noteBroken, refuseBroken } from "./push/refuse-broken.ts";
 import { renderHold, renderRejection, renderWaiting, renderWarnings } from "./push/texts.ts";
 import { waitForDecision } from "./push/wait-for-decision.ts";
 
@@ -43,6 +44,7 @@ async function askUpstream(deps: PushDependencies, request: PushRequest): Promis
     clientHeaders: request.clientHeaders,
     signal: request.signal,
   });
+  checkSigned(request, advertised);
   await checkAliases({ upstream, log: deps.log }, request, advertised);
   return advertised;
 }
@@ -82,19 +84,19 @@ async function receiveAndDecide(deps: PushDependencies, request: PushRequest, re
         });
       const advertised = await asked;
       const reading = await readPush({ request, advertised, quarantine, scanner: deps.scanner });
-      const verdict = evaluatePush(deps.policies, reading.facts, {
+      const judged = evaluatePush(deps.policies, reading.facts, {
         onFault: (check, error) => deps.log.error({ check, error }, "a policy check failed; the push is refused"),
       });
-      const push: JudgedPush = { id: newId(), request, receivedAt, reading, verdict, cache, quarantine };
-      switch (verdict.kind) {
-        case "reject":
-          return await reject(deps, push);
-        case "allow":
-          return await allow(deps, push, received.packBytes > 0 ? await blob.commit() : null);
-        case "hold":
-          checkStale(head.updates, advertised.refs);
-          return await hold(deps, push, verdict.holds, received.packBytes > 0 ? await blob.commit() : null);
-      }
+      const verdict = refuseStale(judged, advertised.refs);
+      const parts = cutByVerdict({ request, receivedAt, reading, verdict, cache, quarantine });
+      const held = await recordParts(deps, parts, async () =>
+        received.packBytes > 0 ? { key: await blob.commit(), bytes: received.packBytes } : null,
+      );
+      const answers: PartAnswer[] = [];
+      for (const part of parts) answers.push(await endPart(deps, part, held));
+      await answerClient(request, answers);
+      const [only, ...others] = parts;
+      if (only !== undefined && others.length === 0 && answers[0]?.isDelivered === true) await adopt(only);
     } finally {
       await quarantine.remove();
     }
@@ -104,51 +106,58 @@ async function receiveAndDecide(deps: PushDependencies, request: PushRequest, re
   }
 }
 
-/** The second door stays shut. */
-async function reject(deps: PushDependencies, push: JudgedPush): Promise<void> {
-  await recordVerdict(deps, push, { status: "rejected", packBlob: null });
-  const { request, verdict, reading } = push;
+/** The second door, for the refs of one verdict. What breaks behind it is this part's answer: the others have theirs. */
+async function endPart(deps: PushDependencies, part: PushPart, held: OpenHold | null): Promise<PartAnswer> {
+  try {
+    switch (part.verdict.kind) {
+      case "reject":
+        return reject(deps, part);
+      case "allow":
+        return await allow(deps, part);
+      case "hold":
+        if (held === null) throw new GatewayError("internal", "a hold was not recorded");
+        return await hold(deps, part, held);
+    }
+  } catch (error) {
+    const reason = await noteBroken(deps, part.push.request, error);
+    return sayNo(part, reason);
+  }
+}
+
+/** It stays shut. */
+function reject(deps: PushDependencies, { id, isWhole, head, verdict, facts }: PushPart): PartAnswer {
   const reasons = new Map(
     verdict.refs.map(({ update, opinion }) => [
       update.ref,
       opinion.kind === "reject" ? opinion.reason : "not delivered: another ref of this push was refused",
     ]),
   );
-  await request.exchange.finish(
-    refusalReport({ head: request.head, reasons }),
+  const url = `${deps.publicUrl}/pushes/${id}`;
+  return {
+    report: refusalReport({ head, reasons }),
     // Masked: the secret may be a ref's name, and these lines end in the logs of build machines.
-    renderRejection({
-      url: `${deps.publicUrl}/pushes/${push.id}`,
-      refs: verdict.refs,
-      findings: reading.facts.findings,
-    }).map((line) => deps.scanner.mask(line).text),
-  );
+    messages: renderRejection({ url, refs: verdict.refs, findings: facts.findings, isWhole }).map(
+      (line) => deps.scanner.mask(line).text,
+    ),
+    isDelivered: false,
+  };
 }
 
-/** The second door opens at once. */
-async function allow(deps: PushDependencies, push: JudgedPush, packBlob: string | null): Promise<void> {
-  await recordVerdict(deps, push, { status: "delivering", packBlob });
-  const warnings = renderWarnings(push.reading.facts.findings);
-  const outcome = await deliverToClient(push.request, (options) => deps.delivery.deliver(push.id, options), warnings);
-  if (outcome.status === "delivered") await adopt(push);
+/** It opens at once. */
+async function allow(deps: PushDependencies, part: PushPart): Promise<PartAnswer> {
+  const answer = await deliverPart(part, (options) => deps.delivery.deliver(part.id, options));
+  return { ...answer, messages: renderWarnings(part.facts.findings) };
 }
 
 /** The push stands between the doors until a human has decided; its client is kept company for a while. */
-async function hold(
-  deps: PushDependencies,
-  push: JudgedPush,
-  holds: readonly Hold[],
-  packBlob: string | null,
-): Promise<void> {
-  const { request, verdict } = push;
-  const { exchange, signal } = request;
-  const { pushId, approvalId } = await openHold(deps, push, holds, packBlob);
+async function hold(deps: PushDependencies, part: PushPart, { pushId, approvalId }: OpenHold): Promise<PartAnswer> {
+  const { isWhole, verdict } = part;
+  const { repository, exchange, signal, connection } = part.push.request;
   const url = `${deps.publicUrl}/approvals/${approvalId}`;
-  const waitMs = Math.min(...holds.map(({ requirement }) => requirement.waitMs));
+  const waitMs = Math.min(...verdict.holds.map(({ requirement }) => requirement.waitMs));
   const lease = deps.delivery.holdLease(pushId);
   try {
-    for (const line of renderHold({ repository: request.repository, url, refs: verdict.refs, waitMs }))
-      exchange.progress(line);
+    for (const line of renderHold({ repository, url, refs: verdict.refs, waitMs, isWhole })) exchange.progress(line);
     const end = await waitForDecision({
       db: deps.db,
       pushId,
@@ -161,43 +170,39 @@ async function hold(
     switch (end) {
       case "interrupted":
       case "timeout":
-        if (request.connection.credential.kind === "passthrough") await deps.withdraw(pushId, CLIENT_LEFT);
+        if (connection.credential.kind === "passthrough") await deps.withdraw(pushId, CLIENT_LEFT);
         // Before the answer: whoever approves at once would otherwise find the push still taken, and wait for the next round.
         await lease.release();
-        if (!signal.aborted) await answerHeld(request, url);
-        return;
+        return sayNo(part, `held for approval: ${url}`);
       case "approved": {
         exchange.progress("Approved; delivering.");
-        const outcome = await deliverToClient(request, async (options) => {
+        return await deliverPart(part, async (options) => {
           // Null: another gateway was quicker, and its outcome is this client's answer too.
           return (await deps.delivery.deliverApproved(pushId, options)) ?? outcomeElsewhere(deps, pushId, signal);
         });
-        if (outcome.status === "delivered") await adopt(push);
-        return;
       }
       case "closed":
-        await deliverToClient(request, () => outcomeElsewhere(deps, pushId, signal));
-        return;
+        return await deliverPart(part, () => outcomeElsewhere(deps, pushId, signal));
     }
   } finally {
     await lease.release();
   }
 }
 
-/** What the upstream has taken is what the next push builds on. */
-function adopt({ cache, quarantine, request, reading }: JudgedPush): Promise<void> {
-  const tips = request.head.updates.map(({ newOid }) => newOid);
-  return cache.adopt(
-    quarantine,
-    tips.filter((oid) => reading.objects.graph.has(oid)),
+/** What the upstream has taken is what the next push builds on. Never of a push in parts: beside one lie the refused ones. */
+async function adopt({ head, push }: PushPart): Promise<void> {
+  const tips = head.updates.map(({ newOid }) => newOid);
+  await push.cache.adopt(
+    push.quarantine,
+    tips.filter((oid) => push.reading.objects.graph.has(oid)),
   );
 }
 
-/** Its patience is over, not the hold. */
-const answerHeld = (request: PushRequest, url: string): Promise<void> =>
-  request.exchange.finish(
-    refusalReport({ head: request.head, reasons: sameReason(request.head, `held for approval: ${url}`) }),
-  );
+const sayNo = ({ head }: PushPart, reason: string): PartAnswer => ({
+  report: refusalReport({ head, reasons: sameReason(head, reason) }),
+  messages: [],
+  isDelivered: false,
+});
 
 /** Nobody's password is stored: without the client's own credential there is nothing to deliver with. */
 const CLIENT_LEFT = "the client stopped waiting, and its credential for the upstream left with it: push again";

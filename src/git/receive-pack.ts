@@ -223,7 +223,7 @@ export interface PushRequestChanges {
  * @throws GatewayError `internal` for fewer commands of a signed push: a certificate is sent whole or not at all
  */
 export function encodePushRequest(
-  head: Omit<PushRequestHead, "raw"> & { readonly raw?: Buffer },
+  head: Omit<PushRequestHead, "raw"> & { readonly raw?: Buffer | undefined },
   changes: PushRequestChanges = {},
 ): Buffer {
   const updates = changes.updates ?? head.updates;

@@ -25,6 +25,8 @@ export interface NewRefDiff {
 /** Everything about a push that is known when its verdict is. All texts are masked by the caller. */
 export interface NewPush {
   readonly id: string;
+  /** The first push of those that came as one; null for that one, and for most. */
+  readonly partOf: string | null;
   readonly principalId: string;
   readonly connection: string;
   readonly repository: string;

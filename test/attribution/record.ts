@@ -83,6 +83,7 @@ export async function addPush(
   await db.transaction((tx) =>
     insertPush(tx, {
       id,
+      partOf: null,
       principalId,
       connection: "code",
       repository: options.repository ?? "code/team/app",

@@ -65,6 +65,7 @@ export async function addPush(
   const repository = changes.repository ?? "code/team/app";
   const push: NewPush = {
     id,
+    partOf: null,
     principalId: pusher.id,
     connection: repository.split("/")[0] ?? "",
     repository,

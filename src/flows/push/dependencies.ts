@@ -1,10 +1,13 @@
 import type { BlobStore } from "../../blobs/blob-store.ts";
 import type { Git } from "../../git/process.ts";
 import type { PushRequest } from "../../git/push-exchange.ts";
+import type { PushRequestHead } from "../../git/receive-pack.ts";
 import type { Quarantine } from "../../git/quarantine.ts";
 import type { CachedRepository, RepositoryCache } from "../../git/repository-cache.ts";
 import type { GitUpstream } from "../../git/upstream.ts";
+import type { AddedHunk } from "../../model/added-hunk.ts";
 import type { Logger } from "../../model/log.ts";
+import type { PushFacts } from "../../model/push-facts.ts";
 import type { PushLimits } from "../../model/push-limits.ts";
 import type { Verdict } from "../../model/verdict.ts";
 import type { PushPolicy } from "../../policy/schema.ts";
@@ -47,7 +50,6 @@ export interface PushDependencies {
 
 /** A push that has been read and judged. */
 export interface JudgedPush {
-  readonly id: string;
   readonly request: PushRequest;
   readonly receivedAt: Date;
   readonly reading: PushReading;
@@ -56,3 +58,23 @@ export interface JudgedPush {
   /** Its objects become old ones once the push is delivered. */
   readonly quarantine: Quarantine;
 }
+
+/** The refs of a push that share a verdict; of most pushes all of them. Each part is recorded and ends by itself. */
+export interface PushPart {
+  /** What it is a part of. */
+  readonly push: JudgedPush;
+  readonly id: string;
+  /** The id of the first part; null for that one itself, and for a push that is in one piece. */
+  readonly partOf: string | null;
+  /** It is all of the push: the client's own bytes can be sent. */
+  readonly isWhole: boolean;
+  /** With this part's commands alone. */
+  readonly head: PartHead;
+  /** What its refs bring. */
+  readonly facts: PushFacts;
+  readonly hunks: readonly AddedHunk[];
+  readonly verdict: Verdict;
+}
+
+/** Without `raw`, where it is not what came. */
+export type PartHead = Omit<PushRequestHead, "raw"> & { readonly raw?: Buffer | undefined };

@@ -207,11 +207,15 @@ function createKeptHunks(scanner: Scanner) {
   };
 }
 
-/** What an approver sees: the diff of each ref's whole old..new, masked, bounded. */
-export async function readRefDiffs(reading: PushReading, scanner: Scanner): Promise<NewRefDiff[]> {
+/** What an approver sees: the diff of each ref's whole old..new, masked, bounded. @param isOf which refs */
+export async function readRefDiffs(
+  reading: PushReading,
+  scanner: Scanner,
+  isOf: (ref: string) => boolean,
+): Promise<NewRefDiff[]> {
   const diffs: NewRefDiff[] = [];
   for (const { update, kind } of reading.facts.refs) {
-    if (kind === "delete") continue;
+    if (kind === "delete" || !isOf(update.ref)) continue;
     const { text, truncated } = await readRefDiff(reading.objects, update, DIFF_BYTES);
     diffs.push({ ref: scanner.mask(update.ref).text, diff: scanner.mask(text).text, truncated });
   }

@@ -1,43 +1,46 @@
 import { deliveryCapabilities, encodePushRequest } from "../../git/receive-pack.ts";
-import type { PushRequest } from "../../git/push-exchange.ts";
 import { insertEvent, type NewEvent } from "../../store/events.ts";
 import { insertPush, type NewPush, type NewRefDiff } from "../../store/pushes.ts";
+import type { Transaction } from "../../store/database.ts";
 import { LEASE_MS } from "../delivery.ts";
 import { bindPush } from "./binding.ts";
-import type { JudgedPush, PushDependencies } from "./dependencies.ts";
+import type { PushDependencies, PushPart } from "./dependencies.ts";
+import type { PartPack } from "./parts.ts";
 import { rememberAnswers } from "./remember.ts";
 
-export interface PushState {
+export interface PartState {
   readonly status: "rejected" | "delivering" | "held";
-  readonly packBlob: string | null;
+  /** What it is delivered with; null where it is not, or needs none. */
+  readonly pack: PartPack | null;
   /** For the approver's view; none where nobody is asked. */
   readonly diffs?: readonly NewRefDiff[];
 }
 
 /** The row of a judged push. Every text that somebody outside chose is masked here, before the first write. */
-export function pushRow(deps: PushDependencies, push: JudgedPush, state: PushState): NewPush {
-  const { request, reading, verdict } = push;
-  const { head } = request;
+export function pushRow(deps: PushDependencies, part: PushPart, state: PartState): NewPush {
+  const { head, facts, verdict, push } = part;
+  const { request, reading } = push;
   const mask = (text: string): string => deps.scanner.mask(text).text;
   const maskName = rememberAnswers(mask);
   const now = deps.now();
   const isOver = state.status === "rejected";
-  const forced = new Map(reading.facts.refs.map((ref) => [ref.update.ref, ref.forced]));
+  const forced = new Map(facts.refs.map((ref) => [ref.update.ref, ref.forced]));
   return {
-    id: push.id,
+    id: part.id,
+    partOf: part.partOf,
     principalId: request.principal.id,
     connection: request.connection.name,
     repository: request.repository,
     upstreamPath: request.upstreamPath,
     status: state.status,
     policyVersion: deps.policyVersion,
-    binding: bindingOf(request, deps.policyVersion),
+    binding: bindingOf(part, deps.policyVersion),
     objectFormat: head.objectFormat,
     // A refused push is never sent, and its command section may be what holds the secret.
     head: isOver ? Buffer.alloc(0) : encodePushRequest(head, { capabilities: deliveryCapabilities(head) }),
     pushOptions: head.pushOptions.map(mask),
-    packBlob: state.packBlob,
-    packBytes: reading.facts.packBytes,
+    packBlob: state.pack?.key ?? null,
+    packBytes: state.pack?.bytes ?? facts.packBytes,
     linesTruncated: reading.linesTruncated,
     userAgent: mask(request.userAgent),
     receivedAt: push.receivedAt,
@@ -52,8 +55,8 @@ export function pushRow(deps: PushDependencies, push: JudgedPush, state: PushSta
       verdict: opinion.kind,
       reason: opinion.kind === "allow" ? null : mask(opinion.reason),
     })),
-    findings: reading.facts.findings,
-    commits: reading.facts.commits.map((commit) => ({
+    findings: facts.findings,
+    commits: facts.commits.map((commit) => ({
       ...commit,
       authorName: maskName(commit.authorName),
       authorEmail: maskName(commit.authorEmail),
@@ -61,32 +64,35 @@ export function pushRow(deps: PushDependencies, push: JudgedPush, state: PushSta
       committerEmail: maskName(commit.committerEmail),
       message: mask(commit.message),
     })),
-    hunks: reading.hunks,
+    hunks: part.hunks,
     diffs: state.diffs ?? [],
   };
 }
 
-export const bindingOf = (request: PushRequest, policyVersion: string): string =>
+export const bindingOf = ({ head, push: { request } }: PushPart, policyVersion: string): string =>
   bindPush({
     connection: request.connection.name,
     repository: request.repository,
-    updates: request.head.updates,
-    pushOptions: request.head.pushOptions,
+    updates: head.updates,
+    pushOptions: head.pushOptions,
     policyVersion,
   });
 
-export const eventOf = (push: JudgedPush, kind: string): NewEvent => ({
+export const eventOf = ({ id, facts, verdict, push }: PushPart, kind: string): NewEvent => ({
   kind,
   principalId: push.request.principal.id,
   repository: push.request.repository,
-  subject: push.id,
-  data: { refs: push.verdict.refs.map(({ opinion }) => opinion.kind), findings: push.reading.facts.findings.length },
+  subject: id,
+  data: { refs: verdict.refs.map(({ opinion }) => opinion.kind), findings: facts.findings.length },
 });
 
-/** The record comes before anything else that can be seen from outside. */
-export async function recordVerdict(deps: PushDependencies, push: JudgedPush, state: PushState): Promise<void> {
-  await deps.db.transaction(async (tx) => {
-    await insertPush(tx, pushRow(deps, push, state));
-    await insertEvent(tx, eventOf(push, state.status === "rejected" ? "push.rejected" : "push.allowed"));
-  });
+/** Records a part that nobody is asked about. */
+export async function writePart(
+  deps: PushDependencies,
+  tx: Transaction,
+  part: PushPart,
+  state: PartState,
+): Promise<void> {
+  await insertPush(tx, pushRow(deps, part, state));
+  await insertEvent(tx, eventOf(part, state.status === "rejected" ? "push.rejected" : "push.allowed"));
 }

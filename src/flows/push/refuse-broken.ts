@@ -7,7 +7,14 @@ import type { PushDependencies } from "./dependencies.ts";
 
 /** Whatever broke, the person is told in the form that git prints well, and nothing has moved. */
 export async function refuseBroken(deps: PushDependencies, request: PushRequest, error: unknown): Promise<void> {
-  const { repository, principal, head, exchange } = request;
+  const { head, exchange } = request;
+  const reason = await noteBroken(deps, request, error);
+  if (!exchange.isOver) await exchange.finish(refusalReport({ head, reasons: sameReason(head, reason) }));
+}
+
+/** Writes down what broke. @returns why, for the person: one line, masked */
+export async function noteBroken(deps: PushDependencies, request: PushRequest, error: unknown): Promise<string> {
+  const { repository, principal } = request;
   const failure = isDatabaseAway(error)
     ? new GatewayError(
         "database_unavailable",
@@ -28,5 +35,5 @@ export async function refuseBroken(deps: PushDependencies, request: PushRequest,
     subject: null,
     data: { reason, code: failure instanceof GatewayError ? failure.code : "internal" },
   }).catch((cause: unknown) => deps.log.warn({ repository, error: cause }, "a refused push could not be recorded"));
-  if (!exchange.isOver) await exchange.finish(refusalReport({ head, reasons: sameReason(head, reason) }));
+  return reason;
 }

@@ -50,9 +50,12 @@ export function renderRejection(push: {
   readonly url: string;
   readonly refs: readonly RefVerdict[];
   readonly findings: readonly Finding[];
+  /** Whether it is all of what was pushed. */
+  readonly isWhole: boolean;
 }): string[] {
   const blocking = push.findings.filter((finding) => finding.severity === "block");
-  const lines = ["", "Sallyport refused this push; nothing has reached the upstream."];
+  const what = push.isWhole ? "this push; nothing has" : "a part of this push; nothing of it has";
+  const lines = ["", `Sallyport refused ${what} reached the upstream.`];
   for (const { update, opinion } of push.refs) {
     if (opinion.kind === "reject") lines.push(`  ${escapeLine(update.ref)}: ${escapeLine(opinion.reason)}`);
   }
@@ -81,8 +84,10 @@ export function renderHold(hold: {
   readonly url: string;
   readonly refs: readonly RefVerdict[];
   readonly waitMs: number;
+  readonly isWhole: boolean;
 }): string[] {
-  const lines = ["", `Sallyport holds this push to ${escapeLine(hold.repository)} until it is approved.`];
+  const what = hold.isWhole ? "this push" : "a part of this push";
+  const lines = ["", `Sallyport holds ${what} to ${escapeLine(hold.repository)} until it is approved.`];
   for (const { update, opinion } of hold.refs) {
     if (opinion.kind === "hold") lines.push(`  ${escapeLine(update.ref)}: ${escapeLine(opinion.reason)}`);
   }
