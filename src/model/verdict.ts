@@ -17,9 +17,18 @@ export interface ApprovalRequirement {
   readonly expiresMs: number;
 }
 
+/** What a check that is only observed would have said: recorded and told, never counted. */
+export interface Observation {
+  /** The check's name in the configuration. */
+  readonly check: string;
+  readonly opinion: Exclude<Opinion, { readonly kind: "allow" }>;
+}
+
 export interface RefVerdict {
   readonly update: RefUpdate;
   readonly opinion: Opinion;
+  /** Absent: nothing. */
+  readonly observed?: readonly Observation[];
 }
 
 /** One rule that holds the push; each needs its own count of approvers. */

@@ -159,6 +159,11 @@ export const pushRefs = pgTable(
     forced: boolean("forced").notNull(),
     verdict: text("verdict").$type<"allow" | "hold" | "reject">().notNull(),
     reason: text("reason"),
+    /** What checks that are only observed would have said, masked. */
+    observed: jsonb("observed")
+      .$type<readonly { readonly check: string; readonly verdict: "hold" | "reject"; readonly reason: string }[]>()
+      .notNull()
+      .default([]),
     /** What the upstream said: `ok`, or its `ng` reason. Null until it has answered. */
     upstreamStatus: text("upstream_status"),
   },

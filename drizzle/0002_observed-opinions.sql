@@ -1,0 +1,1 @@
+ALTER TABLE "push_refs" ADD COLUMN "observed" jsonb DEFAULT '[]'::jsonb NOT NULL;
