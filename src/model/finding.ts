@@ -13,7 +13,15 @@ export interface Detection {
 
 /** Where in a push a text was read. */
 export type FindingSource =
-  "file" | "path" | "commit-message" | "commit-identity" | "tag-message" | "tag-identity" | "ref-name" | "push-option";
+  | "file"
+  | "path"
+  | "commit-message"
+  | "commit-identity"
+  | "tag-message"
+  | "tag-identity"
+  | "ref-name"
+  | "push-option"
+  | "push-certificate";
 
 /** A secret in a push: its rule, its place and a keyed fingerprint; never the secret. */
 export interface Finding {
@@ -21,7 +29,7 @@ export interface Finding {
   readonly description: string;
   readonly severity: Severity;
   readonly source: FindingSource;
-  /** The commit or tag object that it was read in; null for ref names and push options. */
+  /** The commit or tag object that it was read in; null for ref names, push options and push certificates. */
   readonly oid: string | null;
   /** The file's path for `file` and `path`, with any secret in it masked; otherwise null. */
   readonly path: string | null;

@@ -78,6 +78,7 @@ export async function readPush(options: ReadPushOptions): Promise<PushReading> {
   }
   for (const { ref } of head.updates) findings.add(ref, { source: "ref-name", oid: null });
   for (const option of head.pushOptions) findings.add(option, { source: "push-option", oid: null });
+  if (head.certificate !== null) findings.add(head.certificate, { source: "push-certificate", oid: null });
 
   return {
     objects,

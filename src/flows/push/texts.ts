@@ -31,6 +31,8 @@ function renderPlace(finding: Finding): string {
       return "the name of a ref";
     case "push-option":
       return "a push option";
+    case "push-certificate":
+      return `the push certificate, line ${finding.line}`;
   }
 }
 
