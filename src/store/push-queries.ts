@@ -1,5 +1,5 @@
 /** Reading the record of pushes, for people and machines. What the push flow writes and claims is in pushes.ts. */
-import { and, asc, desc, eq, gte, inArray, lt, or, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, gte, inArray, lt, ne, or, sql, type SQL } from "drizzle-orm";
 import type { Requirement } from "./approvals.ts";
 import type { Queryable } from "./database.ts";
 import { containsText, type Page } from "./exchange-filters.ts";
@@ -37,6 +37,8 @@ export interface PushRefRecord {
 export interface PushRecord {
   readonly id: string;
   readonly status: PushStatus;
+  /** The first of those that came as one push and got different verdicts; null for that one, and for most. */
+  readonly partOf: string | null;
   readonly connection: string;
   readonly repository: string;
   readonly pusherId: string;
@@ -60,6 +62,7 @@ export interface PushRecord {
 const columns = {
   id: pushes.id,
   status: pushes.status,
+  partOf: pushes.partOf,
   connection: pushes.connection,
   repository: pushes.repository,
   pusherId: pushes.principalId,
@@ -170,6 +173,8 @@ export interface PushDetail extends PushRecord {
   readonly findings: readonly FindingRecord[];
   /** What the approver sees of each ref. */
   readonly diffs: readonly RefDiffRecord[];
+  /** The other pushes that came as one with this. */
+  readonly parts: readonly { readonly id: string; readonly status: PushStatus }[];
 }
 
 const COMMITS_SHOWN = 500;
@@ -179,7 +184,7 @@ const FINDINGS_SHOWN = 500;
 export async function findPushDetail(db: Queryable, pushId: string): Promise<PushDetail | null> {
   const [push] = await selectPushes(db, [eq(pushes.id, pushId)], 1);
   if (push === undefined) return null;
-  const [[options], commitRows, findingRows, diffRows] = await Promise.all([
+  const [[options], commitRows, findingRows, diffRows, parts] = await Promise.all([
     db.select({ pushOptions: pushes.pushOptions }).from(pushes).where(eq(pushes.id, pushId)),
     db.select().from(commits).where(eq(commits.pushId, pushId)).orderBy(desc(commits.ordinal)).limit(COMMITS_SHOWN),
     db
@@ -189,6 +194,7 @@ export async function findPushDetail(db: Queryable, pushId: string): Promise<Pus
       .orderBy(asc(findings.severity), asc(findings.id))
       .limit(FINDINGS_SHOWN),
     db.select().from(refDiffs).where(eq(refDiffs.pushId, pushId)).orderBy(asc(refDiffs.ref)),
+    findOtherParts(db, push),
   ]);
   return {
     ...push,
@@ -196,5 +202,15 @@ export async function findPushDetail(db: Queryable, pushId: string): Promise<Pus
     commits: commitRows,
     findings: findingRows,
     diffs: diffRows,
+    parts,
   };
+}
+
+function findOtherParts(db: Queryable, { id, partOf }: PushRecord): Promise<PushDetail["parts"]> {
+  const first = partOf ?? id;
+  return db
+    .select({ id: pushes.id, status: pushes.status })
+    .from(pushes)
+    .where(and(or(eq(pushes.id, first), eq(pushes.partOf, first)), ne(pushes.id, id)))
+    .orderBy(asc(pushes.id));
 }

@@ -55,6 +55,7 @@ const schemas: Record<string, Schema> = {
     finished_at: nullable(time),
     error: nullable(text),
     user_agent: text,
+    part_of: nullable(id),
     pack_bytes: count,
     refs: listOf(
       object({
@@ -88,8 +89,10 @@ const schemas: Record<string, Schema> = {
         column: count,
         end_column: count,
         fingerprint: text,
+        known: flag,
       }),
     ),
+    parts: listOf(object({ id, status: text })),
     diffs: listOf(object({ ref: text, diff: text, truncated: flag })),
   }),
   Session: object({

@@ -17,6 +17,7 @@ const pushJson = (push: PushRecord, publicUrl: string) => ({
   finished_at: iso(push.finishedAt),
   error: push.error,
   user_agent: push.userAgent,
+  part_of: push.partOf,
   pack_bytes: push.packBytes,
   refs: push.refs.map((ref) => ({
     ref: ref.ref,
@@ -74,8 +75,10 @@ export function createPushRoutes({ db, publicUrl, access }: RecordDependencies):
         column: finding.column,
         end_column: finding.endColumn,
         fingerprint: finding.fingerprint,
+        known: finding.known,
       })),
       diffs: push.diffs,
+      parts: push.parts,
     });
   });
 

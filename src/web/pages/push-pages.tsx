@@ -86,6 +86,18 @@ export const PushPage = ({ shell, push }: { shell: Shell; push: PushDetail }) =>
             </>
           ),
         ],
+        [
+          "Came with",
+          push.parts.length === 0 ? null : (
+            <>
+              {push.parts.map((part) => (
+                <>
+                  <a href={`/pushes/${part.id}`}>{part.id}</a> <Badge status={part.status} />{" "}
+                </>
+              ))}
+            </>
+          ),
+        ],
         ["Client", push.userAgent],
         ["Pack", kibibytes(push.packBytes)],
         ["Push options", push.pushOptions.length === 0 ? null : <code>{push.pushOptions.join(" ")}</code>],
