@@ -845,11 +845,17 @@ describe("objects that nobody has inspected", () => {
 });
 
 describe("a push certificate", () => {
-  const certified = async (ref: string, after: readonly Buffer[] = []) => {
+  const signing = async () => {
+    const repository = await newRepository();
+    await world().upstream.git(repository, "config", "receive.certNonceSeed", "seed");
+    return repository;
+  };
+  const certified = async (repository: string, ref: string, after: readonly Buffer[] = []) => {
     const oid = await nextCommit();
     const lines = [
       "certificate version 0.1",
       "pusher Ana <ana@example.com> 1700000000 +0000",
+      `pushee ${urlOf(repository)}/`,
       "nonce 1",
       "",
       `${main} ${oid} ${ref}`,
@@ -868,16 +874,17 @@ describe("a push certificate", () => {
   };
 
   test("hides the command that moves a protected branch", async () => {
-    const repository = await newRepository();
-    const answer = await rawPushBytes(world(), ana, repository, await certified("refs/heads/main"));
+    const repository = await signing();
+    const answer = await rawPushBytes(world(), ana, repository, await certified(repository, "refs/heads/main"));
     expect(answer.text).toContain("ng refs/heads/main held for approval");
     expect(await mainOf(repository)).toBe(main);
   });
 
   test("is followed by commands outside of it", async () => {
-    const repository = await newRepository();
+    const repository = await signing();
     const outside = encodePktLine(`${main} ${await nextCommit()} refs/heads/main`);
-    const answer = await rawPushBytes(world(), ana, repository, await certified("refs/heads/free", [outside]));
+    const body = await certified(repository, "refs/heads/free", [outside]);
+    const answer = await rawPushBytes(world(), ana, repository, body);
     expect(answer.text).toContain("outside of the push certificate");
     expect(await mainOf(repository)).toBe(main);
     expect(await world().upstream.ref(repository, "refs/heads/free")).toBeNull();

@@ -97,7 +97,7 @@ const RECEIVE_PACK_CAPABILITIES = new Set([
   "push-options",
   "no-thin",
 ]);
-const RECEIVE_PACK_VALUES = ["object-format=", "agent="];
+const RECEIVE_PACK_VALUES = ["object-format=", "agent=", "push-cert="];
 
 const isCarried = (capability: string): boolean =>
   RECEIVE_PACK_CAPABILITIES.has(capability) || RECEIVE_PACK_VALUES.some((prefix) => capability.startsWith(prefix));

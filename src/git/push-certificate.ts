@@ -21,7 +21,14 @@ import { parseCommand, type ObjectFormat } from "./push-command.ts";
 export interface PushCertificate {
   readonly updates: readonly RefUpdate[];
   readonly pushOptions: readonly string[];
+  /** The address that the client pushed to; null where the certificate does not say. */
+  readonly pushee: string | null;
+  /** What the server advertised as `push-cert=<nonce>`; null where the certificate holds none. */
+  readonly nonce: string | null;
 }
+
+/** Each at most once, except `push-option`. What none of these is may mean something to an upstream and nothing to us. */
+const HEADERS = new Set(["pusher", "pushee", "nonce", "push-option"]);
 
 // git takes the *last* of these lines for the end of the signed text, others take the first (gpg-interface.c,
 // parse_signed_buffer). With exactly one, everybody sees the same commands.
@@ -47,9 +54,14 @@ export function parseCertificate(text: string, format: ObjectFormat): PushCertif
   const blank = lines.indexOf("");
   if (blank === -1) throw refuse("no empty line ends its header");
   const pushOptions: string[] = [];
+  const headers = new Map<string, string>();
   for (const line of lines.slice(1, blank)) {
-    if (!/^[a-z-]+ /.test(line)) throw refuse(`“${escapeLine(line)}” is not a header`);
-    if (line.startsWith("push-option ")) pushOptions.push(line.slice("push-option ".length));
+    const space = line.indexOf(" ");
+    const name = line.slice(0, Math.max(space, 0));
+    if (!HEADERS.has(name)) throw refuse(`“${escapeLine(line)}” is not a header`);
+    if (name !== "push-option" && headers.has(name)) throw refuse(`its header “${name}” stands there twice`);
+    if (name === "push-option") pushOptions.push(line.slice(space + 1));
+    else headers.set(name, line.slice(space + 1));
   }
 
   const signatures = lines.flatMap((line, index) =>
@@ -61,5 +73,53 @@ export function parseCertificate(text: string, format: ObjectFormat): PushCertif
   }
   const updates = lines.slice(blank + 1, signature).map((line) => parseCommand(line, format));
   if (updates.length === 0) throw refuse("it holds no command");
-  return { updates, pushOptions };
+  return { updates, pushOptions, pushee: headers.get("pushee") ?? null, nonce: headers.get("nonce") ?? null };
+}
+
+export interface PushedTo {
+  /** `<connection>/<path>`, without `.git`. */
+  readonly repository: string;
+  /** Whether the upstream has said `push-cert=<nonce>`. */
+  readonly isOffered: boolean;
+}
+
+const notFor = (why: string): GatewayError => new GatewayError("forbidden", `${why}; nothing was pushed`);
+
+/**
+ * Whether a certificate is about this very push. Only the upstream can tell whether the nonce is its own (it may be a hold's
+ * time old by then: `receive.certNonceSlop`), and whose signature it is; where the push goes is known here.
+ * @throws GatewayError `forbidden` for an upstream that takes no signed pushes, for a certificate made for another repository,
+ * and for an address with a credential in it, which would be signed, stored, and sent upstream with the rest
+ */
+export function checkCertificate({ pushee, nonce }: Pick<PushCertificate, "pushee" | "nonce">, to: PushedTo): void {
+  if (!to.isOffered) throw notFor("the upstream takes no signed pushes: push with --no-signed");
+  if (nonce === null || nonce === "")
+    throw notFor("the push certificate holds no nonce, and the upstream asks for one");
+  if (pushee === null) throw notFor("the push certificate does not say which repository it is for (pushee)");
+  const address = URL.canParse(pushee) ? new URL(pushee) : null;
+  if (address === null || address.search !== "" || address.hash !== "") {
+    throw notFor("the push certificate is not for an address of this gateway (pushee)");
+  }
+  const segments = segmentsOf(address);
+  const named = `/${segments.join("/").replace(/\.git$/, "")}`;
+  if (!named.endsWith(`/git/${to.repository}`)) {
+    throw notFor(`the push certificate is not for ${escapeLine(to.repository)} (pushee)`);
+  }
+  const before = segments.slice(0, -(to.repository.split("/").length + 1));
+  if (before.at(-2) === "u" || address.username !== "" || address.password !== "") {
+    throw notFor(
+      "the signed address holds a credential, which a signed push would take to the upstream: take it out of the remote's " +
+        "address, and give it with git config http.extraHeader 'Sallyport-Token: <token>'",
+    );
+  }
+}
+
+/** Decoded, without the slashes at the end that git puts there. */
+function segmentsOf({ pathname }: URL): readonly string[] {
+  const segments = pathname.replace(/^\//, "").replace(/\/+$/, "").split("/");
+  try {
+    return segments.map(decodeURIComponent);
+  } catch {
+    throw notFor("the push certificate is not for an address of this gateway (pushee)");
+  }
 }

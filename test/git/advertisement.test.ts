@@ -34,7 +34,7 @@ const RECEIVE = pkts(
   null,
 );
 const CARRIED =
-  "report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta push-options object-format=sha1 agent=git/2";
+  "report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta push-cert=123-abc push-options object-format=sha1 agent=git/2";
 
 describe("parseAdvertisement", () => {
   it("reads refs, peeled tags, symbolic refs and the format", () => {
@@ -119,14 +119,14 @@ describe("filterReceivePackAdvertisement", () => {
     const first = pkts(
       "# service=git-receive-pack\n",
       null,
-      `${B} .have\0atomic push-cert=1`,
+      `${B} .have\0atomic session-id=1`,
       `${A} refs/heads/x\n`,
       null,
     );
     expect(filterReceivePackAdvertisement(first)).toEqual(
       pkts("# service=git-receive-pack\n", null, `${A} refs/heads/x\0atomic\n`, null),
     );
-    const only = pkts("# service=git-receive-pack\n", null, `${B} .have\0atomic push-cert=1`, null);
+    const only = pkts("# service=git-receive-pack\n", null, `${B} .have\0atomic session-id=1`, null);
     expect(filterReceivePackAdvertisement(only)).toEqual(
       pkts("# service=git-receive-pack\n", null, `${ZERO} capabilities^{}\0atomic\n`, null),
     );

@@ -221,10 +221,10 @@ describe("pushing", () => {
 
   it("offers no more than it carries", async () => {
     const gateway = await startGitGateway();
-    await gateway.upstream.git("team/app", "config", "receive.certNonceSeed", "seed");
+    await gateway.upstream.git("team/app", "config", "transfer.advertiseSID", "true");
     const answer = await getRaw(gateway, "/git/code/team/app/info/refs?service=git-receive-pack");
     expect(answer).toContain("report-status-v2");
-    expect(answer).not.toContain("push-cert");
+    expect(answer).not.toContain("session-id");
   });
 
   const refuse = async (push: PushRequest): Promise<void> => {
