@@ -16,7 +16,7 @@ export interface UpstreamTimeouts {
 export const DEFAULT_UPSTREAM_TIMEOUTS: UpstreamTimeouts = { connectMs: 10_000, idleMs: 600_000 };
 
 export interface UpstreamRequestOptions {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly url: URL;
   readonly headers: OutgoingHttpHeaders;
   readonly agent: http.Agent;
