@@ -10,6 +10,8 @@ export const bindPush = (push: {
   readonly repository: string;
   readonly updates: readonly RefUpdate[];
   readonly pushOptions: readonly string[];
+  /** A signed push must not find the hold of an unsigned one, which would be delivered in its place. */
+  readonly isSigned: boolean;
   readonly policyVersion: string;
 }): string =>
   createHash("sha256")
@@ -22,6 +24,7 @@ export const bindPush = (push: {
           .sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
         push.pushOptions,
         push.policyVersion,
+        ...(push.isSigned ? ["signed"] : []),
       ]),
     )
     .digest("hex");

@@ -75,6 +75,7 @@ export const bindingOf = ({ head, push: { request } }: PushPart, policyVersion: 
     repository: request.repository,
     updates: head.updates,
     pushOptions: head.pushOptions,
+    isSigned: head.certificate !== null,
     policyVersion,
   });
 
