@@ -134,6 +134,20 @@ describe("a signed push", () => {
     expect(await atUpstream("certificate")).toBe(certificate);
   });
 
+  test("never stands for an unsigned one that is held, nor the other way round", async () => {
+    const { copy } = await setUp();
+    await copy.commit("Change main", freshFile());
+    const approvals = [];
+    for (const flag of ["--no-signed", "--signed", "--signed"]) {
+      const push = await copy.git("push", flag, "origin", "HEAD:refs/heads/main");
+      approvals.push(/\/approvals\/([0-9a-f-]{36})/.exec(push.stderr)?.[1]);
+    }
+    const [plain, signed, again] = approvals;
+    expect(signed).toMatch(/^[0-9a-f-]{36}$/);
+    expect(signed).not.toBe(plain);
+    expect(again).toBe(signed);
+  });
+
   test("is refused where the upstream asks for none", async () => {
     const { copy, repository } = await setUp();
     await world().upstream.git(repository, "config", "--unset", "receive.certNonceSeed");
