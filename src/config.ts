@@ -176,7 +176,7 @@ function buildConnections({ connections }: ParsedConfig, secrets: Secrets): Read
       const common = { name, url: parsed.url, credential, allow: parsed.allow };
       const connection: Connection =
         parsed.kind === "git"
-          ? { ...common, kind: "git", access: parsed.access ?? null }
+          ? { ...common, kind: "git", access: parsed.access ?? null, dumb: parsed.dumb }
           : { ...common, kind: "copilot", proxyUrl: parsed.proxyUrl ?? null };
       return [name, deepFreeze(connection)];
     }),

@@ -38,6 +38,10 @@ const gitConnectionSchema = z.strictObject({
     .array(accessSchema)
     .optional()
     .describe("Read and write by repository path. Absent: allow may do everything; present: only what is named."),
+  dumb: z
+    .enum(["refuse", "pass"])
+    .default("refuse")
+    .describe("Whether clients that know only the dumb HTTP protocol may fetch, file by file. Default refuse."),
 });
 
 const copilotConnectionSchema = z.strictObject({

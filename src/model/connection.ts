@@ -26,6 +26,8 @@ export interface GitConnection extends ConnectionBase {
   readonly kind: "git";
   /** Null: `allow` may read and write everything. */
   readonly access: readonly AccessRule[] | null;
+  /** Whether the files of a repository are served by name (gitprotocol-http, "Dumb Clients"). */
+  readonly dumb: "refuse" | "pass";
 }
 
 export interface CopilotConnection extends ConnectionBase {

@@ -51,6 +51,7 @@ describe("loadConfig", () => {
             credential: { kind: "basic", username: "gateway", password: "from-env" },
             allow: ["eng", "user:ada@example.com"],
             access: [{ repositories: ["team-a/**"], read: ["eng"], write: ["team-a"] }],
+            dumb: "refuse",
           },
         ],
         [
@@ -62,6 +63,7 @@ describe("loadConfig", () => {
             credential: { kind: "none" },
             allow: [],
             access: null,
+            dumb: "refuse",
           },
         ],
         [
@@ -73,6 +75,7 @@ describe("loadConfig", () => {
             credential: { kind: "passthrough" },
             allow: ["*"],
             access: null,
+            dumb: "refuse",
           },
         ],
         [

@@ -28,7 +28,7 @@ interface World {
 
 const upstreamAt = (url: string, credential: UpstreamCredential = { kind: "none" }, idleMs = 5000): GitUpstream => {
   const upstream = createGitUpstream({
-    connection: { kind: "git", name: "code", url, credential, allow: ["*"], access: null },
+    connection: { kind: "git", name: "code", url, credential, allow: ["*"], access: null, dumb: "refuse" },
     version: "1.2.3",
     timeouts: { connectMs: 2000, idleMs },
   });

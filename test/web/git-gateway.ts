@@ -97,6 +97,7 @@ export async function startGitGateway(options: GitGatewayOptions = {}): Promise<
     credential: password === undefined ? { kind: "none" } : { kind: "basic", username: "git", password },
     allow: ["eng"],
     access: null,
+    dumb: "refuse",
     ...options.connection,
   };
   const closed: GitConnection = { ...code, name: "closed", allow: ["ops"] };

@@ -466,6 +466,7 @@ describe("the other pages", () => {
         allow,
         kind,
         access: null,
+        dumb: "refuse",
         proxyUrl: null,
       },
     ];
@@ -483,7 +484,7 @@ describe("the other pages", () => {
     const shared = { url: "http://upstream.invalid/", credential: { kind: "passthrough" }, allow: ["*"] } as const;
     const { alice } = await setUp({
       connections: new Map<string, Connection>([
-        ["github", { ...shared, name: "github", kind: "git", access: null }],
+        ["github", { ...shared, name: "github", kind: "git", access: null, dumb: "refuse" }],
         ["pilot", { ...shared, name: "pilot", kind: "copilot", proxyUrl: null }],
       ]),
     });
