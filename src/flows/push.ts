@@ -146,7 +146,7 @@ function reject(deps: PushDependencies, { id, isWhole, head, verdict, facts }: P
 /** It opens at once. */
 async function allow(deps: PushDependencies, part: PushPart): Promise<PartAnswer> {
   const answer = await deliverPart(part, (options) => deps.delivery.deliver(part.id, options));
-  return { ...answer, messages: renderWarnings(part.facts.findings) };
+  return { ...answer, messages: renderWarnings({ findings: part.facts.findings, refs: part.verdict.refs }) };
 }
 
 /** The push stands between the doors until a human has decided; its client is kept company for a while. */

@@ -2,6 +2,7 @@
 import { and, asc, desc, eq, gte, inArray, lt, ne, or, sql, type SQL } from "drizzle-orm";
 import type { Requirement } from "./approvals.ts";
 import type { Queryable } from "./database.ts";
+import type { RecordedObservation } from "./pushes.ts";
 import { containsText, type Page } from "./exchange-filters.ts";
 import {
   isUser,
@@ -31,6 +32,7 @@ export interface PushRefRecord {
   readonly forced: boolean;
   readonly verdict: "allow" | "hold" | "reject";
   readonly reason: string | null;
+  readonly observed: readonly RecordedObservation[];
   readonly upstreamStatus: string | null;
 }
 

@@ -14,6 +14,14 @@ export interface NewPushRef {
   readonly forced: boolean;
   readonly verdict: "allow" | "hold" | "reject";
   readonly reason: string | null;
+  /** What checks that are only observed would have said. */
+  readonly observed?: readonly RecordedObservation[];
+}
+
+export interface RecordedObservation {
+  readonly check: string;
+  readonly verdict: "hold" | "reject";
+  readonly reason: string;
 }
 
 export interface NewRefDiff {

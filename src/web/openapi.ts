@@ -65,6 +65,7 @@ const schemas: Record<string, Schema> = {
         forced: flag,
         verdict: { enum: ["allow", "hold", "reject"] },
         reason: nullable(text),
+        observed: listOf(object({ check: text, verdict: { enum: ["hold", "reject"] }, reason: text })),
         upstream: nullable(text),
       }),
     ),

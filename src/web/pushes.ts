@@ -26,6 +26,7 @@ const pushJson = (push: PushRecord, publicUrl: string) => ({
     forced: ref.forced,
     verdict: ref.verdict,
     reason: ref.reason,
+    observed: ref.observed,
     upstream: ref.upstreamStatus,
   })),
   commit_count: push.commitCount,

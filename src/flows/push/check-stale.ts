@@ -11,9 +11,9 @@ const state = (oid: string): string => (isZeroOid(oid) ? "absent" : `at ${oid.sl
  */
 export function refuseStale(verdict: Verdict, refs: ReadonlyMap<string, string>): Verdict {
   if (verdict.kind === "allow") return verdict;
-  const judged = verdict.refs.map(({ update, opinion }): RefVerdict => {
-    const reason = opinion.kind === "hold" ? whyStale(update, refs) : null;
-    return { update, opinion: reason === null ? opinion : { kind: "reject", reason } };
+  const judged = verdict.refs.map((ref): RefVerdict => {
+    const reason = ref.opinion.kind === "hold" ? whyStale(ref.update, refs) : null;
+    return reason === null ? ref : { ...ref, opinion: { kind: "reject", reason } };
   });
   const has = (kind: Opinion["kind"]): boolean => judged.some(({ opinion }) => opinion.kind === kind);
   const isHeld = has("hold");

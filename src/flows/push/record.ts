@@ -47,13 +47,18 @@ export function pushRow(deps: PushDependencies, part: PushPart, state: PartState
     finishedAt: isOver ? now : null,
     leaseUntil: isOver ? null : new Date(now.getTime() + LEASE_MS),
     error: null,
-    refs: verdict.refs.map(({ update, opinion }) => ({
+    refs: verdict.refs.map(({ update, opinion, observed = [] }) => ({
       ref: mask(update.ref),
       oldOid: update.oldOid,
       newOid: update.newOid,
       forced: forced.get(update.ref) ?? false,
       verdict: opinion.kind,
       reason: opinion.kind === "allow" ? null : mask(opinion.reason),
+      observed: observed.map(({ check, opinion: { kind, reason } }) => ({
+        check,
+        verdict: kind,
+        reason: mask(reason),
+      })),
     })),
     findings: facts.findings,
     commits: facts.commits.map((commit) => ({

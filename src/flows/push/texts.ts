@@ -55,7 +55,7 @@ export function renderRejection(push: {
   /** Whether it is all of what was pushed. */
   readonly isWhole: boolean;
 }): string[] {
-  const blocking = push.findings.filter((finding) => finding.severity === "block");
+  const blocking = push.findings.filter((finding) => finding.severity === "block" && !finding.known);
   const what = push.isWhole ? "this push; nothing has" : "a part of this push; nothing of it has";
   const lines = ["", `Sallyport refused ${what} reached the upstream.`];
   for (const { update, opinion } of push.refs) {
@@ -75,10 +75,32 @@ export function renderRejection(push: {
   return lines;
 }
 
-export function renderWarnings(findings: readonly Finding[]): string[] {
-  const warnings = findings.filter((finding) => finding.severity === "warn");
-  if (warnings.length === 0) return [];
-  return ["", "Sallyport noticed what may be a secret (this does not stop the push):", ...renderFindings(warnings), ""];
+/** What does not stop a push: it may be a secret, it stood there before, or its check is only observed. */
+export function renderWarnings(push: {
+  readonly findings: readonly Finding[];
+  readonly refs: readonly RefVerdict[];
+}): string[] {
+  const lines: string[] = [];
+  const known = push.findings.filter((finding) => finding.known);
+  const warnings = push.findings.filter((finding) => finding.severity === "warn" && !finding.known);
+  const observed = push.refs.flatMap(({ update, observed: opinions = [] }) =>
+    opinions.map(({ opinion: { kind, reason } }) => {
+      const would = kind === "reject" ? "refused" : "held";
+      return `  ${escapeLine(update.ref)}: would be ${would}: ${escapeLine(reason)}`;
+    }),
+  );
+  if (warnings.length > 0) {
+    lines.push(
+      "",
+      "Sallyport noticed what may be a secret (this does not stop the push):",
+      ...renderFindings(warnings),
+    );
+  }
+  if (known.length > 0) {
+    lines.push("", "These secrets were upstream before this push; revoke what is real:", ...renderFindings(known));
+  }
+  if (observed.length > 0) lines.push("", "Checks that only observe (nothing is stopped by them):", ...observed);
+  return lines.length === 0 ? [] : [...lines, ""];
 }
 
 export function renderHold(hold: {

@@ -127,6 +127,11 @@ export const RefsTable = ({ refs }: { refs: readonly PushRefRecord[] }) => (
             <td>
               <Badge status={ref.verdict} />
               {ref.reason !== null && <div class="soft">{ref.reason}</div>}
+              {ref.observed.map(({ check, verdict, reason }) => (
+                <div class="soft">
+                  only observed: {check} would {verdict}: {reason}
+                </div>
+              ))}
             </td>
             <td>{ref.upstreamStatus ?? <span class="soft">–</span>}</td>
           </tr>
@@ -157,6 +162,7 @@ export const FindingsTable = ({ findings, total }: { findings: readonly FindingR
           <tr>
             <td class="tight">
               <Badge status={finding.severity} />
+              {finding.known && <div class="soft">known before</div>}
             </td>
             <td>
               <code>{finding.rule}</code>
