@@ -19,6 +19,7 @@ const connection = (allow: readonly string[], access: readonly AccessRule[] | nu
   credential: { kind: "none" },
   allow,
   access,
+  dumb: "refuse",
 });
 
 describe("mayAccess", () => {
