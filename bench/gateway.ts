@@ -10,14 +10,23 @@ export interface BenchGateway {
   readonly pid: number;
   /** The address of the upstream's repositories behind it, with a final slash. */
   readonly url: string;
+  /** The address of the Copilot upstream behind it, without a final slash; answers nothing where there is none. */
+  readonly copilotUrl: string;
   readonly token: string;
   stop(): Promise<void>;
+}
+
+/** A Copilot upstream. */
+export interface CopilotTarget {
+  readonly url: string;
+  readonly bearer: string;
 }
 
 export interface BenchGatewayOptions {
   /** Made; the caller removes it. */
   readonly directory: string;
   readonly upstream: { readonly url: string; readonly username: string; readonly password: string };
+  readonly copilot?: CopilotTarget;
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
 }
@@ -31,6 +40,7 @@ const STOP_MS = 40_000;
 export async function startBenchGateway({
   directory,
   upstream,
+  copilot,
   env: given,
   signal,
 }: BenchGatewayOptions): Promise<BenchGateway> {
@@ -41,7 +51,7 @@ export async function startBenchGateway({
     config,
     `connections:
   code: { kind: git, url: "${url}", credential: { username: ${username}, password: { env: BENCH_PASSWORD } }, allow: ["*"] }
-pushes:
+${copilot === undefined ? "" : `  copilot: { kind: copilot, url: "${copilot.url}", credential: { bearer: { env: BENCH_BEARER } }, allow: ["*"] }\n`}pushes:
   - { repositories: ["code/**"], secrets: reject }
 `,
   );
@@ -50,6 +60,7 @@ pushes:
     SALLYPORT_DATA: path.join(directory, "data"),
     SALLYPORT_LISTEN: "127.0.0.1:0",
     BENCH_PASSWORD: password,
+    ...(copilot === undefined ? {} : { BENCH_BEARER: copilot.bearer }),
   };
   const args = (...words: string[]): string[] => [PROGRAM, ...words, "--config", config];
   // A group of its own: Ctrl-C in a terminal goes to the benchmark, which then stops the gateway in order.
@@ -58,7 +69,13 @@ pushes:
   try {
     const address = await addressOf(gateway, signal);
     const token = await outputOf(args("token", "create", "--user", "bench@example.com"), env, signal);
-    return { pid: gateway.pid ?? 0, url: `${address}/git/code/`, token: token.trim(), stop };
+    return {
+      pid: gateway.pid ?? 0,
+      url: `${address}/git/code/`,
+      copilotUrl: `${address}/copilot/copilot`,
+      token: token.trim(),
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

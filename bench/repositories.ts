@@ -1,11 +1,15 @@
 /** Histories to push, made up anew for each run: no run is helped by an earlier one. */
 import { randomBytes, randomInt } from "node:crypto";
+import type { Comparison } from "./benchmark.ts";
 import type { FastImport, NewCommit } from "./fast-import.ts";
 
 /** One push of `branch` to the upstream's `main`, told in the table's row `row`. */
 export interface PushStep {
   readonly row: string;
   readonly branch: string;
+  readonly wanted: Comparison["wanted"];
+  /** Of the request alone, its pack made beforehand. */
+  readonly wantedAlone: Comparison["wanted"];
 }
 
 export interface Subject {
@@ -13,6 +17,8 @@ export interface Subject {
   /** Makes `main`, which the upstream has before, and the branches of the steps, each on top of the one before. */
   readonly make: (stream: FastImport) => Promise<void>;
   readonly steps: readonly PushStep[];
+  /** For a subject that is run only where it is asked for: the room that it takes. */
+  readonly diskBytes: number | null;
 }
 
 const FILES = 200;
@@ -20,13 +26,23 @@ const LINES = 120;
 const MIB = 1024 * 1024;
 /** Pushes of one commit in one round: they are quick, and single ones say little. */
 const SMALL_PUSHES = 12;
+/** Of each of the pushes that go out together. */
+const COMMITS_AT_ONCE = 3;
 
-const smallPushRow = (step: number): string => {
-  if (step === 0) return "1 commit, the first push to a repository (cold cache)";
-  return step % 2 === 0
-    ? "1 commit to a file that no push has touched yet"
-    : "1 commit to a file pushed before (warm cache)";
-};
+function smallPush(step: number): PushStep {
+  const [row, addedMs] =
+    step === 0
+      ? ["1 commit, the first push to a repository (cold cache)", 250]
+      : step % 2 === 0
+        ? ["1 commit to a file that no push has touched yet", 250]
+        : ["1 commit to a file pushed before (warm cache)", 60];
+  return { row, branch: `step-${step}`, wanted: { addedMs }, wantedAlone: { addedMs } };
+}
+
+/** A subject with one push, after which `main` is `step-0`. */
+const onePush = (row: string, ratio: number): PushStep[] => [
+  { row, branch: "step-0", wanted: { ratio }, wantedAlone: { ratio: 2.5 } },
+];
 
 const sourceLine = (): string =>
   `export const v${randomBytes(4).toString("hex")} = compute(${randomInt(100_000)}, "${randomBytes(6).toString("hex")}");`;
@@ -65,7 +81,8 @@ const oneCommit: Subject = {
       await stream.commit({ branch: `step-${step}`, mark: step + 2, parents: [step + 1], files });
     }
   },
-  steps: Array.from({ length: SMALL_PUSHES }, (_, step) => ({ row: smallPushRow(step), branch: `step-${step}` })),
+  steps: Array.from({ length: SMALL_PUSHES }, (_, step) => smallPush(step)),
+  diskBytes: null,
 };
 
 /** Edits on two lines of development, merged again and again; one merge in ten changes something itself. */
@@ -90,25 +107,60 @@ const manyCommits: Subject = {
       tip = mark;
     }
   },
-  steps: [{ row: "2,000 commits, a third of them merges", branch: "step-0" }],
+  steps: onePush("2,000 commits, a third of them merges", 2),
+  diskBytes: null,
 };
 
 function* randomPieces(bytes: number): Generator<Uint8Array> {
   for (let at = 0; at < bytes; at += MIB) yield randomBytes(Math.min(MIB, bytes - at));
 }
 
-const binaries: Subject = {
-  name: "200 MB",
-  make: async (stream) => {
-    const tree = new SourceTree();
-    await stream.commit(base(tree));
-    const bytes = 20 * MIB;
-    const files = new Map(
-      Array.from({ length: 10 }, (_, at) => [`assets/${at}.bin`, { bytes, pieces: randomPieces(bytes) }] as const),
-    );
-    await stream.commit({ branch: "step-0", mark: 2, parents: [1], files });
-  },
-  steps: [{ row: "1 commit with 200 MB of binaries in 10 files", branch: "step-0" }],
+/** One commit on top of `main` that adds random files of 20 MiB each. */
+const addBinaries = async (stream: FastImport, branch: string, count: number): Promise<void> => {
+  await stream.commit(base(new SourceTree()));
+  const bytes = 20 * MIB;
+  const files = new Map(
+    Array.from({ length: count }, (_, at) => [`assets/${at}.bin`, { bytes, pieces: randomPieces(bytes) }] as const),
+  );
+  await stream.commit({ branch, mark: 2, parents: [1], files });
 };
 
-export const subjects: readonly Subject[] = [oneCommit, manyCommits, binaries];
+const binaries: Subject = {
+  name: "200 MB",
+  make: (stream) => addBinaries(stream, "step-0", 10),
+  steps: onePush("1 commit with 200 MB of binaries in 10 files", 1.5),
+  diskBytes: null,
+};
+
+/** Many files: one may have 100 MiB at most. */
+const gigabyte: Subject = {
+  name: "1 GB",
+  make: (stream) => addBinaries(stream, "step-0", 50),
+  steps: onePush("1 commit with 1 GB of binaries in 50 files", 1.5),
+  diskBytes: 10 * 1024 * MIB,
+};
+
+export const subjects: readonly Subject[] = [oneCommit, manyCommits, binaries, gigabyte];
+
+/** `main` and branches `work-<n>` of some commits each, for pushes at the same time. */
+export const makeBranches =
+  (count: number) =>
+  async (stream: FastImport): Promise<void> => {
+    const tree = new SourceTree();
+    await stream.commit(base(tree));
+    for (let at = 0; at < count; at++) {
+      for (let commit = 0; commit < COMMITS_AT_ONCE; commit++) {
+        const mark = 2 + at * COMMITS_AT_ONCE + commit;
+        const parents = [commit === 0 ? 1 : mark - 1];
+        await stream.commit({
+          branch: `work-${at}`,
+          mark,
+          parents,
+          files: new Map([tree.edit((at + commit) % FILES)]),
+        });
+      }
+    }
+  };
+
+/** `main` with 300 MiB of random files, for a clone. */
+export const makeClonable = (stream: FastImport): Promise<void> => addBinaries(stream, "main", 15);
