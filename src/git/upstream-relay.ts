@@ -22,6 +22,8 @@ export interface RelayRequest {
   readonly prefix: string;
   /** Sent instead of the incoming body, where that has been read already. */
   readonly body?: Buffer;
+  /** Whether only an HTTP error is passed on: with any other answer the client is not answered, nor is anything that it sends read. */
+  readonly onlyRefusal?: boolean;
 }
 
 export interface RelayResult {
@@ -68,6 +70,11 @@ export async function relayToUpstream(relay: RelayRequest, context: RelayContext
     incoming.unpipe(request);
     dropResponse(response);
     throw failure;
+  }
+
+  if (relay.onlyRefusal === true && status < 400) {
+    response.on("error", () => {}).resume();
+    return { status, requestBytes, responseBytes: 0 };
   }
 
   if (status === 200 && (await beginsOtherwise(response))) {

@@ -249,6 +249,12 @@ async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, ad
       // The probe before a large push: the upstream's answer tells early whether it would take one at all.
       return await relay(options, exchange, admitted, "git-receive-pack", "rpc", FLUSH_PKT);
     }
+    if (
+      admitted.connection.credential.kind === "passthrough" &&
+      (await isRefusedUpstream(options, exchange, admitted))
+    ) {
+      return await body.drain();
+    }
     await decidePush(options, exchange, admitted, body, reader, head);
   } catch (error) {
     await body.drain();
@@ -263,6 +269,27 @@ async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, ad
       [`Sallyport: ${reason}`],
     );
   }
+}
+
+/**
+ * Whether the upstream wants another credential than the client's, which has been told so then. An upstream may let everybody read its
+ * refs and ask for a password only here; once the push is being decided, it is too late for the 401 that makes git ask for one.
+ */
+async function isRefusedUpstream(
+  options: GitRoutesOptions,
+  exchange: NodeExchange,
+  { connection, target: { upstreamPath, prefix } }: Admitted,
+): Promise<boolean> {
+  const { status } = await options.upstream(connection.name).relay({
+    ...exchange,
+    path: upstreamPath,
+    service: "git-receive-pack",
+    kind: "rpc",
+    prefix,
+    body: FLUSH_PKT,
+    onlyRefusal: true,
+  });
+  return status >= 400;
 }
 
 /** @throws PushHeadError */
