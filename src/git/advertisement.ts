@@ -121,8 +121,11 @@ export const createReceivePackFilter = (): AdvertisementFilter => {
     const nul = line.indexOf("\0");
     const text = nul === -1 ? line.replace(/\n$/, "") : line.slice(0, nul);
     if (state === "before") {
+      const oid = text.slice(0, Math.max(0, text.indexOf(" ")));
+      if (text.startsWith("ERR ")) throw misbehaved(`the upstream says: ${escapeLine(text.slice(4))}`);
+      if (!OID.test(oid)) throw misbehaved(`“${escapeLine(text)}” is not a line of a ref advertisement`);
       state = "pending";
-      zeroOid = "0".repeat(text.indexOf(" "));
+      zeroOid = "0".repeat(oid.length);
       const offered = nul === -1 ? "" : line.slice(nul + 1).replace(/\n$/, "");
       capabilities = offered.split(" ").filter(isCarried).join(" ");
     }
@@ -154,7 +157,7 @@ function createFilter(change: (line: string) => readonly string[]): Advertisemen
     try {
       return work();
     } catch (cause) {
-      if (!(cause instanceof GatewayError)) throw cause;
+      if (!(cause instanceof GatewayError) || cause.code === "upstream_misbehaved") throw cause;
       throw misbehaved(`the upstream's ref advertisement is malformed: ${cause.message}`);
     }
   };

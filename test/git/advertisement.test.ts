@@ -138,9 +138,15 @@ describe("filterReceivePackAdvertisement", () => {
     expect(filterReceivePackAdvertisement(bytes)).toEqual(bytes);
   });
 
-  it("refuses what is no advertisement", () => {
-    expect(() => filterReceivePackAdvertisement(Buffer.from("<html>"))).toThrow(
-      expect.objectContaining({ code: "upstream_misbehaved" }),
+  it.each([
+    ["HTML", Buffer.from("<html>"), "malformed"],
+    ["a line without an id", pkts("nothing\n", null), "not a line of a ref advertisement"],
+    ["an empty line", pkts("", null), "not a line of a ref advertisement"],
+    ["an id that is too short", pkts(`${A.slice(1)} refs/heads/x\0atomic`, null), "not a line of a ref advertisement"],
+    ["an error", pkts("ERR access denied", null), "the upstream says: access denied"],
+  ])("refuses what is no advertisement: %s", (_what, bytes, text) => {
+    expect(() => filterReceivePackAdvertisement(bytes)).toThrow(
+      expect.objectContaining({ code: "upstream_misbehaved", message: expect.stringContaining(text) }),
     );
   });
 });
