@@ -9,8 +9,11 @@ import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "
 import { createAttributionFlow } from "./flows/attribution.ts";
 import { createDelivery } from "./flows/delivery.ts";
 import { createExchangeFlow } from "./flows/exchange.ts";
+import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
 import { defaultPushLimits } from "./git/limits.ts";
+import { createLfsUpstream, type LfsUpstream } from "./git/lfs/lfs-upstream.ts";
+import { createLfsTickets } from "./git/lfs/ticket.ts";
 import { createGit } from "./git/process.ts";
 import { removeStaleQuarantines } from "./git/quarantine.ts";
 import { mayAccess } from "./git/repository-access.ts";
@@ -32,6 +35,7 @@ import { openStore } from "./store/open.ts";
 import { createSignals } from "./store/signals.ts";
 import { findTokenByHash, touchToken } from "./store/tokens.ts";
 import { createCopilotHandler } from "./web/copilot.ts";
+import { createLfsHandler } from "./web/lfs.ts";
 import type { ReadAccess } from "./web/read-access.ts";
 
 export interface RunningGateway {
@@ -110,6 +114,17 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     if (found === undefined) throw new GatewayError("not_found", `there is no Git connection ${name} any more`);
     return found;
   };
+  const lfsUpstreams = new Map(
+    gitConnections.map((connection) => [
+      connection.name,
+      createLfsUpstream({ connection, version, timeouts: options.upstreamTimeouts ?? {} }),
+    ]),
+  );
+  const lfsUpstream = (name: string): LfsUpstream => {
+    const found = lfsUpstreams.get(name);
+    if (found === undefined) throw new GatewayError("not_found", `there is no Git connection ${name} any more`);
+    return found;
+  };
   const cache = createRepositoryCache({
     git,
     root: path.join(config.dataDir, "cache"),
@@ -160,6 +175,19 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     log,
     now,
   });
+  const lfsFlow = createLfsFlow({
+    db,
+    blobs,
+    upstream: lfsUpstream,
+    tickets: createLfsTickets(config.key),
+    scanner,
+    policies: config.pushes,
+    policyVersion: config.policyVersion,
+    maxObjectBytes: () => DEFAULT_LFS_OBJECT_BYTES,
+    publicUrl,
+    log,
+    now,
+  });
   const exchanges = createExchangeFlow({
     db,
     mask: (text) => scanner.mask(text),
@@ -189,7 +217,14 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   };
   const records = { db, publicUrl, access };
   const app = createApp({
-    git: { connections: config.connections, upstream, authenticate, pushFlow, log },
+    git: {
+      connections: config.connections,
+      upstream,
+      authenticate,
+      pushFlow,
+      lfs: createLfsHandler({ flow: lfsFlow, log }),
+      log,
+    },
     copilot: createCopilotHandler({
       connections: [...config.connections.values()].filter((connection) => connection.kind === "copilot"),
       authenticate,
@@ -213,7 +248,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       for (const job of jobs) await job.stop();
       await exchanges.drain();
       exchanges.close();
-      for (const connection of upstreams.values()) connection.close();
+      for (const connection of [...upstreams.values(), ...lfsUpstreams.values()]) connection.close();
       await signals.close();
       await store.close();
     },

@@ -32,6 +32,7 @@ import { escapeLine } from "../model/printable.ts";
 import { isZeroOid } from "../model/ref-update.ts";
 import { isNamed } from "../model/who.ts";
 import { describeError, sendText } from "./error-response.ts";
+import type { LfsHandler } from "./lfs.ts";
 import { answerNatively, drainRequest, rawTarget, type NodeEnv, type NodeExchange } from "./node-adapter.ts";
 
 /** A fetch or clone that was relayed, for the record. */
@@ -51,6 +52,8 @@ export interface GitRoutesOptions {
   /** Decides and answers a push through `request.exchange`. What it throws is answered as a refusal of every ref. */
   readonly pushFlow: (request: PushRequest) => Promise<void>;
   readonly onFetch?: (fetch: RelayedFetch) => void;
+  /** Absent: Git LFS is refused. */
+  readonly lfs?: LfsHandler;
   readonly log: Logger;
   /** By repository; absent: the usual ones. */
   readonly headLimits?: (repository: string) => PushHeadLimits;
@@ -109,6 +112,7 @@ async function handleGit(options: GitRoutesOptions, exchange: NodeExchange, raw:
         "the dumb HTTP protocol is not served; use a client that speaks Git's smart protocol",
       );
     case "lfs":
+      if (options.lfs !== undefined) return options.lfs(exchange, admitted, operation.path);
       // Objects that nobody has scanned must not reach the upstream, and 403 is what makes git-lfs stop the push.
       return answerText(exchange, 403, JSON.stringify({ message: "Git LFS is not carried by this gateway" }), {
         "content-type": "application/vnd.git-lfs+json",
@@ -168,7 +172,9 @@ async function admit(options: GitRoutesOptions, exchange: NodeExchange, target: 
   const isWrite =
     (operation.kind === "advertisement" || operation.kind === "rpc") && operation.service === "git-receive-pack";
   const mayRead = mayAccess(principal, connection, path, "read");
-  if (!(isWrite ? mayAccess(principal, connection, path, "write") : mayRead)) {
+  // Of a request about LFS only its body tells which right it takes: `web/lfs.ts` judges it.
+  const isEither = operation.kind === "lfs" && !mayRead;
+  if (!(isWrite || isEither ? mayAccess(principal, connection, path, "write") : mayRead)) {
     if (!mayRead) throw unseen;
     throw new GatewayError("forbidden", `you may read ${target.repository}, but not push to it`);
   }
