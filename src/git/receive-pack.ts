@@ -151,10 +151,17 @@ function checkShallow(draft: Draft): void {
   if (bad !== undefined) throw malformed(`“${escapeLine(bad)}” is not a ${draft.objectFormat} object id`);
 }
 
+/** What git's receive-pack asks for by name alone. */
+const FLAGS = ["report-status", "report-status-v2", "side-band-64k", "quiet", "atomic", "push-options"];
+
 function readCapabilities(bytes: Buffer, draft: Draft): void {
   const text = decodeLine(bytes);
-  if (text.includes("\0")) throw malformed("a NUL byte inside the capabilities");
+  // git also takes tabs and line ends for what parts two capabilities, and `atomic=0` for `atomic` (connect.c, parse_feature_value).
+  // oxlint-disable-next-line no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(text)) throw malformed("a control character inside the capabilities");
   draft.capabilities = text.split(" ").filter((capability) => capability !== "");
+  const valued = draft.capabilities.find((capability) => FLAGS.some((flag) => capability.startsWith(`${flag}=`)));
+  if (valued !== undefined) throw malformed(`the capability “${escapeLine(valued)}” takes no value`);
   const formats = draft.capabilities.filter((capability) => capability.startsWith("object-format="));
   const [format = "object-format=sha1", other] = formats;
   if (other !== undefined || (format !== "object-format=sha1" && format !== "object-format=sha256")) {

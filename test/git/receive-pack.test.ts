@@ -148,6 +148,15 @@ describe("parsePushRequest", () => {
     ["a delim packet", Buffer.concat([pkts(`${A} ${B} refs/heads/x${CAPS}`), Buffer.from("0001")]), "unexpected delim"],
     ["no end", pkts(`${A} ${B} refs/heads/x${CAPS}`), "the stream ends at byte"],
     ["no end of the options", pkts(`${A} ${B} refs/heads/x\0push-options`, null, "a"), "the stream ends at byte"],
+    ["a flag with a value", pkts(`${A} ${B} refs/heads/x\0report-status push-options=1`, null), "takes no value"],
+    ["atomic with a value", pkts(`${A} ${B} refs/heads/x\0atomic=0`, null), "takes no value"],
+    ["a tab between capabilities", pkts(`${A} ${B} refs/heads/x\0agent=x\tatomic`, null), "control character"],
+    [
+      "a line feed between capabilities",
+      pkts(`${A} ${B} refs/heads/x\0agent=x\npush-options`, null),
+      "control character",
+    ],
+    ["a NUL in the capabilities", pkts(`${A} ${B} refs/heads/x\0agent=x\0push-options`, null), "control character"],
     ["a NUL in an option", pkts(`${A} ${B} refs/heads/x\0push-options`, null, "a\0b", null), "push option holds"],
   ])("refuses %s", async (_what, bytes, text) => {
     const refused = parse(bytes);
