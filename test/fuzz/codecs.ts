@@ -1,0 +1,379 @@
+/** Mutated bytes through every codec: whole and cut at random. The two must agree, and errors must be ours. */
+import { Readable } from "node:stream";
+import type { IncomingMessage } from "node:http";
+import { deflateSync, gzipSync } from "node:zlib";
+import { GatewayError } from "../../src/errors.ts";
+import {
+  createReceivePackFilter,
+  createUploadPackFilter,
+  parseAdvertisement,
+  type AdvertisementFilter,
+} from "../../src/git/advertisement.ts";
+import { createByteReader } from "../../src/git/byte-reader.ts";
+import { parseCommitObject } from "../../src/git/commit-object.ts";
+import { readContentLines } from "../../src/git/content-lines.ts";
+import { OutputReader, splitRecords } from "../../src/git/git-output.ts";
+import { openRequestBody } from "../../src/git/http-body.ts";
+import { defaultPushLimits } from "../../src/git/limits.ts";
+import { parseSymrefs } from "../../src/git/ls-refs.ts";
+import { PackScanner } from "../../src/git/pack-scanner.ts";
+import { PatchParser } from "../../src/git/patch-parser.ts";
+import { encodePacket, encodePktLine, FLUSH_PKT, parsePktLines, PktLineParser } from "../../src/git/pkt-line.ts";
+import { parseCertificate } from "../../src/git/push-certificate.ts";
+import type { ObjectFormat } from "../../src/git/push-command.ts";
+import { RawDiffParser } from "../../src/git/raw-diff.ts";
+import { encodePushRequest, parsePushRequest } from "../../src/git/receive-pack.ts";
+import { encodeReportStatus, parseReportStatus } from "../../src/git/report-status.ts";
+import { encodeSideband, SidebandDemux } from "../../src/git/sideband.ts";
+import { parseTagObject } from "../../src/git/tag-object.ts";
+import { chunksOf, type Corpus } from "./corpus.ts";
+import { cutRandomly, mutateBytes } from "./mutate-bytes.ts";
+import { mutatePack } from "./mutate-pack.ts";
+import { mutateHead } from "./mutate-request.ts";
+import { parsePackFile } from "./pack-file.ts";
+import { randomFor, type Random } from "./random.ts";
+
+export interface Codec {
+  readonly name: string;
+  readonly seeds: readonly Buffer[];
+  /** @returns what was read, comparable. Must not depend on how the bytes are cut. */
+  readonly read: (chunks: readonly Buffer[]) => unknown;
+  /** Instead of changing bytes. */
+  readonly mutate?: (seed: Buffer, random: Random) => Buffer;
+}
+
+const pkts = (...lines: readonly (string | null)[]): Buffer =>
+  Buffer.concat(lines.map((line) => (line === null ? FLUSH_PKT : encodePktLine(Buffer.from(line, "latin1")))));
+
+const text = (payload: Buffer): string => payload.toString("latin1");
+const A = "a".repeat(40);
+const B = "b".repeat(64);
+
+const ADVERTISEMENTS = [
+  pkts(
+    "# service=git-receive-pack\n",
+    null,
+    `${A} refs/heads/main\0report-status atomic object-format=sha1 agent=x\n`,
+    `${A} refs/heads/x\n`,
+    `${A} .have\n`,
+    null,
+  ),
+  pkts(
+    "version 1\n",
+    `${A} HEAD\0multi_ack symref=HEAD:refs/heads/main\n`,
+    `${A} refs/tags/v1\n`,
+    `${A} refs/tags/v1^{}\n`,
+    `shallow ${A}`,
+    null,
+  ),
+  pkts(
+    "# service=git-upload-pack\n",
+    null,
+    "version 2\n",
+    "ls-refs=unborn\n",
+    "fetch=shallow packfile-uris filter\n",
+    "bundle-uri\n",
+    null,
+  ),
+  pkts(`${"0".repeat(64)} capabilities^{}\0object-format=sha256`, null),
+];
+const REPORTS = [
+  pkts("unpack ok\n", "ok refs/heads/main\n", "ng refs/heads/x non-fast-forward\n", null),
+  pkts(
+    "unpack ok\n",
+    "ok refs/heads/main\n",
+    "option refname refs/heads/y\n",
+    `option old-oid ${A}\n`,
+    "option forced-update\n",
+    "ok refs/heads/main\n",
+    null,
+  ),
+  pkts("unpack index-pack abnormal exit\n", "ng refs/heads/x unpacker error\n", null),
+];
+const SIDEBAND = Buffer.concat([
+  encodeSideband(2, "hello\nthere\n"),
+  encodeSideband(1, REPORTS[0] ?? ""),
+  encodeSideband(3, "fatal\n"),
+  FLUSH_PKT,
+]);
+const RAW_DIFF = [
+  `${A}\0:000000 100644 ${"0".repeat(40)} ${A} A\0a.txt\0:100644 120000 ${A} ${A} T\0dir/b\0`,
+  `${A}\0::100644 100644 100644 ${A} ${A} ${A} MM\0both.txt\0${B}\0:160000 000000 ${B} ${B} D\0sub\0`,
+].map((all) => Buffer.from(all));
+const PATCHES = [
+  `${A}\ndiff --git a/x b/x\nnew file mode 100644\nindex ${A}..${A}\n--- /dev/null\n+++ b/x\n@@ -0,0 +1,2 @@\n+one\n+two\n\\ No newline at end of file\n`,
+  `diff --git "a/q\\"\\303\\274" "b/q\\"\\303\\274"\nindex ${A}..${A} 100644\n--- "a/q\\"\\303\\274"\n+++ "b/q\\"\\303\\274"\n@@ -1 +1,2 @@ fn\n-old\n+new\n+more\n@@ -9,0 +11 @@\n+x\n`,
+  `diff --git a/o b/n\nsimilarity index 90%\nrename from o\nrename to n\nindex ${A}..${A} 100644\nBinary files a/o and b/n differ\n`,
+].map((all) => Buffer.from(all));
+const CAT_FILE = Buffer.from(`${A} blob 5\nhello\n${B} commit 0\n\n${A} missing\n`);
+const CERTIFICATE = Buffer.from(
+  `certificate version 0.1\npusher Ana <a@x> 1 +0000\npushee http://x/\nnonce 1-2\npush-option a\n\n${A} ${A} refs/heads/main\n-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n`,
+);
+
+const filtered = (filter: AdvertisementFilter, chunks: readonly Buffer[]): string => {
+  const sent = chunks.map((chunk) => filter.push(chunk));
+  filter.end();
+  return text(Buffer.concat(sent));
+};
+
+async function scanned(format: ObjectFormat, chunks: readonly Buffer[]): Promise<unknown> {
+  const scanner = new PackScanner(format, { ...defaultPushLimits, objectBytes: 2 ** 20, inflatedBytes: 2 ** 24 });
+  try {
+    for (const chunk of chunks) if (chunk.length > 0) await scanner.feed(chunk);
+    return await scanner.finish();
+  } finally {
+    scanner.close();
+  }
+}
+
+/** Half of them packs that are whole, and odd only inside. */
+const packMutation =
+  (format: ObjectFormat) =>
+  (seed: Buffer, random: Random): Buffer =>
+    random.once(2) ? mutateBytes(seed, random) : mutatePack(parsePackFile(seed, format), format, random);
+
+async function recordsOf(chunks: readonly Buffer[], delimiter: number): Promise<Buffer[]> {
+  const all: Buffer[] = [];
+  for await (const records of splitRecords(chunksOf(chunks), delimiter))
+    for (const record of records) all.push(Buffer.from(record));
+  return all;
+}
+
+async function gunzipped(chunks: readonly Buffer[]): Promise<string> {
+  const incoming = Object.assign(Readable.from(chunks.filter((chunk) => chunk.length > 0)), {
+    headers: { "content-encoding": "gzip" },
+    socket: { setTimeout: () => {} },
+  });
+  const body = openRequestBody(incoming as unknown as IncomingMessage, { maxBytes: 2 ** 20 });
+  const parts: Buffer[] = [];
+  for await (const chunk of body.chunks) parts.push(chunk);
+  await body.drain();
+  return text(Buffer.concat(parts));
+}
+
+async function pushHead(chunks: readonly Buffer[]): Promise<unknown> {
+  const reader = createByteReader(chunksOf(chunks));
+  const head = await parsePushRequest(reader);
+  const rest: Buffer[] = [];
+  for await (const chunk of reader.rest()) rest.push(chunk);
+  // What is delivered is what was read, whether it goes out as it came or is written anew.
+  const { raw, ...fields } = head;
+  const again = await parsePushRequest(createByteReader(chunksOf([encodePushRequest(fields)])));
+  if (encodePushRequest(head) !== raw) throw new Error("an unchanged head is not sent as it came");
+  for (const field of ["updates", "capabilities", "shallow", "pushOptions", "certificate"] as const) {
+    if (head.updates.length > 0 && JSON.stringify(again[field]) !== JSON.stringify(head[field])) {
+      throw new Error(`${field} of a head change when it is written anew`);
+    }
+  }
+  return { ...fields, raw: text(raw), rest: text(Buffer.concat(rest)) };
+}
+
+function sidebandParts(chunks: readonly Buffer[]): unknown {
+  const demux = new SidebandDemux();
+  const parts = chunks
+    .flatMap((chunk) => demux.push(chunk))
+    .map((part) => (part.band === "flush" ? part : { band: part.band, data: text(part.data) }));
+  demux.end();
+  return parts;
+}
+
+function reportOf(bytes: Buffer): unknown {
+  const report = parseReportStatus(bytes);
+  const again = parseReportStatus(encodeReportStatus(report, 2));
+  if (again.refs.length !== report.refs.length) throw new Error("a report loses refs when it is written anew");
+  return report;
+}
+
+async function catFile(chunks: readonly Buffer[]): Promise<unknown> {
+  const reader = new OutputReader(chunksOf(chunks));
+  const read: string[] = [];
+  for (let line = await reader.line(); line !== null; line = await reader.line()) {
+    const size = /^[0-9a-f]{40,64} \w+ (\d{1,9})$/.exec(line)?.[1];
+    read.push(line);
+    if (size !== undefined) read.push(text(await reader.bytes(Number(size) + 1)));
+  }
+  return read;
+}
+
+async function contentLines(chunks: readonly Buffer[]): Promise<unknown> {
+  const lines: string[] = [];
+  for await (const some of readContentLines(chunksOf(chunks))) {
+    for (const { number, kind, bytes, column, overlap } of some)
+      lines.push(`${number} ${kind} ${column} ${overlap} ${text(bytes)}`);
+  }
+  return lines.sort();
+}
+
+/** A few strings of the objects that a pack holds, for codecs that read objects. */
+const objectsOf = (corpus: Corpus, kind: string): Buffer[] =>
+  corpus.pushes
+    .flatMap(({ objects }) => [...objects.values()])
+    .filter((object) => object.kind === kind && object.content.length < 20_000)
+    .map(({ content }) => content)
+    .slice(0, 60);
+
+export function listCodecs(corpus: Corpus): readonly Codec[] {
+  const heads = corpus.pushes.map(({ head }) => head);
+  const bodies = corpus.pushes
+    .map(({ head, pack }) => Buffer.concat([head, pack]))
+    .filter(({ length }) => length < 40_000);
+  const packs = (format: ObjectFormat): Buffer[] =>
+    corpus.pushes
+      .filter(({ repository, pack }) => repository.format === format && pack.length > 0 && pack.length < 40_000)
+      .map(({ pack }) => pack);
+  const ids = [...new Set(corpus.pushes.flatMap(({ objects }) => [...objects.keys()]))].slice(0, 200);
+  const codecs: readonly Codec[] = [
+    {
+      name: "pkt-line",
+      seeds: [...heads, ...ADVERTISEMENTS, SIDEBAND],
+      read: (chunks) => {
+        const parser = new PktLineParser();
+        const packets = chunks.flatMap((chunk) => parser.push(chunk));
+        parser.end();
+        const again = parsePktLines(Buffer.concat(packets.map(encodePacket)));
+        if (again.length !== packets.length) throw new Error("packets change when they are written anew");
+        return packets.map((packet) => (packet.kind === "data" ? text(packet.payload) : `<${packet.kind}>`));
+      },
+    },
+    { name: "push head", seeds: bodies, read: pushHead },
+    {
+      name: "push head, by packets",
+      seeds: heads,
+      read: pushHead,
+      mutate: (seed, random) => mutateHead(seed, ids, random),
+    },
+    {
+      name: "push certificate",
+      seeds: [CERTIFICATE],
+      read: (chunks) => parseCertificate(text(Buffer.concat(chunks)), "sha1"),
+    },
+    {
+      name: "advertisement",
+      seeds: ADVERTISEMENTS,
+      read: (chunks) => [...parseAdvertisement(Buffer.concat(chunks)).refs],
+    },
+    {
+      name: "advertisement of receive-pack, filtered",
+      seeds: ADVERTISEMENTS,
+      read: (chunks) => filtered(createReceivePackFilter(), chunks),
+    },
+    {
+      name: "advertisement of upload-pack, filtered",
+      seeds: ADVERTISEMENTS,
+      read: (chunks) => filtered(createUploadPackFilter(), chunks),
+    },
+    {
+      name: "ls-refs",
+      seeds: [pkts(`${A} refs/heads/a symref-target:refs/heads/b peeled:${A}\n`, "unborn HEAD\n", null)],
+      read: (chunks) => [...parseSymrefs(Buffer.concat(chunks))],
+    },
+    { name: "side-band", seeds: [SIDEBAND], read: sidebandParts },
+    { name: "report-status", seeds: REPORTS, read: (chunks) => reportOf(Buffer.concat(chunks)) },
+    {
+      name: "pack, sha1",
+      seeds: packs("sha1"),
+      read: (chunks) => scanned("sha1", chunks),
+      mutate: packMutation("sha1"),
+    },
+    {
+      name: "pack, sha256",
+      seeds: packs("sha256"),
+      read: (chunks) => scanned("sha256", chunks),
+      mutate: packMutation("sha256"),
+    },
+    {
+      name: "gzip body",
+      seeds: [gzipSync(Buffer.concat(heads)), Buffer.concat([gzipSync("a"), gzipSync("b")]), deflateSync("x")],
+      read: gunzipped,
+    },
+    {
+      name: "commit object",
+      seeds: objectsOf(corpus, "commit"),
+      read: (chunks) => parseCommitObject(A, Buffer.concat(chunks)),
+    },
+    { name: "tag object", seeds: objectsOf(corpus, "tag"), read: (chunks) => parseTagObject(A, Buffer.concat(chunks)) },
+    {
+      name: "raw diff",
+      seeds: RAW_DIFF,
+      read: async (chunks) => {
+        const parser = new RawDiffParser();
+        return (await recordsOf(chunks, 0)).map((record) => parser.parse(record));
+      },
+    },
+    {
+      name: "patch",
+      seeds: PATCHES,
+      read: async (chunks) => {
+        const parser = new PatchParser();
+        return (await recordsOf(chunks, 0x0a))
+          .flatMap((line) => parser.parse(line))
+          .map((event) => JSON.stringify(event));
+      },
+    },
+    { name: "cat-file", seeds: [CAT_FILE], read: catFile },
+    { name: "content lines", seeds: objectsOf(corpus, "blob"), read: contentLines },
+  ];
+  return codecs.map((codec) => (codec.seeds.length > 0 ? codec : { ...codec, seeds: [Buffer.from("x")] }));
+}
+
+export interface CodecFuzzOptions {
+  readonly seed: number;
+  readonly count: number;
+  readonly only?: number;
+  readonly progress?: (text: string) => void;
+}
+
+export interface CodecFuzzResult {
+  readonly inputs: number;
+  /** Name → how many were read to the end, and how many refused. */
+  readonly codecs: Readonly<Record<string, { readonly read: number; readonly refused: number }>>;
+  readonly violations: readonly string[];
+}
+
+const SLOW_MS = 5_000;
+
+export async function fuzzCodecs(corpus: Corpus, options: CodecFuzzOptions): Promise<CodecFuzzResult> {
+  const codecs = listCodecs(corpus);
+  const tally: Record<string, { read: number; refused: number }> = {};
+  const violations: string[] = [];
+  const onUnhandled = (error: unknown): void => void violations.push(`unhandled: ${String(error)}`);
+  process.on("unhandledRejection", onUnhandled);
+  let told = Date.now();
+  const from = options.only ?? 0;
+  const until = options.only === undefined ? options.count : options.only + 1;
+  for (let input = from; input < until; input++) {
+    const codec = codecs[input % codecs.length];
+    if (codec === undefined) continue;
+    const random = randomFor(options.seed, input);
+    const seed = random.pick(codec.seeds);
+    const bytes = codec.mutate?.(seed, random) ?? mutateBytes(seed, random, codec.seeds);
+    const begun = Date.now();
+    const whole = await outcomeOf(codec, [Buffer.from(bytes)]);
+    const cut = await outcomeOf(codec, cutRandomly(bytes, random));
+    const counts = (tally[codec.name] ??= { read: 0, refused: 0 });
+    if (whole.startsWith("refused")) counts.refused += 1;
+    else counts.read += 1;
+    const name = `${codec.name}, --seed ${options.seed} --only ${input}`;
+    for (const outcome of [whole, cut])
+      if (outcome.startsWith("broken")) violations.push(`${name}: ${outcome.slice(0, 500)}`);
+    if (whole !== cut) violations.push(`${name}: whole ${whole.slice(0, 200)} but cut ${cut.slice(0, 200)}`);
+    if (Date.now() - begun > SLOW_MS) violations.push(`${name}: took ${Date.now() - begun} ms`);
+    if (Date.now() - told > 15_000) {
+      told = Date.now();
+      options.progress?.(`${input - from} inputs, ${violations.length} violations`);
+    }
+  }
+  // Rejections that nobody awaits are told a turn later.
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", onUnhandled);
+  return { inputs: until - from, codecs: tally, violations };
+}
+
+async function outcomeOf(codec: Codec, chunks: readonly Buffer[]): Promise<string> {
+  try {
+    return `read ${JSON.stringify(await codec.read(chunks))}`;
+  } catch (error) {
+    if (error instanceof GatewayError && error.code !== "internal") return `refused ${error.code}`;
+    return `broken ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+  }
+}
