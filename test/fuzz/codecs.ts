@@ -17,11 +17,9 @@ import { openRequestBody } from "../../src/git/http-body.ts";
 import { defaultPushLimits } from "../../src/git/limits.ts";
 import { parseSymrefs } from "../../src/git/ls-refs.ts";
 import { PackScanner } from "../../src/git/pack-scanner.ts";
-import { PatchParser } from "../../src/git/patch-parser.ts";
 import { encodePacket, encodePktLine, FLUSH_PKT, parsePktLines, PktLineParser } from "../../src/git/pkt-line.ts";
 import { parseCertificate } from "../../src/git/push-certificate.ts";
 import type { ObjectFormat } from "../../src/git/push-command.ts";
-import { RawDiffParser } from "../../src/git/raw-diff.ts";
 import { encodePushRequest, parsePushRequest } from "../../src/git/receive-pack.ts";
 import { encodeReportStatus, parseReportStatus } from "../../src/git/report-status.ts";
 import { encodeSideband, SidebandDemux } from "../../src/git/sideband.ts";
@@ -96,15 +94,6 @@ const SIDEBAND = Buffer.concat([
   encodeSideband(3, "fatal\n"),
   FLUSH_PKT,
 ]);
-const RAW_DIFF = [
-  `${A}\0:000000 100644 ${"0".repeat(40)} ${A} A\0a.txt\0:100644 120000 ${A} ${A} T\0dir/b\0`,
-  `${A}\0::100644 100644 100644 ${A} ${A} ${A} MM\0both.txt\0${B}\0:160000 000000 ${B} ${B} D\0sub\0`,
-].map((all) => Buffer.from(all));
-const PATCHES = [
-  `${A}\ndiff --git a/x b/x\nnew file mode 100644\nindex ${A}..${A}\n--- /dev/null\n+++ b/x\n@@ -0,0 +1,2 @@\n+one\n+two\n\\ No newline at end of file\n`,
-  `diff --git "a/q\\"\\303\\274" "b/q\\"\\303\\274"\nindex ${A}..${A} 100644\n--- "a/q\\"\\303\\274"\n+++ "b/q\\"\\303\\274"\n@@ -1 +1,2 @@ fn\n-old\n+new\n+more\n@@ -9,0 +11 @@\n+x\n`,
-  `diff --git a/o b/n\nsimilarity index 90%\nrename from o\nrename to n\nindex ${A}..${A} 100644\nBinary files a/o and b/n differ\n`,
-].map((all) => Buffer.from(all));
 const CAT_FILE = Buffer.from(`${A} blob 5\nhello\n${B} commit 0\n\n${A} missing\n`);
 const CERTIFICATE = Buffer.from(
   `certificate version 0.1\npusher Ana <a@x> 1 +0000\npushee http://x/\nnonce 1-2\npush-option a\n\n${A} ${A} refs/heads/main\n-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n`,
@@ -293,22 +282,9 @@ export function listCodecs(corpus: Corpus): readonly Codec[] {
     },
     { name: "tag object", seeds: objectsOf(corpus, "tag"), read: (chunks) => parseTagObject(A, Buffer.concat(chunks)) },
     {
-      name: "raw diff",
-      seeds: RAW_DIFF,
-      read: async (chunks) => {
-        const parser = new RawDiffParser();
-        return (await recordsOf(chunks, 0)).map((record) => parser.parse(record));
-      },
-    },
-    {
-      name: "patch",
-      seeds: PATCHES,
-      read: async (chunks) => {
-        const parser = new PatchParser();
-        return (await recordsOf(chunks, 0x0a))
-          .flatMap((line) => parser.parse(line))
-          .map((event) => JSON.stringify(event));
-      },
+      name: "records",
+      seeds: [CAT_FILE, Buffer.from("a\n\nb\n")],
+      read: async (chunks) => (await recordsOf(chunks, 0x0a)).map(text),
     },
     { name: "cat-file", seeds: [CAT_FILE], read: catFile },
     { name: "content lines", seeds: objectsOf(corpus, "blob"), read: contentLines },

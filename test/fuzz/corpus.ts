@@ -9,7 +9,6 @@ import { createByteReader } from "../../src/git/byte-reader.ts";
 import type { ObjectFormat } from "../../src/git/push-command.ts";
 import { parsePushRequest } from "../../src/git/receive-pack.ts";
 import { mustGit, readAllObjects, tryGit } from "./git-run.ts";
-import { newToken } from "./mutate-objects.ts";
 import { parsePackFile, resolvePack, type GitObject, type PackEntry } from "./pack-file.ts";
 import { Random } from "./random.ts";
 
@@ -36,6 +35,9 @@ export interface CorpusPush {
   readonly objects: ReadonlyMap<string, GitObject>;
 }
 
+/** Of half of all tokens: those that a mutation adds are of both halves, so that the two can be told apart. */
+const plainToken = (random: Random): string => `tok-${random.int(8).toString(16)}${random.hex(15)}`;
+
 type Files = Readonly<Record<string, string | Buffer | null | { readonly link: string }>>;
 
 const SIGN = `#!/bin/sh
@@ -61,7 +63,7 @@ class Clone {
   }
 
   line(): string {
-    return `${newToken(this.#random)} some words of a line`;
+    return `${plainToken(this.#random)} some words of a line`;
   }
 
   lines(count: number): string {
@@ -69,12 +71,12 @@ class Clone {
   }
 
   name(): string {
-    return `${newToken(this.#random)}.txt`;
+    return `${plainToken(this.#random)}.txt`;
   }
 
   async commit(
     files: Files,
-    message = `Change ${newToken(this.#random)}\n\nBody ${newToken(this.#random)}\n`,
+    message = `Change ${plainToken(this.#random)}\n\nBody ${plainToken(this.#random)}\n`,
   ): Promise<string> {
     for (const [name, content] of Object.entries(files)) {
       const file = path.join(this.directory, name);
@@ -147,7 +149,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
         "update-index",
         "--add",
         "--cacheinfo",
-        `160000,${random.hex(clone.oidDigits)},${newToken(random)}`,
+        `160000,${random.hex(clone.oidDigits)},${plainToken(random)}`,
       );
       await mustGit(["commit", "-q", "-m", clone.line()], clone.directory);
       await clone.must("checkout", "-q", "-f", "HEAD");
@@ -155,7 +157,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
         "update-index",
         "--add",
         "--cacheinfo",
-        `120000,${await clone.blob(`/etc/${newToken(random)}`)},${newToken(random)}`,
+        `120000,${await clone.blob(`/etc/${plainToken(random)}`)},${plainToken(random)}`,
       );
       await mustGit(["commit", "-q", "-m", clone.line()], clone.directory);
       return ["HEAD:refs/heads/main"];
@@ -167,8 +169,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
         "nul.txt": Buffer.from(`${clone.line()}\n\0${clone.line()}\0\n`),
         "wide-le": Buffer.from(`\ufeff${clone.lines(5)}`, "utf16le"),
         "wide-be": Buffer.from(clone.lines(5), "utf16le").swap16(),
-        "program.bin": Buffer.concat([random.bytes(9000), Buffer.from(newToken(random)), random.bytes(900)]),
-        "long.txt": `${"x".repeat(150_000)}${newToken(random)}`,
+        "program.bin": Buffer.concat([random.bytes(9000), Buffer.from(plainToken(random)), random.bytes(900)]),
+        "long.txt": `${"x".repeat(150_000)}${plainToken(random)}`,
         "cr.txt": clone.lines(5).replaceAll("\n", "\r"),
         ".gitattributes": "* -diff -text binary export-ignore\n",
         "empty.txt": "",
@@ -371,7 +373,7 @@ async function readRepository(
 }
 
 /** As it was: refs, and nothing that a push has brought. */
-async function restore({ directory, refs, objects, format }: CorpusRepository): Promise<void> {
+export async function restore({ directory, refs, objects, format }: CorpusRepository): Promise<void> {
   const listed = (await mustGit(["for-each-ref", "--format=%(refname)"], directory)).toString().split("\n");
   const zero = "0".repeat(format === "sha1" ? 40 : 64);
   const lines = [

@@ -2,7 +2,7 @@
  * `npm run fuzz`: mutated real pushes against the codecs, against quarantine and inspection, and over HTTP against a gateway.
  * Everything is in temporary directories that are gone afterwards. Exit 1 where anything that must hold did not.
  *
- * Usage: npm run fuzz -- [--seed N] [--codec N] [--pushes N] [--only INPUT] [--minutes N]
+ * Usage: npm run fuzz -- [--seed N] [--codec N] [--pushes N] [--http N] [--at FIRST] [--only INPUT] [--jobs N] [--minutes N]
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,10 +11,12 @@ import { parseArgs } from "node:util";
 import { startGitUpstream } from "../../fixtures/git-upstream.ts";
 import { fuzzCodecs } from "./codecs.ts";
 import { makeCorpus, type Corpus } from "./corpus.ts";
+import { fuzzHttp } from "./http.ts";
 import { countHeld } from "./leaks.ts";
 import { fuzzPushes } from "./pushes.ts";
 
-const USAGE = "Usage: npm run fuzz -- [--seed N] [--codec N] [--pushes N] [--at N] [--only INPUT] [--minutes N]\n";
+const USAGE =
+  "Usage: npm run fuzz -- [--seed N] [--codec N] [--pushes N] [--http N] [--at N] [--only INPUT] [--minutes N]\n";
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -25,6 +27,7 @@ function parseOptions() {
         seed: { type: "string" },
         codec: { type: "string", default: "100000" },
         pushes: { type: "string", default: "3000" },
+        http: { type: "string", default: "300" },
         at: { type: "string", default: "0" },
         only: { type: "string" },
         minutes: { type: "string", default: "1000" },
@@ -40,6 +43,7 @@ function parseOptions() {
       seed: number(values.seed ?? String(Date.now() % 1_000_000)),
       codec: number(values.codec),
       pushes: number(values.pushes),
+      http: number(values.http),
       at: number(values.at),
       forMs: number(values.minutes) * 60_000,
       concurrency: Math.max(1, number(values.jobs)),
@@ -91,6 +95,14 @@ async function runPushes(options: NonNullable<ReturnType<typeof parseOptions>>):
   return result.violations;
 }
 
+async function runHttp(options: NonNullable<ReturnType<typeof parseOptions>>): Promise<readonly string[]> {
+  const { http: count, ...others } = options;
+  const result = await fuzzHttp({ ...others, count, progress: print });
+  print(`http: ${result.inputs} requests, by ${result.delivered} of them refs moved`);
+  print(`  answers: ${JSON.stringify(result.answers)}`);
+  return result.violations;
+}
+
 const options = parseOptions();
 if (options === null) {
   process.stderr.write(USAGE);
@@ -100,6 +112,7 @@ print(`seed ${options.seed}`);
 const violations: string[] = [];
 if (options.codec > 0) violations.push(...(await runCodecs(options)));
 if (options.pushes > 0) violations.push(...(await runPushes(options)));
+if (options.http > 0) violations.push(...(await runHttp(options)));
 for (const violation of violations.slice(0, 200)) print(`VIOLATION ${violation}`);
 print(`${violations.length} violations`);
 if (violations.length > 0) process.exitCode = 1;
