@@ -123,18 +123,17 @@ async function forward(
     content.pipe(request);
     const response = await opened;
     const status = response.statusCode ?? 0;
-    const isTaken = status >= 200 && status < 300;
-    if (!isTaken || !request.writableFinished) {
+    if (status < 200 || status > 299) {
       dropResponse(response);
-      if (!isTaken) throw storageFailure(connection.name, status, "this object");
+      throw storageFailure(connection.name, status, "this object");
+    }
+    response.on("error", () => {}).resume();
+    // The answer may be there before the stream has noticed its own end; one that came before all was sent is none.
+    if (!request.writableFinished)
+      await new Promise((resolve) => request.once("finish", resolve).once("close", resolve));
+    if (!request.writableFinished) {
       throw storageFailure(connection.name, status, "an object that it had not read to its end");
     }
-    await new Promise<void>((resolve) =>
-      response
-        .once("close", resolve)
-        .on("error", () => {})
-        .resume(),
-    );
   } finally {
     content.destroy();
   }
