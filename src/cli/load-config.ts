@@ -4,7 +4,8 @@ import { loadConfig, type LoadedConfig } from "../config.ts";
 import { formatMistake, type ConfigMistake } from "../config/mistake.ts";
 import type { SecretRuleSource } from "../config/secret-rules.ts";
 import { checkExamples } from "../secrets/rule-examples.ts";
-import { parseRules, type Rule, type RuleMistake } from "../secrets/rules.ts";
+import type { Rule, RuleMistake } from "../secrets/rule.ts";
+import { parseRules } from "../secrets/rules.ts";
 import type { CommandIo } from "./command.ts";
 
 /** @returns null after telling every mistake on `out` */

@@ -5,7 +5,7 @@ import { hasValidChecksum } from "./checksum.ts";
 import { entropyOf } from "./entropy.ts";
 import { isMasked } from "./mask-form.ts";
 import { compileRuleRegex, type RuleRegex } from "./rule-regex.ts";
-import type { Allowlist, Rule } from "./rules.ts";
+import type { Allowlist, Rule } from "./rule.ts";
 
 /** How far `until` is looked for, from the beginning of the match; beyond it the rest of the text is the secret. */
 export const blockReach = 65_536;

@@ -2,7 +2,7 @@
 import type { Detection } from "../model/finding.ts";
 import { createMatcher, type Matcher } from "./candidate.ts";
 import { createKeywordAutomaton } from "./keywords.ts";
-import type { Rule } from "./rules.ts";
+import type { Rule } from "./rule.ts";
 import { createScan, type Scan, type ScanProgram } from "./scan.ts";
 
 export interface Detector {

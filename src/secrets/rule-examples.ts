@@ -1,5 +1,5 @@
 import { createDetector } from "./detector.ts";
-import type { Rule, RuleMistake } from "./rules.ts";
+import type { Rule, RuleMistake } from "./rule.ts";
 
 /** Runs each rule, by itself, on its own examples. @returns those that come out otherwise than the file says. */
 export function checkExamples(rules: readonly Rule[]): RuleMistake[] {

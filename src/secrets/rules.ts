@@ -1,74 +1,10 @@
-/**
- * Rule files: YAML text → rules, or every mistake in it with its line.
- *
- *     rules:
- *       - id: npm-token
- *         description: npm access token
- *         severity: block                  # block | warn
- *         reference: https://docs.npmjs.com/…   # the vendor's own description of the format
- *         keywords: [npm_]                 # every match begins with one of them, in any case
- *         regex: npm_[A-Za-z0-9]{36}       # RE2 syntax
- *         secretGroup: 1                   # absent: the first group that took part, else the whole match
- *         wordStart: true                  # the match may not begin inside a word
- *         until: -----END-----             # the secret goes on to the end of this
- *         entropy: 3                       # floor, bits per character of the secret
- *         checksum: base62-crc32           # valid: as `severity` says; invalid: warn
- *         path: (?i)\.npmrc$               # only in files whose path matches
- *         allow:
- *           - { on: secret, stopWords: [example], regexes: ["^x+$"] }   # on: secret | match | line
- *         examples:
- *           match: ["npm_¦Ab…"]            # each `¦` is taken out before the example is used
- *           noMatch: [npm_install]
- *
- * The `¦` keeps a rule file from holding anything that a secret scanner, this one included, would refuse to let through.
- */
+/** Rule files: YAML text → rules, or every mistake in it with its line. The fields are described in docs/secret-rules.md. */
 import { LineCounter, isMap, isNode, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 import { err, ok, type Result } from "../errors.ts";
-import type { Severity } from "../model/finding.ts";
-import type { Checksum } from "./checksum.ts";
+import { checksumNames } from "./checksum.ts";
+import type { Allowlist, Rule, RuleMistake } from "./rule.ts";
 import { compileRuleRegex } from "./rule-regex.ts";
-
-export interface RuleMistake {
-  /** 1-based line in the rule file. */
-  readonly line: number;
-  /** The rule's id, where there is one. */
-  readonly rule: string | null;
-  readonly message: string;
-}
-
-export interface Allowlist {
-  readonly on: "secret" | "match" | "line";
-  /** RE2 syntax, searched for. */
-  readonly regexes: readonly string[];
-  /** In any case. */
-  readonly stopWords: readonly string[];
-}
-
-/** Plain data: may be sent to a worker thread as it is. Patterns are as written, and known to compile. */
-export interface Rule {
-  readonly id: string;
-  readonly description: string;
-  readonly severity: Severity;
-  readonly reference: string;
-  /** In lower case. */
-  readonly keywords: readonly string[];
-  readonly regex: string;
-  readonly secretGroup: number | null;
-  readonly wordStart: boolean;
-  readonly until: string | null;
-  readonly entropy: number;
-  readonly checksum: Checksum | null;
-  readonly path: string | null;
-  readonly allow: readonly Allowlist[];
-  readonly examples: {
-    readonly match: readonly string[];
-    readonly noMatch: readonly string[];
-    readonly path: string | null;
-  };
-  /** 1-based line in the rule file. */
-  readonly line: number;
-}
 
 /** Stands in examples where a secret is broken up; taken out before use. */
 const splitMark = /¦/g;
@@ -79,25 +15,40 @@ const keyword = z
   .regex(/^[!-~]{3,64}$/, "a keyword is 3 to 64 printable ASCII characters without spaces")
   .transform((text) => text.toLowerCase());
 
+const pattern = z.string().min(1);
+const allowSchema = z
+  .array(
+    z.strictObject({
+      on: z.enum(["secret", "match", "line"]).default("secret"),
+      condition: z.enum(["any", "all"]).default("any"),
+      regexes: z.array(pattern).default([]),
+      stopWords: z.array(z.string().min(2)).default([]),
+      paths: z.array(pattern).default([]),
+    }),
+  )
+  .default([]);
 const ruleSchema = z.strictObject({
   id: z.string().regex(/^[a-z][a-z0-9-]{0,47}$/, "an id is small letters, digits and hyphens, 48 at most"),
   description: z.string().min(1).max(200),
   severity: z.enum(["block", "warn"]),
   reference: z.url({ protocol: /^https$/ }),
-  keywords: z.array(keyword).min(1),
-  regex: z.string().min(1),
+  tags: z.array(z.string().min(1)).default([]),
+  keywords: z.array(keyword).default([]),
+  regex: pattern,
   secretGroup: z.int().min(0).nullable().default(null),
   wordStart: z.boolean().default(false),
-  until: z.string().min(1).nullable().default(null),
+  until: pattern.nullable().default(null),
   entropy: z.number().min(0).max(8).default(0),
-  checksum: z.enum(["base62-crc32"]).nullable().default(null),
-  path: z.string().min(1).nullable().default(null),
-  allow: z
+  random: z.boolean().default(false),
+  checksum: z.enum(checksumNames).nullable().default(null),
+  path: pattern.nullable().default(null),
+  allow: allowSchema,
+  required: z
     .array(
       z.strictObject({
-        on: z.enum(["secret", "match", "line"]).default("secret"),
-        regexes: z.array(z.string().min(1)).default([]),
-        stopWords: z.array(z.string().min(2)).default([]),
+        rule: z.string().min(1),
+        withinLines: z.int().min(0).nullable().default(null),
+        withinColumns: z.int().min(0).nullable().default(null),
       }),
     )
     .default([]),
@@ -107,7 +58,7 @@ const ruleSchema = z.strictObject({
     path: z.string().nullable().default(null),
   }),
 });
-const fileSchema = z.strictObject({ rules: z.array(z.unknown()).min(1) });
+const fileSchema = z.strictObject({ allow: allowSchema, rules: z.array(z.unknown()).min(1) });
 
 const longestUntil = 256;
 
@@ -157,26 +108,40 @@ export function parseRules(text: string): Result<Rule[], RuleMistake[]> {
     for (const { path, message } of patternMistakes(rule)) {
       mistakes.push({ line: lineOf([...at, ...path]), rule: rule.id, message });
     }
-    rules.push({ ...rule, line: lineOf([...at, "id"]) });
+    rules.push({ ...rule, allow: [...rule.allow, ...file.data.allow], line: lineOf([...at, "id"]) });
+  }
+  for (const { path, message } of allowMistakes(file.data.allow, [])) {
+    mistakes.push({ line: lineOf(path), rule: null, message });
   }
   return mistakes.length > 0 ? err(mistakes.sort((a, b) => a.line - b.line)) : ok(rules);
 }
 
-/** Every pattern of the rule that cannot be used, by its place within the rule. */
-function patternMistakes(rule: RawRule): { path: NodePath; message: string }[] {
-  const patterns: { path: NodePath; pattern: string; keywords: readonly string[] | null }[] = [
-    { path: ["regex"], pattern: rule.regex, keywords: rule.keywords },
-    ...(rule.until === null ? [] : [{ path: ["until"], pattern: rule.until, keywords: null }]),
-    ...(rule.path === null ? [] : [{ path: ["path"], pattern: rule.path, keywords: null }]),
-    ...rule.allow.flatMap((list, i) =>
-      list.regexes.map((pattern, j) => ({ path: ["allow", i, "regexes", j], pattern, keywords: null })),
+interface PatternMistake {
+  readonly path: NodePath;
+  readonly message: string;
+}
+
+const patternMistake = (path: NodePath, text: string): PatternMistake[] => {
+  const compiled = compileRuleRegex(text, null);
+  return compiled.ok ? [] : [{ path, message: `the pattern ${compiled.error}` }];
+};
+
+const allowMistakes = (allow: readonly Allowlist[], at: NodePath): PatternMistake[] =>
+  allow.flatMap((list, i) =>
+    (["regexes", "paths"] as const).flatMap((kind) =>
+      list[kind].flatMap((text, j) => patternMistake([...at, "allow", i, kind, j], text)),
     ),
+  );
+
+/** Every pattern of the rule that cannot be used, by its place within the rule. */
+function patternMistakes(rule: RawRule): PatternMistake[] {
+  const regex = compileRuleRegex(rule.regex, rule.keywords);
+  const found: PatternMistake[] = [
+    ...(regex.ok ? [] : [{ path: ["regex"], message: `the pattern ${regex.error}` }]),
+    ...(rule.until === null ? [] : patternMistake(["until"], rule.until)),
+    ...(rule.path === null ? [] : patternMistake(["path"], rule.path)),
+    ...allowMistakes(rule.allow, []),
   ];
-  const found: { path: NodePath; message: string }[] = patterns.flatMap(({ path, pattern, keywords }) => {
-    const compiled = compileRuleRegex(pattern, keywords);
-    return compiled.ok ? [] : [{ path, message: `the pattern ${compiled.error}` }];
-  });
-  const regex = compileRuleRegex(rule.regex, null);
   if (rule.secretGroup !== null && regex.ok) {
     const groups = new RegExp(`${regex.value.source}|`).exec("")!.length - 1;
     if (rule.secretGroup > groups) {

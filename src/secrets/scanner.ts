@@ -3,7 +3,7 @@ import { createDetector } from "./detector.ts";
 import { createFingerprint } from "./fingerprint.ts";
 import { createLineIndex } from "./line-index.ts";
 import { maskText, type MaskedText } from "./mask.ts";
-import type { Rule } from "./rules.ts";
+import type { Rule } from "./rule.ts";
 
 /** A secret as it may be told: where it stands, never what it is. */
 export interface PlacedSecret {

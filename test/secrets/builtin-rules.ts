@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createDetector } from "../../src/secrets/detector.ts";
 import { createFingerprint } from "../../src/secrets/fingerprint.ts";
-import { parseRules, type Rule } from "../../src/secrets/rules.ts";
+import type { Rule } from "../../src/secrets/rule.ts";
+import { parseRules } from "../../src/secrets/rules.ts";
 
 export const builtinText = readFileSync(new URL("../../policies/secrets/builtin.yaml", import.meta.url), "utf8");
 
