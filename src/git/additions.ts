@@ -2,24 +2,20 @@
  * What every new commit adds, file by file: the lines that its parent does not have. Of a merge, the lines that none of its
  * parents has ("evil merges"). Never the net difference: what a later commit undoes has been pushed all the same.
  *
- * `git diff-tree -p -U0` does the comparing for text; what it calls binary, what is larger than 4 MiB and merges are read
- * from the objects themselves. Nothing in the push can change that: a bare repository reads no `.gitattributes` from
- * commits, its own `info/attributes` unsets what could, and no external diff, text conversion or configuration is in reach.
+ * All of it is read from the objects themselves; no `.gitattributes` and no configuration is in reach. A line that only gains
+ * or loses the line feed at the end of its file is not new.
  */
-import { createReadStream } from "node:fs";
-import { GatewayError } from "../errors.ts";
 import type { AddedHunk } from "../model/added-hunk.ts";
-import { isZeroOid } from "../model/ref-update.ts";
 import { AdditionAssembler } from "./addition-assembler.ts";
-import { ObjectReader, readCommand } from "./cat-file.ts";
-import { RENAME_LIMIT } from "./changed-paths.ts";
-import { readContentLines, textLine } from "./content-lines.ts";
-import { splitRecords } from "./git-output.ts";
+import { contentLines, isPlainText, readContentLines, textLines } from "./content-lines.ts";
+import { addedLines, linesOf, type Span } from "./inspection/line-diff.ts";
+import type { FileVersions } from "./inspection/renames.ts";
+import type { Turns } from "./inspection/turns.ts";
 import { LineSet } from "./line-set.ts";
 import { overLimit } from "./limits.ts";
+import type { LooseBlob } from "./loose-objects.ts";
 import type { NewObjects } from "./new-objects.ts";
-import { PatchParser, type PatchEvent } from "./patch-parser.ts";
-import { isBlobMode, RawDiffParser, SUBMODULE_MODE } from "./raw-diff.ts";
+import { pathText } from "./object-text.ts";
 
 /** Added lines in one piece. Findings in an overlap have the same place in both pieces: they are the same finding. */
 export interface Addition extends AddedHunk {
@@ -31,115 +27,141 @@ export interface Addition extends AddedHunk {
   readonly kind: "text" | "extracted";
 }
 
-export const PATCH_OPTIONS = [
-  "-p",
-  "--full-index",
-  "--src-prefix=a/",
-  "--dst-prefix=b/",
-  "--find-renames",
-  `-l${RENAME_LIMIT}`,
-  "--no-color",
-  "--no-ext-diff",
-  "--no-textconv",
-  "--submodule=short",
-  "--ignore-submodules=none",
-];
-
-const ADDED_LINES = ["diff-tree", "--stdin", "--root", "-r", "-U0", "--diff-filter=d", ...PATCH_OPTIONS];
+/** Files whose contents are asked for together, where they are not in memory. */
+const AHEAD_FILES = 32;
 
 /**
- * Every addition of every new commit, and all content that no commit has; each in some hundred KiB at most (a line of up
- * to 4 MiB stays whole). Commits without a second parent come first.
+ * Every addition of every new commit, in the order of the commits, and all content that no commit has; each in some hundred
+ * KiB at most (a line of up to 4 MiB stays whole).
  * @throws GatewayError `inspection_failed`, `limit_exceeded`
  */
 export async function* readAdditions(objects: NewObjects): AsyncGenerator<Addition, void, undefined> {
-  const limit = objects.quarantine.limits.additionBytes;
+  const meter = createAdditionMeter(objects);
+  for (const commit of objects.commits) yield* readCommitAdditions(objects, commit, meter);
+  for (const blob of objects.looseBlobs) yield* readLooseAdditions(objects, blob, meter);
+}
+
+/** Counts what is read of one push. */
+export type AdditionMeter = (additions: readonly Addition[]) => void;
+
+export function createAdditionMeter({ quarantine }: NewObjects): AdditionMeter {
+  const limit = quarantine.limits.additionBytes;
   let left = limit;
-  const reader = new ObjectReader(objects.context);
-  try {
-    for (const part of [ofPlainCommits, ofMerges, ofLooseBlobs]) {
-      for await (const additions of part(objects, reader)) {
-        for (const addition of additions) {
-          left -= addition.text.length;
-          if (left < 0) throw overLimit.additionBytes(limit);
-          yield addition;
-        }
-      }
-    }
-  } finally {
-    await reader.close();
-  }
+  return (additions) => {
+    for (const { text } of additions) left -= text.length;
+    if (left < 0) throw overLimit.additionBytes(limit);
+  };
 }
 
-async function* ofPlainCommits(objects: NewObjects, reader: ObjectReader): AsyncGenerator<Addition[]> {
-  const plain = objects.commits.filter((oid) => (objects.graph.get(oid)?.parents.length ?? 0) < 2);
-  if (plain.length === 0) return;
-  const input = plain.map((oid) => `${[oid, ...(objects.graph.get(oid)?.parents ?? [])].join(" ")}\n`);
-  const output = objects.context.git.stream({ ...readCommand(objects.context, ADDED_LINES), input });
-  const parser = new PatchParser();
-  let file: Extract<PatchEvent, { kind: "file" }> | null = null;
-  let assembler: AdditionAssembler | null = null;
-  for await (const lines of splitRecords(output, 0x0a)) {
-    const ready: Addition[] = [];
-    for (const line of lines) {
-      for (const event of parser.parse(line)) {
-        if (event.kind === "file") {
-          if (assembler !== null) ready.push(...assembler.end());
-          file = event;
-          assembler = new AdditionAssembler(event.commit, event.path);
-        } else if (file === null || assembler === null) {
-          throw new GatewayError("inspection_failed", "git diff-tree told of content before the file that it is in");
-        } else if (event.kind === "line") {
-          // The line of a submodule is git's own.
-          if (file.mode !== SUBMODULE_MODE) {
-            for (const text of textLine(event.number, event.bytes)) ready.push(...assembler.add(text));
-          }
-        } else {
-          yield ready.splice(0);
-          const parents = isZeroOid(event.oldOid) ? [] : [event.oldOid];
-          yield* ofBlob({ reader, commit: file.commit, path: file.path, oid: event.newOid, parents });
-        }
-      }
+/** What one commit adds. @throws GatewayError as {@link readAdditions} */
+export async function* readCommitAdditions(
+  objects: NewObjects,
+  commit: string,
+  meter: AdditionMeter,
+): AsyncGenerator<Addition, void, undefined> {
+  const files = await objects.changes.files(commit);
+  for (const [at, file] of files.entries()) {
+    if (at % AHEAD_FILES === 0) {
+      const next = files.slice(at, at + AHEAD_FILES);
+      await objects.source.readAhead(
+        next.flatMap(({ change, before }) => [change.oid, ...before.map(({ oid }) => oid)]),
+      );
     }
-    if (ready.length > 0) yield ready;
-  }
-  if (assembler !== null) yield assembler.end();
-}
-
-async function* ofMerges(objects: NewObjects, reader: ObjectReader): AsyncGenerator<Addition[]> {
-  const parser = new RawDiffParser();
-  for await (const records of splitRecords(createReadStream(objects.changesFile), 0)) {
-    for (const record of records) {
-      const entry = parser.parse(record);
-      if (entry === null || entry.oldOids.length < 2 || !isBlobMode(entry.newMode)) continue;
-      const parents = entry.oldOids.filter((_, parent) => isBlobMode(entry.oldModes[parent] ?? ""));
-      const path = entry.path.toString("utf8");
-      yield* ofBlob({ reader, commit: entry.commit, path, oid: entry.newOid, parents });
+    if (isUnchanged(file)) continue;
+    for await (const additions of ofFile(objects, commit, file)) {
+      meter(additions);
+      yield* additions;
     }
   }
 }
 
-async function* ofLooseBlobs(objects: NewObjects, reader: ObjectReader): AsyncGenerator<Addition[]> {
-  for (const { oid, from, path } of objects.looseBlobs) {
-    yield* ofBlob({ reader, commit: from, path, oid, parents: [] });
+/** Only its mode or its name has changed. */
+const isUnchanged = ({ change, before }: FileVersions): boolean => before.some(({ oid }) => oid === change.oid);
+
+/** A file that no commit has, whole. @throws GatewayError as {@link readAdditions} */
+export async function* readLooseAdditions(
+  objects: NewObjects,
+  { oid, from, path }: LooseBlob,
+  meter: AdditionMeter,
+): AsyncGenerator<Addition, void, undefined> {
+  for await (const additions of ofBlob(objects, { commit: from, path, oid, before: [] })) {
+    meter(additions);
+    yield* additions;
   }
 }
 
 interface BlobReading {
-  readonly reader: ObjectReader;
   readonly commit: string;
   readonly path: string;
   readonly oid: string;
   /** The same file before. */
-  readonly parents: readonly string[];
+  readonly before: readonly string[];
 }
 
-async function* ofBlob({ reader, commit, path, oid, parents }: BlobReading): AsyncGenerator<Addition[]> {
-  const before = new LineSet();
-  for (const parent of new Set(parents)) await before.addAll(readContentLines(reader.read(parent)));
-  const text = new AdditionAssembler(commit, path);
-  for await (const lines of readContentLines(reader.read(oid))) {
-    yield lines.filter((line) => !before.has(line)).flatMap((line) => text.add(line));
+const ofFile = (objects: NewObjects, commit: string, { change, before }: FileVersions): AsyncGenerator<Addition[]> =>
+  ofBlob(objects, {
+    commit,
+    path: pathText(change.path),
+    oid: change.oid,
+    before: [...new Set(before.map(({ oid }) => oid))],
+  });
+
+async function* ofBlob(objects: NewObjects, reading: BlobReading): AsyncGenerator<Addition[]> {
+  const { source, turns } = objects;
+  if (turns.due) await turns.take();
+  const now = await source.load(reading.oid);
+  const before: Buffer[] = [];
+  for (const oid of now === null ? [] : reading.before) {
+    const old = await source.load(oid);
+    if (old !== null) before.push(old);
   }
-  yield text.end();
+  if (now === null || before.length < reading.before.length) {
+    yield* ofLargeBlob(objects, reading);
+    return;
+  }
+  const assembler = new AdditionAssembler(reading.commit, reading.path);
+  if (isPlainText(now) && before.every(isPlainText)) {
+    // In pieces: a large new file would come as one list of everything in it.
+    for (const { number, begin, end } of await linesInNone(now, before, turns)) {
+      for (const line of textLines(number, now.subarray(begin, end))) {
+        const told = assembler.add(line);
+        if (told.length > 0) yield told;
+      }
+    }
+  } else {
+    const known = new LineSet();
+    for (const old of before) known.addAll(contentLines(old));
+    for (const line of contentLines(now)) {
+      const told = known.has(line) ? [] : assembler.add(line);
+      if (told.length > 0) yield told;
+    }
+  }
+  yield assembler.end();
+}
+
+/** Lines of `now` that none of the versions before has. */
+async function linesInNone(now: Buffer, before: readonly Buffer[], turns: Turns): Promise<Span[]> {
+  const [first, ...others] = before;
+  let lines = first === undefined ? linesOf(now) : await addedLines(now, first, turns);
+  for (const other of others) {
+    const added = new Set((await addedLines(now, other, turns)).map(({ number }) => number));
+    lines = lines.filter(({ number }) => added.has(number));
+  }
+  return lines;
+}
+
+async function* ofLargeBlob({ source, turns }: NewObjects, reading: BlobReading): AsyncGenerator<Addition[]> {
+  const known = new LineSet();
+  for (const oid of reading.before) {
+    for await (const lines of readContentLines(source.chunks(oid))) {
+      known.addAll(lines);
+      if (turns.due) await turns.take();
+    }
+  }
+  const assembler = new AdditionAssembler(reading.commit, reading.path);
+  for await (const lines of readContentLines(source.chunks(reading.oid))) {
+    yield lines.filter((line) => !known.has(line)).flatMap((line) => assembler.add(line));
+    if (turns.due) await turns.take();
+  }
+  yield assembler.end();
 }

@@ -31,7 +31,7 @@ export interface ReadContext {
 
 const UNREADABLE = "an object of the push, or one that it builds on, could not be read; push again";
 
-const unreadable = (): GatewayError => new GatewayError("inspection_failed", UNREADABLE);
+export const unreadable = (): GatewayError => new GatewayError("inspection_failed", UNREADABLE);
 
 /** Whether git could not read what should be there, as when a cached repository is damaged. */
 export const isUnreadable = (error: unknown): boolean => error instanceof GatewayError && error.message === UNREADABLE;
@@ -112,7 +112,12 @@ export async function* readObjects(
   }
 }
 
-/** One object at a time from one long-running git, for reading as one goes. */
+/** An object whose content comes as it is read. It must be read to its end before anything else is asked of its reader. */
+export interface OpenObject extends ObjectInfo {
+  readonly chunks: AsyncGenerator<Buffer, void, undefined>;
+}
+
+/** One object after the other from one long-running git, for reading as one goes. */
 export class ObjectReader {
   readonly #context: ReadContext;
   #child: GitChild | null = null;
@@ -122,29 +127,37 @@ export class ObjectReader {
     this.#context = context;
   }
 
-  /**
-   * An object's content as it comes. It must be read to its end before the next one is opened; a broken-off reading
-   * starts git anew.
-   * @throws GatewayError `inspection_failed`
-   */
-  async *read(oid: string): AsyncGenerator<Buffer, void, undefined> {
+  /** Starts git ahead of the first question. */
+  start(): { readonly child: GitChild; readonly reader: OutputReader } {
     this.#child ??= this.#context.git.start(readCommand(this.#context, ["cat-file", "--batch"]));
     this.#reader ??= new OutputReader(this.#child.stdout as AsyncIterable<Buffer>);
-    let finished = false;
+    return { child: this.#child, reader: this.#reader };
+  }
+
+  /** Reading that is broken off starts git anew. @throws GatewayError `inspection_failed` */
+  async open(oid: string): Promise<OpenObject | MissingObject> {
+    const { child, reader } = this.start();
+    await child.write(`${oid}\n`);
+    const info = await this.#answer(child, reader);
+    return info.type === "missing" ? info : { ...info, chunks: this.#content(reader, info.size) };
+  }
+
+  /**
+   * Objects of which the caller knows that they are small, in the order of asking, and few: all are asked for at once.
+   * @throws GatewayError `inspection_failed`, also when one is missing
+   */
+  async *all(oids: readonly string[]): AsyncGenerator<ObjectInfo & { readonly content: Buffer }, void, undefined> {
+    const { child, reader } = this.start();
+    let left = oids.length;
     try {
-      await this.#child.write(`${oid}\n`);
-      const line = await this.#reader.line();
-      if (line === null) {
-        await this.#child.ended;
-        throw unreadable();
+      await child.write(`${oids.join("\n")}\n`);
+      for (; left > 0; left--) {
+        const info = await this.#answer(child, reader);
+        if (info.type === "missing") throw unreadable();
+        yield { ...info, content: (await reader.bytes(info.size + 1)).subarray(0, -1) };
       }
-      const info = parseAnswer(line);
-      if (info.type === "missing") throw unreadable();
-      yield* this.#reader.block(info.size);
-      await this.#reader.bytes(1);
-      finished = true;
     } finally {
-      if (!finished) await this.close();
+      if (left > 0) await this.close();
     }
   }
 
@@ -153,5 +166,25 @@ export class ObjectReader {
     this.#child = null;
     this.#reader = null;
     await child?.stop();
+  }
+
+  async #answer(child: GitChild, reader: OutputReader): Promise<ObjectInfo | MissingObject> {
+    const line = await reader.line();
+    if (line === null) {
+      await child.ended;
+      throw unreadable();
+    }
+    return parseAnswer(line);
+  }
+
+  async *#content(reader: OutputReader, size: number): AsyncGenerator<Buffer, void, undefined> {
+    let isFinished = false;
+    try {
+      yield* reader.block(size);
+      await reader.bytes(1);
+      isFinished = true;
+    } finally {
+      if (!isFinished) await this.close();
+    }
   }
 }

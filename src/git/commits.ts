@@ -1,9 +1,9 @@
-import { createReadStream } from "node:fs";
-import { readObjects } from "./cat-file.ts";
 import { parseCommitObject, type NewCommit } from "./commit-object.ts";
-import { splitRecords } from "./git-output.ts";
+import { hasContent, modeText } from "./inspection/tree.ts";
+import type { TreeChange } from "./inspection/tree-diff.ts";
 import type { NewObjects } from "./new-objects.ts";
-import { ABSENT_MODE, EMPTY_TREE, isBlobMode, RawDiffParser, TREE_MODE, type RawEntry } from "./raw-diff.ts";
+import { pathText } from "./object-text.ts";
+import type { PackObjects } from "./pack-objects.ts";
 import { parseTagObject, type NewTag } from "./tag-object.ts";
 
 /** A path that a new commit adds, changes or deletes. */
@@ -22,20 +22,26 @@ export interface FileChange {
 
 /** Every new commit, parents before children, also those that a later one undoes. @throws GatewayError */
 export async function* readNewCommits(objects: NewObjects): AsyncGenerator<NewCommit, void, undefined> {
-  if (objects.commits.length === 0) return;
-  if (objects.commitContents.size > 0) {
-    for (const oid of objects.commits) yield parseCommitObject(oid, objects.commitContents.get(oid) ?? Buffer.alloc(0));
-    return;
-  }
-  for await (const { oid, content } of readObjects(objects.context, objects.commits)) {
-    yield parseCommitObject(oid, content);
-  }
+  for (const oid of objects.commits) yield readCommit(objects, oid);
+}
+
+/** A commit that is new, or that a ref moves over. @throws GatewayError */
+export async function readCommit({ source }: NewObjects, oid: string): Promise<NewCommit> {
+  return parseCommitObject(oid, await whole(source, oid));
 }
 
 /** Every new annotated tag. @throws GatewayError */
-export async function* readNewTags(objects: NewObjects): AsyncGenerator<NewTag, void, undefined> {
-  if (objects.tags.length === 0) return;
-  for await (const { oid, content } of readObjects(objects.context, objects.tags)) yield parseTagObject(oid, content);
+export async function* readNewTags({ source, tags }: NewObjects): AsyncGenerator<NewTag, void, undefined> {
+  for (const oid of tags) yield parseTagObject(oid, await whole(source, oid));
+}
+
+async function whole(source: NewObjects["source"], oid: string): Promise<Buffer> {
+  const content = source.held(oid) ?? (await source.load(oid));
+  if (content !== null) return content;
+  // A bound on commits that an operator has lifted.
+  const pieces: Buffer[] = [];
+  for await (const chunk of source.chunks(oid)) pieces.push(chunk);
+  return Buffer.concat(pieces);
 }
 
 /**
@@ -43,51 +49,26 @@ export async function* readNewTags(objects: NewObjects): AsyncGenerator<NewTag, 
  * parents. Renames are a deletion and an addition. Then the paths of files that no commit has.
  */
 export async function* readChanges(objects: NewObjects): AsyncGenerator<FileChange, void, undefined> {
-  const parser = new RawDiffParser();
-  for await (const records of splitRecords(createReadStream(objects.changesFile), 0)) {
-    for (const record of records) {
-      const entry = parser.parse(record);
-      if (entry === null) continue;
-      const oldMode = entry.oldModes.find((mode) => mode !== ABSENT_MODE && mode !== TREE_MODE) ?? ABSENT_MODE;
-      const isDeleted = entry.newMode === ABSENT_MODE || entry.newMode === TREE_MODE;
-      // A directory, on both sides: its files have entries of their own. An empty one has none, and its name is read here or never.
-      if (isDeleted && oldMode === ABSENT_MODE) {
-        if (entry.newOid === EMPTY_TREE[objects.quarantine.objectFormat]) yield emptyDirectory(entry);
-        continue;
-      }
-      yield {
-        commit: entry.commit,
-        kind: isDeleted ? "delete" : oldMode === ABSENT_MODE ? "add" : "change",
-        path: entry.path.toString("utf8"),
-        mode: isDeleted ? ABSENT_MODE : entry.newMode,
-        oldMode,
-        oid: entry.newOid,
-        size: isBlobMode(entry.newMode) ? objects.pack.size(entry.newOid) : null,
-      };
-    }
+  for (const commit of objects.commits) {
+    for (const change of await objects.changes.of(commit)) yield fileChange(commit, change, objects.pack);
   }
-  for (const { oid, from, path, mode } of objects.looseNames) {
-    yield { commit: from, kind: "add", path, mode, oldMode: ABSENT_MODE, oid, size: null };
-  }
-  for (const { oid, from, path } of objects.looseBlobs) {
-    yield {
-      commit: from,
-      kind: "add",
-      path,
-      mode: "100644",
-      oldMode: ABSENT_MODE,
-      oid,
-      size: objects.pack.size(oid),
-    };
+  for (const { oid, from, path, mode } of [...objects.looseNames, ...objects.looseBlobs]) {
+    yield { commit: from, kind: "add", path, mode, oldMode: ABSENT_MODE, oid, size: objects.pack.size(oid) };
   }
 }
 
-const emptyDirectory = ({ commit, path, newOid }: RawEntry): FileChange => ({
-  commit,
-  kind: "add",
-  path: path.toString("utf8"),
-  mode: TREE_MODE,
-  oldMode: ABSENT_MODE,
-  oid: newOid,
-  size: null,
-});
+const ABSENT_MODE = "000000";
+
+/** @param commit what the change belongs to */
+export function fileChange(commit: string, change: TreeChange, pack: PackObjects): FileChange {
+  const oldMode = change.before.find(({ mode }) => mode !== 0)?.mode ?? 0;
+  return {
+    commit,
+    kind: change.mode === 0 ? "delete" : oldMode === 0 ? "add" : "change",
+    path: pathText(change.path),
+    mode: modeText(change.mode),
+    oldMode: modeText(oldMode),
+    oid: change.oid,
+    size: hasContent(change.mode) ? pack.size(change.oid) : null,
+  };
+}

@@ -43,17 +43,44 @@ export async function* readContentLines(chunks: AsyncIterable<Buffer>): AsyncGen
   yield readers.flatMap((reader) => reader.end());
 }
 
+/** The same for content that is in memory. */
+export function contentLines(bytes: Buffer): ContentLine[] {
+  return readersFor(bytes.subarray(0, HEAD_BYTES)).flatMap((reader) => [...reader.feed(bytes), ...reader.end()]);
+}
+
+/** Whether the content is text of a kind that its bytes can be compared line by line. */
+export const isPlainText = (bytes: Buffer): boolean => !hasMark(bytes) && isText(bytes.subarray(0, HEAD_BYTES));
+
+/** A line of text as what is searched, in pieces where it is too long to be held. */
+export function textLines(number: number, bytes: Buffer): ContentLine[] {
+  if (bytes.length <= MAX_LINE_BYTES) return textLine(number, bytes);
+  const reader = new SplitReader(textOf, number);
+  const lines: ContentLine[] = [];
+  for (let at = 0; at < bytes.length; at += MAX_LINE_BYTES) {
+    lines.push(...reader.feed(bytes.subarray(at, at + MAX_LINE_BYTES)));
+  }
+  return [...lines, ...reader.end()];
+}
+
 interface LineReader {
   feed(chunk: Buffer): ContentLine[];
   end(): ContentLine[];
 }
 
+const LITTLE_ENDIAN = "\xff\xfe";
+const BIG_ENDIAN = "\xfe\xff";
+
+const hasMark = (head: Buffer): boolean => [LITTLE_ENDIAN, BIG_ENDIAN].includes(head.toString("latin1", 0, 2));
+
 function readersFor(head: Buffer): LineReader[] {
   const mark = head.toString("latin1", 0, 2);
-  if (mark === "\xff\xfe") return [new DecodedReader("utf-16le"), new SplitReader(printableOf)];
-  if (mark === "\xfe\xff") return [new DecodedReader("utf-16be"), new SplitReader(printableOf)];
-  return [new SplitReader(isMostlyText(head.subarray(0, HEAD_BYTES)) ? textOf : everythingPrintableOf)];
+  if (mark === LITTLE_ENDIAN) return [new DecodedReader("utf-16le"), new SplitReader(printableOf)];
+  if (mark === BIG_ENDIAN) return [new DecodedReader("utf-16be"), new SplitReader(printableOf)];
+  return [new SplitReader(isText(head.subarray(0, HEAD_BYTES)) ? textOf : everythingPrintableOf)];
 }
+
+/** What git takes for text is text here too, whatever else is in it. */
+const isText = (head: Buffer): boolean => !head.includes(0) || isMostlyText(head);
 
 /** Fewer than one control byte in fifty: a source file with a stray NUL reads best as what it is. */
 function isMostlyText(head: Buffer): boolean {
@@ -93,14 +120,15 @@ export function textLine(number: number, bytes: Buffer, column = 1, overlap = 0)
 /** Splits at line feeds, cuts what is too long, and reads each line in one way. */
 class SplitReader implements LineReader {
   readonly #read: Reading;
-  #number = 1;
+  #number: number;
   #column = 1;
   #overlap = 0;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
 
-  constructor(read: Reading) {
+  constructor(read: Reading, number = 1) {
     this.#read = read;
+    this.#number = number;
   }
 
   feed(chunk: Buffer): ContentLine[] {

@@ -1,11 +1,10 @@
 import { isZeroOid, type RefUpdate } from "../model/ref-update.ts";
-import { PATCH_OPTIONS } from "./additions.ts";
-import { findMissing, readCommand } from "./cat-file.ts";
-import { addWanted } from "./changed-paths.ts";
-import { splitRecords } from "./git-output.ts";
+import { readCommand } from "./cat-file.ts";
+import { findExactMoves } from "./inspection/renames.ts";
+import { EMPTY_TREE, hasContent } from "./inspection/tree.ts";
 import type { NewObjects } from "./new-objects.ts";
 import { decodeText } from "./object-text.ts";
-import { EMPTY_TREE, RawDiffParser, type RawEntry } from "./raw-diff.ts";
+import { peel } from "./ref-range.ts";
 
 export interface RefDiff {
   /** Unified, three lines of context, as `git diff` prints it. Untrusted: escape it for where it is shown. */
@@ -15,6 +14,23 @@ export interface RefDiff {
   /** What the new version is compared with: the old one; for a new ref, what its commits build on; null: nothing. */
   readonly base: string | null;
 }
+
+/** More pairs than this and git does not compare contents to find renames. */
+const RENAME_LIMIT = 400;
+
+const PATCH_OPTIONS = [
+  "-p",
+  "--full-index",
+  "--src-prefix=a/",
+  "--dst-prefix=b/",
+  "--find-renames",
+  `-l${RENAME_LIMIT}`,
+  "--no-color",
+  "--no-ext-diff",
+  "--no-textconv",
+  "--submodule=short",
+  "--ignore-submodules=none",
+];
 
 const NOTHING: RefDiff = { text: "", truncated: false, base: null };
 
@@ -29,7 +45,7 @@ const MAX_PREFETCHED = 5_000;
 export async function readRefDiff(objects: NewObjects, update: RefUpdate, maxBytes: number): Promise<RefDiff> {
   const { pack, quarantine, context } = objects;
   if (isZeroOid(update.newOid)) return NOTHING;
-  const target = peel(objects, update.newOid);
+  const target = peel(update.newOid, objects.tagTargets);
   if (pack.type(target) === "blob") return NOTHING;
   const base = isZeroOid(update.oldOid) ? baseOfNew(objects, target) : update.oldOid;
   if (base === undefined) return NOTHING;
@@ -63,7 +79,7 @@ export async function isForced(objects: NewObjects, update: RefUpdate): Promise<
   if (isZeroOid(oldOid) || isZeroOid(update.newOid) || oldOid === update.newOid) return false;
   const { graph, tips, quarantine, context } = objects;
   // Down through the pack: whoever is reached there or at its border is an ancestor, whatever lies below.
-  const start = peel(objects, update.newOid);
+  const start = peel(update.newOid, objects.tagTargets);
   const border = new Set<string>();
   const seen = new Set<string>();
   const stack = [start];
@@ -84,12 +100,6 @@ export async function isForced(objects: NewObjects, update: RefUpdate): Promise<
   return true;
 }
 
-function peel({ tagTargets }: NewObjects, oid: string): string {
-  let target = oid;
-  for (let next = tagTargets.get(target); next !== undefined; next = tagTargets.get(target)) target = next;
-  return target;
-}
-
 /** The first old commit down the line of first parents; null at a root, undefined where nothing is new. */
 function baseOfNew({ graph }: NewObjects, oid: string): string | null | undefined {
   if (!graph.has(oid)) return undefined;
@@ -102,20 +112,25 @@ function baseOfNew({ graph }: NewObjects, oid: string): string | null | undefine
   return commit;
 }
 
-async function prefetchBlobs({ pack, quarantine, context }: NewObjects, from: string, to: string): Promise<void> {
+/** What the new side of a ref's net difference is compared with: a commit or a tree; null: nothing; undefined: it has none. */
+export function baseOf(objects: NewObjects, { oldOid, newOid }: RefUpdate): string | null | undefined {
+  return isZeroOid(oldOid) ? baseOfNew(objects, peel(newOid, objects.tagTargets)) : oldOid;
+}
+
+async function prefetchBlobs(
+  { pack, quarantine, context, changes, source }: NewObjects,
+  from: string | null,
+  to: string,
+): Promise<void> {
   if (quarantine.cache === null) return;
-  const args = ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--end-of-options", from, to];
-  const parser = new RawDiffParser(to);
-  const entries: RawEntry[] = [];
-  for await (const records of splitRecords(context.git.stream(readCommand(context, args)), 0)) {
-    for (const record of records) {
-      const entry = parser.parse(record);
-      if (entry !== null) entries.push(entry);
-    }
-    if (entries.length > MAX_PREFETCHED) return;
-  }
-  const wanted = new Set<string>();
-  addWanted(entries, pack, wanted);
-  const { config: _promisor, ...local } = context;
-  await quarantine.cache.fetchBlobs(await findMissing(local, wanted), context.signal);
+  const differing = await changes.between(from === null ? null : await changes.treeOf(from), await changes.treeOf(to));
+  if (differing.length > MAX_PREFETCHED) return;
+  const { files, open, gone } = findExactMoves(differing);
+  const isOutside = ({ mode, oid }: { mode: number; oid: string }): boolean => hasContent(mode) && !pack.holds(oid);
+  const wanted = [
+    ...files.flatMap(({ change, before }) => [change, ...before]),
+    ...open,
+    ...gone.flatMap(({ before }) => before),
+  ].filter(isOutside);
+  await quarantine.cache.fetchBlobs(await source.missing(new Set(wanted.map(({ oid }) => oid))), context.signal);
 }

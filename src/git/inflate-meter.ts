@@ -7,6 +7,8 @@ export interface Inflated {
   readonly consumed: number;
   /** The first bytes of the output, enough for the header of a delta. */
   readonly head: Buffer;
+  /** All of the output; null where it was only counted. */
+  readonly content: Buffer | null;
 }
 
 /** Longest two size varints of a delta (gitformat-pack, "Deltified representation"), with room. */
@@ -35,7 +37,7 @@ export function inflateSmall(input: Uint8Array, size: number): Inflated | null {
       maxOutputLength: size + 1,
     }) as unknown as { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
     if (buffer.length !== size) throw wrongSize();
-    return { consumed: engine.bytesWritten, head: buffer.subarray(0, HEAD_BYTES) };
+    return { consumed: engine.bytesWritten, head: buffer.subarray(0, HEAD_BYTES), content: buffer };
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
@@ -45,7 +47,7 @@ export function inflateSmall(input: Uint8Array, size: number): Inflated | null {
   }
 }
 
-/** Inflates one stream piece by piece in the background, counts what comes out and throws it away. */
+/** Inflates one stream piece by piece in the background, counts what comes out, and keeps it or throws it away. */
 export class InflateMeter {
   readonly #inflate = createInflate({ chunkSize: 128 * 1024 });
   readonly #size: number;
@@ -53,9 +55,11 @@ export class InflateMeter {
   #output = 0;
   #failure: unknown = null;
   #ended = false;
+  readonly #kept: Buffer[] | null;
 
-  constructor(size: number) {
+  constructor(size: number, isKept = false) {
     this.#size = size;
+    this.#kept = isKept ? [] : null;
     this.#inflate.on("data", (chunk: Buffer) => {
       if (this.#head.length < HEAD_BYTES) {
         this.#head = Buffer.concat([this.#head, chunk.subarray(0, HEAD_BYTES - this.#head.length)]);
@@ -63,6 +67,7 @@ export class InflateMeter {
       this.#output += chunk.length;
       // Longer than declared: no reason to unpack the rest of what may be a bomb.
       if (this.#output > this.#size) this.#inflate.destroy(wrongSize());
+      else this.#kept?.push(chunk);
     });
     this.#inflate.on("end", () => {
       this.#ended = true;
@@ -94,7 +99,8 @@ export class InflateMeter {
       if (!this.#ended) return null;
     }
     if (this.#output !== this.#size) throw wrongSize();
-    return { consumed: this.#inflate.bytesWritten - before, head: this.#head };
+    const content = this.#kept === null ? null : Buffer.concat(this.#kept);
+    return { consumed: this.#inflate.bytesWritten - before, head: this.#head, content };
   }
 
   close(): void {

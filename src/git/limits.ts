@@ -15,7 +15,10 @@ export const defaultPushLimits: PushLimits = {
   inflatedFreeBytes: 2 * GIB,
   commits: 50_000,
   additionBytes: 8 * GIB,
+  changedPaths: 5_000_000,
+  treeDepth: 1_000,
   gitTimeoutMs: 15 * 60_000,
+  inspectionMs: 10 * 60_000,
 };
 
 /** `419430400` → `400 MiB`; exact below 10 KiB. */
@@ -54,6 +57,20 @@ export const overLimit = {
     ),
   commits: (count: number, limit: number) =>
     exceeded(`the push brings ${count} new commits, the limit is ${limit}: push an older commit first, then the rest`),
+  rangeCommits: (ref: string, count: number, limit: number) =>
+    exceeded(
+      `${ref} moves over ${count} commits, the limit is ${limit}: move it in steps, to a commit in between first`,
+    ),
+  changedPaths: (limit: number) =>
+    exceeded(
+      `the commits of this push change more than ${limit} paths, the limit of one push: push fewer commits at a time`,
+    ),
+  treeDepth: (limit: number) =>
+    exceeded(`a commit of this push nests directories more than ${limit} deep, the limit: take them apart`),
+  inspectionTime: (limitMs: number) =>
+    exceeded(
+      `reading the push took longer than ${limitMs / 1000} s, the limit of one push: push fewer commits at a time`,
+    ),
   gitTime: (what: string, limitMs: number) =>
     exceeded(`${what} took longer than ${limitMs / 1000} s, the limit of one push: push fewer commits at a time`),
   additionBytes: (limit: number) =>

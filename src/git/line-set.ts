@@ -9,10 +9,8 @@ const SHORT_BYTES = 24;
 export class LineSet {
   readonly #keys = new Set<string>();
 
-  async addAll(lines: AsyncIterable<readonly ContentLine[]>): Promise<void> {
-    for await (const some of lines) {
-      for (const line of some) if (this.#keys.size < MAX_LINES) this.#keys.add(keyOf(line.bytes));
-    }
+  addAll(lines: Iterable<ContentLine>): void {
+    for (const line of lines) if (this.#keys.size < MAX_LINES) this.#keys.add(keyOf(line.bytes));
   }
 
   has(line: ContentLine): boolean {

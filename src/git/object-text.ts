@@ -11,6 +11,10 @@ export interface ScannableText {
 /** Bytes as text: UTF-8 where they are, otherwise one character a byte, so that nothing is lost. */
 export const decodeText = (bytes: Buffer): string => bytes.toString(isUtf8(bytes) ? "utf8" : "latin1");
 
+/** A path of one character a byte, as text: UTF-8, what is none replaced. */
+export const pathText = (path: string): string =>
+  /[\x80-\xff]/.test(path) ? Buffer.from(path, "latin1").toString("utf8") : path;
+
 /** The same for an object that names its encoding (git-commit, "DISCUSSION"); unknown names and wrong bytes fall back. */
 export function decodeAs(bytes: Buffer, encoding: string | null): string {
   if (encoding === null || isUtf8(bytes)) return decodeText(bytes);

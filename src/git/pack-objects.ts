@@ -1,87 +1,91 @@
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { GatewayError } from "../errors.ts";
-import {
-  listObjects,
-  readObjects,
-  type MissingObject,
-  type ObjectInfo,
-  type ObjectType,
-  type ReadContext,
-} from "./cat-file.ts";
-import { hashBytes } from "./pack-scanner.ts";
+import type { ObjectType } from "./cat-file.ts";
+import { inflateSmall } from "./inflate-meter.ts";
+import { PackEntries, TYPE_NAMES } from "./inspection/pack-entries.ts";
+import { hashBytes, readEntryHeader } from "./pack-scanner.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
-const TYPES: readonly ObjectType[] = ["commit", "tree", "blob", "tag"];
-/** Appended by `--fix-thin`: an old object, not one of the push. */
-const APPENDED = 255;
-
-/** A pack of no more than this is read whole at once: starting git once more takes longer. */
-const SMALL_OBJECTS = 500;
-const SMALL_BYTES = 1024 * 1024;
+/** Of the old objects that git appends so much is read: what is beyond is read when it is needed. */
+const MAX_APPENDED_BYTES = 8 * 1024 * 1024;
+/** The header of an entry that is no delta, with room. */
+const HEADER_BYTES = 16;
 
 const damaged = (): GatewayError => new GatewayError("inspection_failed", "the index of the pack could not be read");
+
+export interface ReceivedEntries {
+  /** How many objects the client sent. */
+  readonly objects: number;
+  readonly packBytes: number;
+  readonly entries: PackEntries;
+}
 
 /**
  * The objects that the client's pack holds, in some 30 bytes each: a million of them must not fill the heap with strings.
  * Read from the pack's index, version 2 (gitformat-pack):
  *
  *     "\377tOc" version(4) fanout(256 × 4) id(count × 20 or 32) crc(count × 4) offset(count × 4) offset64(… × 8) 2 checksums
+ *
+ * What stands behind the client's own bytes was appended by `--fix-thin`: old objects, not of the push.
  */
 export class PackObjects {
   readonly #ids: Buffer;
   readonly #idBytes: number;
   readonly #total: number;
-  /** Index into {@link TYPES}. */
-  readonly #types: Uint8Array;
-  readonly #sizes: Float64Array;
+  /** By the place in the index, the place in the pack. */
+  readonly #entryOf: Uint32Array;
+  readonly #entries: PackEntries;
+  /** How many entries are the client's. */
+  readonly #sent: number;
   readonly #met: Uint8Array;
-  readonly #contents = new Map<string, Buffer>();
 
-  private constructor(ids: Buffer, idBytes: number) {
+  private constructor(ids: Buffer, idBytes: number, entries: PackEntries, sent: number) {
     this.#ids = ids;
     this.#idBytes = idBytes;
     this.#total = ids.length / idBytes;
-    this.#types = new Uint8Array(this.#total);
-    this.#sizes = new Float64Array(this.#total);
+    this.#entryOf = new Uint32Array(this.#total);
     this.#met = new Uint8Array(this.#total);
+    this.#entries = entries;
+    this.#sent = sent;
   }
 
   static none(format: ObjectFormat): PackObjects {
-    return new PackObjects(Buffer.alloc(0), hashBytes(format));
+    return new PackObjects(Buffer.alloc(0), hashBytes(format), new PackEntries(0), 0);
   }
 
   /**
-   * @param sent how many objects the client sent, in how many bytes, and how many they are unpacked: what stands behind
-   * them is not from the client
+   * @param file the pack's files, without extension
    * @throws GatewayError `inspection_failed`, `pack_invalid` for an object that is there twice
    */
-  static async read(
-    indexFile: string,
-    format: ObjectFormat,
-    sent: { readonly objects: number; readonly packBytes: number; readonly inflatedBytes: number },
-    context: ReadContext,
-  ): Promise<PackObjects> {
-    const index = await readFile(indexFile);
+  static async read(file: string, format: ObjectFormat, received: ReceivedEntries): Promise<PackObjects> {
+    const index = await readFile(`${file}.idx`);
     if (index.length < 1032 || index.readUInt32BE(0) !== 0xff744f63 || index.readUInt32BE(4) !== 2) throw damaged();
     const total = index.readUInt32BE(8 + 255 * 4);
     const idBytes = hashBytes(format);
     const offsets = 1032 + total * (idBytes + 4);
     if (index.length < offsets + total * 4) throw damaged();
-    const objects = new PackObjects(index.subarray(1032, 1032 + total * idBytes), idBytes);
-    const end = sent.packBytes - idBytes;
-    let count = 0;
+    const ids = index.subarray(1032, 1032 + total * idBytes);
+    const objects = new PackObjects(ids, idBytes, received.entries, received.objects);
+    const end = received.packBytes - idBytes;
+    const appended: { place: number; offset: number }[] = [];
     for (let at = 0; at < total; at++) {
       const short = index.readUInt32BE(offsets + at * 4);
       const offset =
         short < 0x80000000 ? short : Number(index.readBigUInt64BE(offsets + total * 4 + (short - 0x80000000) * 8));
-      if (offset >= end) objects.#types[at] = APPENDED;
-      else count += 1;
-      if (at > 0 && objects.oid(at) === objects.oid(at - 1)) {
+      if (at > 0 && ids.compare(ids, at * idBytes, (at + 1) * idBytes, (at - 1) * idBytes, at * idBytes) === 0) {
         throw new GatewayError("pack_invalid", `the pack holds object ${objects.oid(at)} twice; repack and push again`);
       }
+      if (offset >= end) {
+        appended.push({ place: at, offset });
+        continue;
+      }
+      const entry = received.entries.find(offset);
+      if (entry === -1) throw damaged();
+      objects.#entryOf[at] = entry;
     }
-    if (count !== sent.objects) throw damaged();
-    await objects.#readTypes(context, sent.objects <= SMALL_OBJECTS && sent.inflatedBytes <= SMALL_BYTES);
+    if (total - appended.length !== received.objects || received.entries.count !== received.objects) throw damaged();
+    if (appended.length > 0) await objects.#readAppended(`${file}.pack`, appended, end);
+    if (!received.entries.resolveBases((id) => objects.#entryOfId(id))) throw damaged();
     return objects;
   }
 
@@ -100,17 +104,22 @@ export class PackObjects {
 
   type(oid: string): ObjectType | null {
     const at = this.#find(oid);
-    return at === -1 ? null : (TYPES[this.#types[at] ?? 0] ?? null);
+    return at === -1 ? null : this.#typeAt(at);
   }
 
   size(oid: string): number | null {
     const at = this.#find(oid);
-    return at === -1 ? null : (this.#sizes[at] ?? null);
+    return at === -1 ? null : this.#entries.size(this.#entryOf[at] ?? 0);
   }
 
-  /** The bytes of a commit or a tag, where the pack is small. */
-  content(oid: string): Buffer | null {
-    return this.#contents.get(oid) ?? null;
+  /** Where among the {@link entries} it is, also when it was appended; −1 for what is not in the pack. */
+  entry(oid: string): number {
+    const at = this.#place(oid);
+    return at === -1 ? -1 : (this.#entryOf[at] ?? 0);
+  }
+
+  get entries(): PackEntries {
+    return this.#entries;
   }
 
   /** Notes that reading has met it. @returns true the first time; false when it was met before or is not of this pack */
@@ -122,47 +131,68 @@ export class PackObjects {
   }
 
   *ofType(type: ObjectType): Generator<string> {
-    const wanted = TYPES.indexOf(type);
-    for (let at = 0; at < this.#total; at++) if (this.#types[at] === wanted) yield this.oid(at);
+    for (let at = 0; at < this.#total; at++) {
+      if (this.#isSent(at) && this.#typeAt(at) === type) yield this.oid(at);
+    }
   }
 
   *unmet(): Generator<string> {
-    for (let at = 0; at < this.#total; at++) {
-      if (this.#met[at] === 0 && this.#types[at] !== APPENDED) yield this.oid(at);
+    for (let at = 0; at < this.#total; at++) if (this.#met[at] === 0 && this.#isSent(at)) yield this.oid(at);
+  }
+
+  /** What git appends is whole, one entry behind the other; their types are wanted, and their contents as bases of deltas. */
+  async #readAppended(pack: string, appended: { place: number; offset: number }[], end: number): Promise<void> {
+    const entries = this.#entries;
+    entries.reserve(appended.length);
+    const file = await open(pack);
+    try {
+      const last = (await file.stat()).size - this.#idBytes;
+      const region = Buffer.alloc(Math.max(0, Math.min(last - end, MAX_APPENDED_BYTES)));
+      await file.read(region, 0, region.length, end);
+      for (const { place, offset } of appended.sort((a, b) => a.offset - b.offset)) {
+        let bytes = region.subarray(offset - end);
+        if (bytes.length < HEADER_BYTES) {
+          bytes = Buffer.alloc(Math.min(HEADER_BYTES, last - offset));
+          await file.read(bytes, 0, bytes.length, offset);
+        }
+        const header = readEntryHeader(bytes, offset, this.#idBytes);
+        if (header === null || header.base !== null) throw damaged();
+        const body = bytes.subarray(header.bodyOffset);
+        const content = header.size <= MAX_APPENDED_BYTES ? inflateSmall(body, header.size)?.content : undefined;
+        this.#entryOf[place] = entries.count;
+        entries.add(header, header.size, content ?? null);
+      }
+    } finally {
+      await file.close();
     }
   }
 
-  async #readTypes(context: ReadContext, isSmall: boolean): Promise<void> {
-    const sent = [...this.#types.keys()].filter((at) => this.#types[at] !== APPENDED);
-    let next = 0;
-    const oids = (function* (objects: PackObjects) {
-      for (const at of sent) yield objects.oid(at);
-    })(this);
-    const answers: AsyncIterable<(ObjectInfo & { readonly content?: Buffer }) | MissingObject> = isSmall
-      ? readObjects(context, oids)
-      : listObjects(context, oids);
-    for await (const object of answers) {
-      const at = sent[next++];
-      if (object.type === "missing" || at === undefined) throw damaged();
-      if (object.content !== undefined && (object.type === "commit" || object.type === "tag")) {
-        this.#contents.set(object.oid, Buffer.from(object.content));
-      }
-      this.#types[at] = TYPES.indexOf(object.type);
-      this.#sizes[at] = object.size;
-    }
-    if (next !== sent.length) throw damaged();
+  #typeAt(at: number): ObjectType | null {
+    return TYPE_NAMES[this.#entries.type(this.#entryOf[at] ?? 0)] ?? null;
+  }
+
+  #isSent(at: number): boolean {
+    return (this.#entryOf[at] ?? 0) < this.#sent;
   }
 
   /** −1 for what the client did not send. */
   #find(oid: string): number {
     const at = this.#place(oid);
-    return at !== -1 && this.#types[at] === APPENDED ? -1 : at;
+    return at !== -1 && !this.#isSent(at) ? -1 : at;
+  }
+
+  #place(oid: string): number {
+    const id = Buffer.from(oid, "hex");
+    return id.length === this.#idBytes ? this.#placeOfId(id) : -1;
+  }
+
+  #entryOfId(id: Buffer): number {
+    const at = this.#placeOfId(id);
+    return at === -1 ? -1 : (this.#entryOf[at] ?? 0);
   }
 
   /** Binary search; −1 for what is not in the pack. */
-  #place(oid: string): number {
-    const id = Buffer.from(oid, "hex");
-    if (id.length !== this.#idBytes) return -1;
+  #placeOfId(id: Buffer): number {
     let low = 0;
     let high = this.#total - 1;
     while (low <= high) {

@@ -12,6 +12,7 @@
 import { GatewayError } from "../errors.ts";
 import type { PushLimits } from "../model/push-limits.ts";
 import { InflateMeter, inflateSmall, type Inflated } from "./inflate-meter.ts";
+import { OFS_DELTA, PackEntries, REF_DELTA, type PackEntry } from "./inspection/pack-entries.ts";
 import { overLimit } from "./limits.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
@@ -29,11 +30,10 @@ type ScanLimits = Pick<
   "packBytes" | "objects" | "objectBytes" | "inflatedBytes" | "inflationRatio" | "inflatedFreeBytes"
 >;
 
-interface EntryHeader {
-  readonly isDelta: boolean;
+interface EntryHeader extends PackEntry {
   /** Bytes that the zlib stream unpacks to. */
   readonly size: number;
-  /** Where the zlib stream begins. */
+  /** Where the zlib stream begins, counted from the entry. */
   readonly bodyOffset: number;
 }
 
@@ -45,8 +45,8 @@ const SMALL_SLACK = 1024;
 /** After so much work the event loop gets its turn: other people's streams run in this process too. */
 const TURN_BYTES = 1024 * 1024;
 const TURN_OBJECTS = 300;
-const OFS_DELTA = 6;
-const REF_DELTA = 7;
+/** Objects up to this size are worth keeping. */
+const KEPT_BYTES = 1024 * 1024;
 
 const invalid = (what: string): GatewayError =>
   new GatewayError("pack_invalid", `the pack is damaged: ${what}; push again`);
@@ -65,6 +65,9 @@ export class PackScanner {
   #current: { readonly header: EntryHeader; readonly meter: InflateMeter } | null = null;
   #turnBytes = 0;
   #turnObjects = 0;
+  /** Where in the pack the first byte of what is pending stands. */
+  #offset = 0;
+  #entries: PackEntries | null = null;
 
   constructor(format: ObjectFormat, limits: ScanLimits) {
     this.#hashBytes = hashBytes(format);
@@ -74,6 +77,11 @@ export class PackScanner {
   /** Objects that the pack's header announces; null until it was read. */
   get announcedObjects(): number | null {
     return this.#announced;
+  }
+
+  /** What was read so far; null until the header was. It stays the caller's, to release. */
+  get entries(): PackEntries | null {
+    return this.#entries;
   }
 
   /** @throws GatewayError `pack_invalid`, `limit_exceeded` */
@@ -110,6 +118,8 @@ export class PackScanner {
   #readHeader(bytes: Buffer): number {
     this.#announced = readPackHeader(bytes);
     if (this.#announced > this.#limits.objects) throw overLimit.objects(this.#announced, this.#limits.objects);
+    this.#entries = new PackEntries(this.#announced);
+    this.#offset = HEADER_BYTES;
     return HEADER_BYTES;
   }
 
@@ -136,26 +146,29 @@ export class PackScanner {
   /** @returns false when more input is needed */
   async #scanEntry(isEnd: boolean): Promise<boolean> {
     if (this.#current === null) {
-      const header = readEntryHeader(this.#pending, this.#hashBytes);
+      const header = readEntryHeader(this.#pending, this.#offset, this.#hashBytes);
       if (header === null) return false;
-      this.#count(header.size, header.isDelta ? 0 : header.size);
+      this.#count(header.size, header.base === null ? header.size : 0);
       const body = this.#pending.subarray(header.bodyOffset);
       if (header.size <= SMALL_BYTES) {
         if (body.length < header.size + SMALL_SLACK && !isEnd) return this.#uncount(header);
         const inflated = inflateSmall(body, header.size);
         if (inflated !== null) {
           await this.#takeTurn(header.size);
+          this.#offset += header.bodyOffset;
           return this.#endEntry(header, inflated, body);
         }
       }
-      this.#current = { header, meter: new InflateMeter(header.size) };
+      this.#current = { header, meter: new InflateMeter(header.size, header.size <= KEPT_BYTES) };
       this.#pending = body;
+      this.#offset += header.bodyOffset;
     }
     const { header, meter } = this.#current;
     const piece = this.#pending;
     const inflated = await meter.feed(piece);
     if (inflated === null) {
       this.#pending = Buffer.alloc(0);
+      this.#offset += piece.length;
       return false;
     }
     this.close();
@@ -163,11 +176,16 @@ export class PackScanner {
   }
 
   #endEntry(header: EntryHeader, inflated: Inflated, body: Buffer): true {
-    if (header.isDelta) {
-      const resultSize = readDeltaResultSize(inflated.head);
-      this.#count(resultSize, resultSize);
+    let { size } = header;
+    if (header.base !== null) {
+      size = readDeltaResultSize(inflated.head);
+      this.#count(size, size);
+    }
+    if (this.#entries?.add(header, size, inflated.content) === false) {
+      throw invalid("a delta builds on what is no object of it");
     }
     this.#pending = body.subarray(inflated.consumed);
+    this.#offset += inflated.consumed;
     this.#seen += 1;
     return true;
   }
@@ -210,7 +228,12 @@ function readPackHeader(bytes: Buffer): number {
   return bytes.readUInt32BE(8);
 }
 
-function readEntryHeader(bytes: Buffer, hashLength: number): EntryHeader | null {
+/**
+ * The header of an entry that begins at offset `begin` of the pack.
+ * @returns null when `bytes` ends inside of it
+ * @throws GatewayError `pack_invalid`
+ */
+export function readEntryHeader(bytes: Buffer, begin: number, hashLength: number): EntryHeader | null {
   let offset = 0;
   let byte = bytes[offset++];
   if (byte === undefined) return null;
@@ -223,17 +246,23 @@ function readEntryHeader(bytes: Buffer, hashLength: number): EntryHeader | null 
     if (shift > 46) throw invalid("an object says that it is larger than anything can be");
     size += (byte & 0x7f) * 2 ** shift;
   }
+  let base: number | Buffer | null = null;
   if (type === OFS_DELTA) {
+    let distance = -1;
     do {
       byte = bytes[offset++];
       if (byte === undefined) return null;
-      if (offset > 32) throw invalid("the offset of a delta's base is no number");
+      if (distance > 2 ** 40) throw invalid("the offset of a delta's base is no number");
+      // Each length of the number begins where the shorter ones end (gitformat-pack, "offset encoding").
+      distance = (distance + 1) * 128 + (byte & 0x7f);
     } while ((byte & 0x80) !== 0);
+    base = begin - distance;
   } else if (type === REF_DELTA) {
     offset += hashLength;
     if (offset > bytes.length) return null;
+    base = bytes.subarray(offset - hashLength, offset);
   }
-  return { isDelta: type === OFS_DELTA || type === REF_DELTA, size, bodyOffset: offset };
+  return { offset: begin, type, base, size, bodyOffset: offset };
 }
 
 function readDeltaResultSize(head: Buffer): number {

@@ -4,7 +4,9 @@ import path from "node:path";
 import { GatewayError } from "../errors.ts";
 import type { PushLimits } from "../model/push-limits.ts";
 import { createBareRepository } from "./bare-repository.ts";
+import { ObjectReader } from "./cat-file.ts";
 import { parseIndexPackOutput, startIndexPack } from "./index-pack.ts";
+import type { PackEntries } from "./inspection/pack-entries.ts";
 import { overLimit } from "./limits.ts";
 import { hashBytes, PackScanner } from "./pack-scanner.ts";
 import type { GitChild } from "./git-child.ts";
@@ -43,6 +45,10 @@ export interface Quarantine extends QuarantineOptions {
   readonly gitDir: string;
   /** Null until {@link Quarantine.receive} has resolved. */
   readonly received: ReceivedPack | null;
+  /** What the pack was made of, in the pack's order, and as much of it as memory holds; null where there was no pack. */
+  readonly entries: PackEntries | null;
+  /** Objects of the quarantine and of the cache, one after the other; nothing is fetched. */
+  readonly reader: ObjectReader;
   /**
    * Takes the pack in one pass and constant memory: to `sink`, and to `git index-pack`, each chunk only after it was found
    * within the limits. On an error, reading stops where it is and the source stays open: the caller drains it, or git
@@ -73,17 +79,28 @@ export async function openQuarantine(options: QuarantineOptions): Promise<Quaran
     throw new GatewayError("storage_failed", "the gateway could not make room for a push on its disk", { cause });
   }
   let received: ReceivedPack | null = null;
+  let scanner: PackScanner | null = null;
+  const reader = new ObjectReader({ git: options.git, gitDir, timeoutMs: options.limits.gitTimeoutMs });
   return {
     ...options,
     gitDir,
+    reader,
     get received() {
       return received;
     },
+    get entries() {
+      return scanner?.entries ?? null;
+    },
     receive: async (receiveOptions) => {
-      received = await receivePack(options, gitDir, receiveOptions);
+      scanner = new PackScanner(options.objectFormat, options.limits);
+      received = await receivePack(options, gitDir, { ...receiveOptions, scanner });
       return received;
     },
-    remove: () => rm(gitDir, { recursive: true, force: true, maxRetries: 3 }),
+    remove: async () => {
+      scanner?.entries?.release();
+      await reader.close();
+      await rm(gitDir, { recursive: true, force: true, maxRetries: 3 });
+    },
   };
 }
 
@@ -98,10 +115,9 @@ export async function removeStaleQuarantines(root: string): Promise<number> {
 async function receivePack(
   options: QuarantineOptions,
   gitDir: string,
-  { pack, sink, bases, signal }: Parameters<Quarantine["receive"]>[0],
+  { pack, sink, bases, signal, scanner }: Parameters<Quarantine["receive"]>[0] & { readonly scanner: PackScanner },
 ): Promise<ReceivedPack> {
   const { limits, cache } = options;
-  const scanner = new PackScanner(options.objectFormat, limits);
   // A base that cannot be had is no reason to refuse: the pack may not need it, and index-pack tells if it does.
   const ready = cache?.ensureCommits(bases ?? [], signal).catch(() => {}) ?? Promise.resolve();
   // Not `for await`: leaving such a loop closes the source, which the caller still has to drain.

@@ -8,7 +8,7 @@ import { KeyedLock } from "./keyed-lock.ts";
 import type { Git } from "./process.ts";
 import type { ObjectFormat } from "./push-command.ts";
 import { fetchFromUpstream, promisorConfig, type UpstreamRepository } from "./upstream-fetch.ts";
-import { UpstreamHistory } from "./upstream-history.ts";
+import { UpstreamHistory, type RangeOptions } from "./upstream-history.ts";
 
 export interface RepositoryCacheOptions {
   readonly git: Git;
@@ -44,6 +44,8 @@ export interface CachedRepository {
   fetchBlobs(oids: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Which of `oids` the advertised refs reach. @throws GatewayError as `fetchFromUpstream` */
   findReachable(oids: readonly string[], tips: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
+  /** As `UpstreamHistory.listRange`. @throws GatewayError `limit_exceeded`, and as `fetchFromUpstream` */
+  listRange(starts: readonly string[], old: string, options: RangeOptions): Promise<readonly string[]>;
   /** As `git merge-base --is-ancestor`, for commits that the advertised refs reach. */
   isAncestor(ancestor: string, descendant: string, tips: readonly string[], signal?: AbortSignal): Promise<boolean>;
   /**
@@ -189,6 +191,7 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       ensureCommits,
       fetchBlobs,
       findReachable: (oids, tips, signal) => lock.run(historyKey, () => history.findReachable(oids, tips, signal)),
+      listRange: (starts, old, options) => lock.run(historyKey, () => history.listRange(starts, old, options)),
       isAncestor: (ancestor, descendant, tips, signal) =>
         lock.run(historyKey, () => history.isAncestor(ancestor, descendant, tips, signal)),
       adopt: (quarantine, commits) =>

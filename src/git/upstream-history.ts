@@ -3,6 +3,7 @@ import path from "node:path";
 import { createBareRepository } from "./bare-repository.ts";
 import { findMissing, listObjects, readCommand, type ReadContext } from "./cat-file.ts";
 import { splitRecords } from "./git-output.ts";
+import { overLimit } from "./limits.ts";
 import type { Git } from "./process.ts";
 import type { ObjectFormat } from "./push-command.ts";
 import { fetchFromUpstream, type UpstreamRepository } from "./upstream-fetch.ts";
@@ -13,6 +14,16 @@ export interface HistoryOptions {
   readonly objectFormat: ObjectFormat;
   readonly upstream: UpstreamRepository;
   readonly timeoutMs: number;
+}
+
+export interface RangeOptions {
+  /** Ids of the upstream's advertised refs. */
+  readonly tips: readonly string[];
+  /** What moves over the range, for the text of an error. */
+  readonly ref: string;
+  /** Commits. */
+  readonly limit: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -59,6 +70,29 @@ export class UpstreamHistory {
         return commit !== undefined && !unreached.has(commit);
       }),
     );
+  }
+
+  /**
+   * Commits that `starts` reach and `old` does not, parents before children; all of them have to be reachable from `tips`.
+   * None where `old` is not: such an update is not of this upstream, which will say so.
+   * @throws GatewayError `limit_exceeded` when there are more than `limit`
+   */
+  async listRange(starts: readonly string[], old: string, options: RangeOptions): Promise<readonly string[]> {
+    const { tips, ref, limit, signal } = options;
+    await this.#fetchTips(tips, signal);
+    const context = this.#context(signal);
+    const commits = await peelToCommits(context, [...starts, old]);
+    const oldCommit = commits.get(old);
+    if (oldCommit === undefined) return [];
+    commits.delete(old);
+    const input = [...new Set(commits.values()), `^${oldCommit}`].map((oid) => `${oid}\n`);
+    const range: string[] = [];
+    const command = readCommand(context, ["rev-list", "--topo-order", "--reverse", "--stdin"]);
+    for await (const records of splitRecords(this.#options.git.stream({ ...command, input }), 0x0a)) {
+      for (const record of records) range.push(record.toString("latin1"));
+      if (range.length > limit) throw overLimit.rangeCommits(ref, range.length, limit);
+    }
+    return range;
   }
 
   /** Whether `ancestor` is an ancestor of `descendant`, or the same. Both have to be reachable from `tips`. */

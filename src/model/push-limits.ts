@@ -20,8 +20,14 @@ export interface PushLimits {
   readonly commits: number;
   /** Bytes of all additions read from one push. */
   readonly additionBytes: number;
+  /** Paths that all new commits together change; a few trees that hold each other many times over make more than anybody can read. */
+  readonly changedPaths: number;
+  /** Directories within directories. */
+  readonly treeDepth: number;
   /** How long a child process of git may work on this push, in milliseconds. */
   readonly gitTimeoutMs: number;
+  /** How long reading this push may take, from its last byte to its verdict, in milliseconds. */
+  readonly inspectionMs: number;
 }
 
 /** Of the commands alone, which are read before anything else is known of a push. */

@@ -1,0 +1,131 @@
+import {
+  findMissing,
+  unreadable,
+  type ObjectReader,
+  type ObjectType,
+  type OpenObject,
+  type ReadContext,
+} from "../cat-file.ts";
+import type { PackObjects } from "../pack-objects.ts";
+import type { ObjectFormat } from "../push-command.ts";
+import type { CachedRepository } from "../repository-cache.ts";
+import { ByteCache } from "./byte-cache.ts";
+import { HeldObjects } from "./held-objects.ts";
+import { EMPTY_TREE } from "./tree.ts";
+
+/** Objects up to this size are read whole; larger ones as they come. */
+export const WHOLE_BYTES = 4 * 1024 * 1024;
+const RECENT_BYTES = 8 * 1024 * 1024;
+/** Objects up to this size are worth asking for together. */
+const AHEAD_BYTES = 128 * 1024;
+const AHEAD_OBJECTS = 64;
+
+const NOTHING = Buffer.alloc(0);
+
+export interface ObjectSourceOptions {
+  readonly pack: PackObjects;
+  readonly objectFormat: ObjectFormat;
+  readonly reader: ObjectReader;
+  /** As of the reader: nothing is fetched. */
+  readonly context: ReadContext;
+  /** Where old objects come from that are not here yet; null: nowhere. */
+  readonly cache: CachedRepository | null;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Every object that inspection reads, new ones and old ones: out of memory, from the disk, and from the upstream at last. */
+export class ObjectSource {
+  readonly #options: ObjectSourceOptions;
+  readonly #held: HeldObjects;
+  readonly #recent = new ByteCache<string>(RECENT_BYTES);
+  readonly #emptyTree: string;
+
+  constructor(options: ObjectSourceOptions) {
+    this.#options = options;
+    this.#held = new HeldObjects(options.pack, options.objectFormat);
+    this.#emptyTree = EMPTY_TREE[options.objectFormat];
+  }
+
+  /** What is in memory. */
+  held(oid: string): Buffer | null {
+    if (oid === this.#emptyTree) return NOTHING;
+    return this.#held.get(oid) ?? this.#recent.get(oid);
+  }
+
+  /**
+   * @returns null for an object that is larger than {@link WHOLE_BYTES}
+   * @throws GatewayError `inspection_failed`, also when it is nowhere, and those of fetching
+   */
+  async load(oid: string): Promise<Buffer | null> {
+    const held = this.held(oid);
+    if (held !== null) return held;
+    if ((this.#options.pack.size(oid) ?? 0) > WHOLE_BYTES) return null;
+    return this.#keep(await this.#open(oid));
+  }
+
+  /** As {@link load}, as it comes. It must be read to its end before anything else is asked for. */
+  async *chunks(oid: string): AsyncGenerator<Buffer, void, undefined> {
+    const held = this.held(oid);
+    if (held !== null) yield held;
+    else yield* (await this.#open(oid)).chunks;
+  }
+
+  /** What an object is, whoever has it. @throws GatewayError `inspection_failed`, and those of fetching */
+  async type(oid: string): Promise<ObjectType> {
+    const known = this.#options.pack.type(oid);
+    if (known !== null) return known;
+    const found = await this.#open(oid);
+    await this.#keep(found);
+    return found.type;
+  }
+
+  /** Those that are not here yet. Of few objects, what is here is read at once. */
+  async missing(oids: Iterable<string>): Promise<string[]> {
+    const asked = [...oids].filter((oid) => this.#recent.get(oid) === null);
+    if (asked.length > AHEAD_OBJECTS) return findMissing(this.#options.context, asked);
+    const missing: string[] = [];
+    for (const oid of asked) {
+      const found = await this.#options.reader.open(oid);
+      if (found.type === "missing") missing.push(oid);
+      else await this.#keep(found);
+    }
+    return missing;
+  }
+
+  /** Reads small objects of the pack that are not in memory together: asking for one after the other takes longer. */
+  async readAhead(oids: Iterable<string>): Promise<void> {
+    const { pack, reader } = this.#options;
+    const wanted: string[] = [];
+    for (const oid of new Set(oids)) {
+      const size = pack.size(oid);
+      if (size === null || size > AHEAD_BYTES || wanted.length >= AHEAD_OBJECTS || this.held(oid) !== null) continue;
+      wanted.push(oid);
+    }
+    if (wanted.length < 2) return;
+    for await (const { oid, content } of reader.all(wanted)) this.#recent.set(oid, Buffer.from(content));
+  }
+
+  async #keep({ oid, size, chunks }: OpenObject): Promise<Buffer | null> {
+    if (size > WHOLE_BYTES) {
+      await this.#options.reader.close();
+      return null;
+    }
+    const pieces: Buffer[] = [];
+    for await (const chunk of chunks) pieces.push(chunk);
+    // A copy: the pieces are parts of what git's answers came in.
+    const content = Buffer.concat(pieces);
+    this.#recent.set(oid, content);
+    return content;
+  }
+
+  async #open(oid: string): Promise<OpenObject> {
+    const { reader, cache, signal } = this.#options;
+    const found = await reader.open(oid);
+    if (found.type !== "missing") return found;
+    if (cache === null) throw unreadable();
+    await cache.fetchBlobs([oid], signal);
+    const fetched = await reader.open(oid);
+    if (fetched.type === "missing") throw unreadable();
+    return fetched;
+  }
+}
