@@ -12,9 +12,10 @@ import { createExchangeFlow } from "./flows/exchange.ts";
 import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
 import { defaultPushLimits } from "./git/limits.ts";
+import { startGitLauncher } from "./git/git-launcher.ts";
 import { createLfsUpstream, type LfsUpstream } from "./git/lfs/lfs-upstream.ts";
 import { createLfsTickets } from "./git/lfs/ticket.ts";
-import { createGit } from "./git/process.ts";
+import { createGit, memoryLimit } from "./git/process.ts";
 import { removeStaleQuarantines } from "./git/quarantine.ts";
 import { mayAccess } from "./git/repository-access.ts";
 import { createRepositoryCache } from "./git/repository-cache.ts";
@@ -101,7 +102,13 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
 
   // Git
   const userAgent = `sallyport/${version} (gateway-internal)`;
-  const git = createGit({ environment: options.environment, userAgent });
+  const launcher = await startGitLauncher({
+    environment: options.environment,
+    wrapper: memoryLimit(options.environment),
+    onLost: (error) =>
+      log.error({ error }, "the launcher of git is gone: from now on the gateway starts git by itself"),
+  });
+  const git = createGit({ environment: options.environment, userAgent, launcher });
   const gitConnections = [...config.connections.values()].filter((connection) => connection.kind === "git");
   const upstreams = new Map(
     gitConnections.map((connection) => [
@@ -249,6 +256,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       await exchanges.drain();
       exchanges.close();
       for (const connection of [...upstreams.values(), ...lfsUpstreams.values()]) connection.close();
+      await launcher?.close();
       await signals.close();
       await store.close();
     },

@@ -1,7 +1,7 @@
-import type { ChildProcessByStdio } from "node:child_process";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import { escapeUnprintable } from "../model/printable.ts";
+import type { GitProcess } from "./git-process.ts";
 
 export interface GitCommand {
   /** Sub-command and its arguments. What comes from outside stands after `--end-of-options` or goes to stdin. */
@@ -18,7 +18,8 @@ export interface GitCommand {
 
 /** A running git. `ended` resolves with the exit code (0, or one of `answers`) and rejects with the command's `failure`. */
 export interface GitChild {
-  readonly pid: number;
+  /** Null until it is known. */
+  readonly pid: number | null;
   readonly stdout: Readable;
   /** Resolves when there is room for more: true; false when git takes no more input (`ended` will tell why). */
   write(chunk: Uint8Array | string): Promise<boolean>;
@@ -28,26 +29,17 @@ export interface GitChild {
   stop(reason?: GatewayError): Promise<void>;
 }
 
-const STDERR_BYTES = 8 * 1024;
 /** Between asking git to end and ending it. */
 const GRACE_MS = 2_000;
 
 /** Looks after one git from its start to its end: time, abort, what it says on stderr, and its own children. */
-export function superviseChild(
-  child: ChildProcessByStdio<Writable, Readable, Readable>,
-  command: GitCommand,
-): GitChild {
+export function superviseChild(child: GitProcess, command: GitCommand): GitChild {
   const name = `git ${command.args[0]}`;
-  let stderr = Buffer.alloc(0);
   let stopped: GatewayError | null = null;
   let takesInput = true;
   let wake: (() => void) | null = null;
   let exited = false;
 
-  child.stderr.on("data", (chunk: Buffer) => {
-    // The end says what went wrong; what came before is progress and warnings.
-    stderr = Buffer.concat([stderr, chunk]).subarray(-STDERR_BYTES);
-  });
   // Node throws away what nobody reads once a child has exited, unless somebody listens; reading may begin only later.
   child.stdout.on("readable", () => {});
   const wakeWriter = (): void => {
@@ -61,12 +53,7 @@ export function superviseChild(
   child.stdin.on("drain", wakeWriter).on("error", closeInput).on("close", closeInput);
 
   const signalGroup = (signal: NodeJS.Signals): void => {
-    if (exited || child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, signal);
-    } catch {
-      // Already gone.
-    }
+    if (!exited) child.signal(signal);
   };
   let killTimer: NodeJS.Timeout | undefined;
   const stopFor = (reason: GatewayError): void => {
@@ -90,12 +77,7 @@ export function superviseChild(
     );
   };
 
-  const closed = new Promise<number | null | GatewayError>((resolve) => {
-    child.on("error", (cause) => {
-      resolve(new GatewayError("internal", "git could not be started: it has to be on the PATH", { cause }));
-    });
-    child.on("close", (code) => resolve(code));
-  }).then((end) => {
+  const closed = child.ended.then((end) => {
     exited = true;
     clearTimeout(timer);
     clearTimeout(killTimer);
@@ -108,10 +90,14 @@ export function superviseChild(
 
   const ended = closed.then((end) => {
     if (stopped !== null) throw stopped;
-    if (end instanceof GatewayError) throw end;
-    if (end === 0 || (end !== null && command.answers?.includes(end) === true)) return end;
-    const text = escapeUnprintable(stderr.toString("utf8")).trim();
-    const cause = new Error(`${name} ended with ${end ?? "a signal"}: ${text}`);
+    const { code } = end;
+    if (code instanceof GatewayError) throw code;
+    if (code instanceof Error) {
+      throw new GatewayError("internal", "git could not be started: it has to be on the PATH", { cause: code });
+    }
+    if (code === 0 || (code !== null && command.answers?.includes(code) === true)) return code;
+    const text = escapeUnprintable(end.stderr).trim();
+    const cause = new Error(`${name} ended with ${code ?? "a signal"}: ${text}`);
     const failure = command.failure?.(text) ?? new GatewayError("internal", `${name} failed`, { cause });
     failure.cause ??= cause;
     throw failure;
@@ -120,7 +106,9 @@ export function superviseChild(
   ended.catch(() => {});
 
   return {
-    pid: child.pid ?? -1,
+    get pid() {
+      return child.pid();
+    },
     stdout: child.stdout,
     ended,
     write: async (chunk) => {

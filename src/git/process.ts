@@ -10,16 +10,18 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { GatewayError } from "../errors.ts";
 import { superviseChild, type GitChild, type GitCommand } from "./git-child.ts";
+import type { GitLauncher } from "./git-launcher.ts";
+import { ownProcess } from "./git-process.ts";
 
 export interface GitOptions {
   /** The gateway's own environment; only {@link PASSED_ON} is taken from it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Largest single allocation of a child, in bytes (git's own `GIT_ALLOC_LIMIT`). Default 512 MiB. */
   readonly allocationBytes?: number;
-  /** Largest data segment of a child, in bytes, where `prlimit` exists (util-linux). Default 2 GiB. */
-  readonly memoryBytes?: number;
   /** Sent as User-Agent by requests that git makes for the gateway itself. */
   readonly userAgent: string;
+  /** Starts git in the gateway's place; null or absent: the gateway does. */
+  readonly launcher?: GitLauncher | null;
 }
 
 /** What git reads; pulled only as fast as git takes it. An error thrown by it ends git and is thrown on. */
@@ -83,6 +85,16 @@ const SEALED: readonly (readonly [string, string])[] = [
 ];
 
 const MIB = 1024 * 1024;
+const MAX_DATA_BYTES = 2048 * MIB;
+
+/**
+ * Words before a git's command line that limit the data segment of it and of its children to 2 GiB, where `prlimit` exists
+ * (util-linux). RLIMIT_DATA counts what a child allocates; maps of pack files, which the kernel can drop, do not count.
+ */
+export function memoryLimit(environment: GitOptions["environment"]): readonly string[] {
+  const prlimit = findProgram("prlimit", environment["PATH"] ?? "/usr/bin:/bin");
+  return prlimit === null ? [] : [prlimit, `--data=${MAX_DATA_BYTES}`, "--"];
+}
 
 export function createGit(options: GitOptions): Git {
   const base: Record<string, string> = {
@@ -102,8 +114,7 @@ export function createGit(options: GitOptions): Git {
     const value = options.environment[name];
     if (value !== undefined) base[name] = value;
   }
-  const prlimit = findProgram("prlimit", base["PATH"] ?? "/usr/bin:/bin");
-  const memoryBytes = options.memoryBytes ?? 2048 * MIB;
+  const wrapper = memoryLimit(options.environment);
 
   const start = (command: GitCommand): GitChild => {
     const config = [...SEALED, ["http.userAgent", options.userAgent] as const, ...(command.config ?? [])];
@@ -112,12 +123,13 @@ export function createGit(options: GitOptions): Git {
       env[`GIT_CONFIG_KEY_${index}`] = key;
       env[`GIT_CONFIG_VALUE_${index}`] = value;
     }
-    const argv = ["git", "--no-pager", ...command.args];
-    // RLIMIT_DATA counts what a child allocates; maps of pack files, which the kernel can drop, do not count.
-    if (prlimit !== null) argv.unshift(prlimit, `--data=${memoryBytes}`, "--");
-    const [program = "git", ...args] = argv;
+    const args = ["--no-pager", ...command.args];
+    const launched = options.launcher?.start(args, env);
+    if (launched != null) return superviseChild(launched, command);
+    const [program = "git", ...words] = [...wrapper, "git", ...args];
     // A group of its own: `git fetch` starts git-remote-http and index-pack, which have to end with it.
-    return superviseChild(spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"], detached: true }), command);
+    const child = spawn(program, words, { env, stdio: ["pipe", "pipe", "pipe"], detached: true });
+    return superviseChild(ownProcess(child), command);
   };
 
   const stream: Git["stream"] = async function* (command) {

@@ -67,7 +67,7 @@ test("a git that takes too long, and one that nobody waits for any more, end", a
   await expect(waiting.ended).rejects.toMatchObject({ code: "client_gone" });
   const late = git.start({ ...command(gitDir, "cat-file", "--batch"), signal: controller.signal });
   await expect(late.ended).rejects.toMatchObject({ code: "client_gone" });
-  for (const { pid } of [slow, waiting, late]) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+  for (const { pid } of [slow, waiting, late]) expect(() => process.kill(pid ?? process.pid, 0)).toThrow("ESRCH");
 });
 
 test("leaving the stream early ends git; input that fails is the error that is told", async () => {
