@@ -9,6 +9,7 @@ import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "
 import { createAttributionFlow } from "./flows/attribution.ts";
 import { createDelivery } from "./flows/delivery.ts";
 import { createExchangeFlow } from "./flows/exchange.ts";
+import { createFetchRecorder } from "./flows/fetches.ts";
 import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
 import { defaultPushLimits } from "./git/limits.ts";
@@ -204,6 +205,8 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     now,
   });
 
+  const fetches = createFetchRecorder({ db, mask, log });
+
   // Web
   const authenticate: Authenticate = async (sources, audience) => {
     const who = await identity.identify(sources, audience, now());
@@ -229,6 +232,8 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       upstream,
       authenticate,
       pushFlow,
+      onFetch: (fetch) => fetches.record(fetch),
+      now,
       lfs: createLfsHandler({ flow: lfsFlow, log }),
       log,
     },
@@ -254,6 +259,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       await server.close(DRAIN_MS);
       for (const job of jobs) await job.stop();
       await exchanges.drain();
+      await fetches.drain();
       exchanges.close();
       for (const connection of [...upstreams.values(), ...lfsUpstreams.values()]) connection.close();
       await launcher?.close();

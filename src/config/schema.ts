@@ -138,7 +138,7 @@ export const configSchema = z.strictObject({
   recording: z
     .strictObject({
       mask: z.enum(["stored", "sent"]).default("stored").describe("sent masks what goes to the model too."),
-      keep: durationSchema.default(400 * 86_400_000).describe("How long exchanges are kept. Default 400d."),
+      keep: durationSchema.default(400 * 86_400_000).describe("How long exchanges and fetches are kept. Default 400d."),
     })
     .default({ mask: "stored", keep: 400 * 86_400_000 }),
   notify: z.array(notifierSchema).default([]),

@@ -17,8 +17,8 @@ export type GitService = "git-upload-pack" | "git-receive-pack";
 export type GitOperation =
   | { readonly kind: "advertisement"; readonly service: GitService }
   | { readonly kind: "rpc"; readonly service: GitService }
-  /** The dumb protocol: files of the repository, by name. */
-  | { readonly kind: "dumb" }
+  /** The dumb protocol: files of the repository, by name. `file` is decoded, below the repository. */
+  | { readonly kind: "dumb"; readonly file: string }
   /** `path` is what follows `info/lfs/`, as it came. */
   | { readonly kind: "lfs"; readonly path: string };
 
@@ -153,9 +153,10 @@ function splitOperation(segments: readonly string[], query: string | null): Resu
       operation: { kind: "lfs", path: query === null ? path : `${path}?${query}` },
     });
   } else if (last === "HEAD") {
-    split = { repository: segments.slice(0, -1), operation: { kind: "dumb" } };
+    split = { repository: segments.slice(0, -1), operation: { kind: "dumb", file: "HEAD" } };
   } else if (objects !== -1) {
-    split = { repository: segments.slice(0, objects), operation: { kind: "dumb" } };
+    const file = segments.slice(objects).join("/");
+    split = { repository: segments.slice(0, objects), operation: { kind: "dumb", file } };
   } else {
     return err(
       "the address is no Git operation: expected info/refs, git-upload-pack or git-receive-pack behind the repository",
@@ -169,7 +170,7 @@ const found = (split: Split): Result<Split, string> =>
 
 /** The whole query has to be the one parameter: a second `service`, however encoded, could be the one that counts. */
 function advertisementOf(query: string | null): Result<GitOperation, string> {
-  if (query === null || query === "") return ok({ kind: "dumb" });
+  if (query === null || query === "") return ok({ kind: "dumb", file: "info/refs" });
   const service = SERVICES.find((name) => query === `service=${name}`);
   if (service !== undefined) return ok({ kind: "advertisement", service });
   return err(

@@ -14,8 +14,11 @@ export interface Asked {
 
 export const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);
 
-/** Null for a 200 with the content type of the protocol (gitprotocol-http). */
-export function checkAnswer(response: IncomingMessage, asked: Asked): GatewayError | null {
+/** What an HTTP error or a redirect means; null for a 200. */
+export function checkRefusal(
+  response: IncomingMessage,
+  asked: Pick<Asked, "connection" | "repository">,
+): GatewayError | null {
   const status = response.statusCode ?? 0;
   const { connection } = asked;
   const repository = escapeLine(asked.repository);
@@ -44,6 +47,14 @@ export function checkAnswer(response: IncomingMessage, asked: Asked): GatewayErr
   if (status !== 200) {
     return new GatewayError("upstream_misbehaved", `the upstream of “${connection}” answered HTTP ${status}`);
   }
+  return null;
+}
+
+/** Null for a 200 with the content type of the protocol (gitprotocol-http). */
+export function checkAnswer(response: IncomingMessage, asked: Asked): GatewayError | null {
+  const refusal = checkRefusal(response, asked);
+  if (refusal !== null) return refusal;
+  const { connection } = asked;
   const expected = `application/x-${asked.service}-${asked.kind === "rpc" ? "result" : "advertisement"}`;
   const type = (response.headers["content-type"] ?? "no content type").split(";")[0]?.trim() ?? "";
   if (type === expected) return null;

@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { Transform, type TransformCallback } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import { createReceivePackFilter, createUploadPackFilter, type AdvertisementFilter } from "./advertisement.ts";
+import type { FetchTap } from "./fetch-tap.ts";
 import type { GitService } from "./repository-path.ts";
 import { checkAnswer, isRedirect, rewriteLocation } from "./upstream-answer.ts";
 import { clientResponseHeaders } from "./upstream-headers.ts";
@@ -22,6 +23,10 @@ export interface RelayRequest {
   readonly prefix: string;
   /** Sent instead of the incoming body, where that has been read already. */
   readonly body?: Buffer;
+  /** Looks on as a fetch passes. */
+  readonly tap?: FetchTap;
+  /** Kept up to date: what had passed is known also where the relay fails. */
+  readonly meter?: RelayMeter;
   /** Whether only an HTTP error is passed on: with any other answer the client is not answered, nor is anything that it sends read. */
   readonly onlyRefusal?: boolean;
 }
@@ -32,12 +37,23 @@ export interface RelayResult {
   readonly responseBytes: number;
 }
 
+export interface RelayMeter {
+  /** The answer's; null as long as there is none. */
+  status: number | null;
+  requestBytes: number;
+  responseBytes: number;
+}
+
+export const createRelayMeter = (): RelayMeter => ({ status: null, requestBytes: 0, responseBytes: 0 });
+
 export interface RelayContext {
   readonly open: (headers: "identity" | "as-asked") => OpenRequest;
   readonly url: URL;
   readonly base: URL;
   readonly connection: string;
   readonly isPassthrough: boolean;
+  /** Whether an upstream that knows only the dumb protocol may answer with its plain list of refs. */
+  readonly isDumbPassed: boolean;
 }
 
 /**
@@ -47,38 +63,46 @@ export interface RelayContext {
 export async function relayToUpstream(relay: RelayRequest, context: RelayContext): Promise<RelayResult> {
   const { incoming, outgoing } = relay;
   const { request, response: answer } = context.open(relay.kind === "advertisement" ? "identity" : "as-asked");
-  let requestBytes = 0;
+  const meter = relay.meter ?? createRelayMeter();
+  const through = relay.tap?.body ?? null;
   if (relay.kind === "advertisement" || relay.body !== undefined) {
     request.end(relay.body);
-    requestBytes = relay.body?.length ?? 0;
+    meter.requestBytes = relay.body?.length ?? 0;
   } else {
-    incoming.on("data", (chunk: Buffer) => (requestBytes += chunk.length));
+    incoming.on("data", (chunk: Buffer) => (meter.requestBytes += chunk.length));
     // Not `pipeline`: when the upstream fails it would destroy the client's request, and with it the way to say so.
-    incoming.pipe(request);
+    if (through === null) incoming.pipe(request);
+    else {
+      // What the tap refuses is why the request fails.
+      through.once("error", (error) => request.destroy(error));
+      incoming.pipe(through).pipe(request);
+      request.once("close", () => through.destroy());
+    }
   }
 
   let response: IncomingMessage;
   try {
     response = await answer;
   } catch (error) {
-    incoming.unpipe(request);
+    incoming.unpipe();
     throw error;
   }
   const status = response.statusCode ?? 0;
-  const { filter, failure } = judge(response, relay, context);
+  meter.status = status;
+  const { filter, failure, isDumb } = judge(response, relay, context);
   if (failure !== null) {
-    incoming.unpipe(request);
+    incoming.unpipe();
     dropResponse(response);
     throw failure;
   }
 
   if (relay.onlyRefusal === true && status < 400) {
     response.on("error", () => {}).resume();
-    return { status, requestBytes, responseBytes: 0 };
+    return { status, requestBytes: meter.requestBytes, responseBytes: 0 };
   }
 
-  if (status === 200 && (await beginsOtherwise(response))) {
-    incoming.unpipe(request);
+  if (status === 200 && (await beginsOtherwise(response, isDumb ? /^[0-9a-f]{40}/ : /^[0-9a-f]{4}/i))) {
+    incoming.unpipe();
     dropResponse(response);
     throw new GatewayError(
       "upstream_misbehaved",
@@ -93,8 +117,11 @@ export async function relayToUpstream(relay: RelayRequest, context: RelayContext
   const location = isRedirect(status) ? redirectOf(response, relay, context) : null;
   if (location !== null) headers["location"] = location;
   outgoing.writeHead(status, headers);
-  let responseBytes = 0;
-  response.on("data", (chunk: Buffer) => (responseBytes += chunk.length));
+  const look = status === 200 ? (relay.tap?.answer(response.headers["content-encoding"]) ?? null) : null;
+  response.on("data", (chunk: Buffer) => {
+    meter.responseBytes += chunk.length;
+    look?.(chunk);
+  });
   try {
     if (filter === null) await pipeline(response, outgoing);
     else await pipeline(response, filterStream(filter), outgoing);
@@ -102,14 +129,15 @@ export async function relayToUpstream(relay: RelayRequest, context: RelayContext
     request.destroy();
     throw describeFailure(error, context.connection, relay.signal);
   }
-  return { status, requestBytes, responseBytes };
+  look?.(null);
+  return { status, requestBytes: meter.requestBytes, responseBytes: meter.responseBytes };
 }
 
 /**
  * Whether an answer does not begin with a packet length: an HTML page under Git's content type, which git would show as "bad line
  * length character". Looked at before the client is answered, since only then it can still be told why.
  */
-async function beginsOtherwise(response: IncomingMessage): Promise<boolean> {
+async function beginsOtherwise(response: IncomingMessage, begin: RegExp): Promise<boolean> {
   if ((response.headers["content-encoding"] ?? "identity") !== "identity") return false;
   await new Promise<void>((resolve) => {
     const done = (): void => {
@@ -121,14 +149,18 @@ async function beginsOtherwise(response: IncomingMessage): Promise<boolean> {
   const first = response.read() as Buffer | null;
   if (first === null) return false;
   response.unshift(first);
-  return first.length >= 4 && !/^[0-9a-f]{4}/i.test(first.toString("latin1", 0, 4));
+  return first.length >= 4 && !begin.test(first.toString("latin1", 0, 40));
 }
 
-function judge(
-  response: IncomingMessage,
-  relay: RelayRequest,
-  context: RelayContext,
-): { readonly filter: AdvertisementFilter | null; readonly failure: GatewayError | null } {
+interface Judgement {
+  /** What the answer goes through. */
+  readonly filter: AdvertisementFilter | null;
+  readonly failure: GatewayError | null;
+  /** The dumb protocol's answer to a question of the smart one. */
+  readonly isDumb?: boolean;
+}
+
+function judge(response: IncomingMessage, relay: RelayRequest, context: RelayContext): Judgement {
   const { connection } = context;
   const status = response.statusCode ?? 0;
   if (isRedirect(status)) {
@@ -142,6 +174,7 @@ function judge(
   // With the client's own credential the upstream's rules stand, and so do its answers.
   if (context.isPassthrough && status >= 400) return { filter: null, failure: null };
   const repository = `${connection}/${relay.path.replace(/\.git$/, "")}`;
+  if (context.isDumbPassed && isPlainList(response, relay)) return { filter: null, failure: null, isDumb: true };
   const failure = checkAnswer(response, { connection, repository, service: relay.service, kind: relay.kind });
   if (failure !== null || relay.kind === "rpc") return { filter: null, failure };
   if ((response.headers["content-encoding"] ?? "identity") !== "identity") {
@@ -151,6 +184,12 @@ function judge(
   const filter = relay.service === "git-receive-pack" ? createReceivePackFilter() : createUploadPackFilter();
   return { filter, failure: null };
 }
+
+const isPlainList = (response: IncomingMessage, { kind, service }: RelayRequest): boolean =>
+  kind === "advertisement" &&
+  service === "git-upload-pack" &&
+  response.statusCode === 200 &&
+  !/^(?:text\/html|application\/x-git-)/i.test(response.headers["content-type"] ?? "");
 
 function redirectOf(response: IncomingMessage, relay: RelayRequest, context: RelayContext): string {
   const location = rewriteLocation(response.headers.location ?? "", {

@@ -10,6 +10,7 @@ import { FLUSH_PKT } from "./pkt-line.ts";
 import { encodeRepositoryPath, type GitService } from "./repository-path.ts";
 import { checkAnswer } from "./upstream-answer.ts";
 import { deliverToUpstream, type DeliveredPush } from "./upstream-delivery.ts";
+import { relayFileToUpstream, type FileRelay } from "./upstream-file.ts";
 import { upstreamRequestHeaders, type ClientHeaders } from "./upstream-headers.ts";
 import { relayToUpstream, type RelayRequest, type RelayResult } from "./upstream-relay.ts";
 import {
@@ -44,6 +45,8 @@ export interface DeliverRequest {
 export interface GitUpstream {
   /** @throws GatewayError `upstream_*`, `not_found`, `client_gone`; see {@link relayToUpstream} */
   relay(relay: RelayRequest): Promise<RelayResult>;
+  /** A file of the dumb protocol. @throws GatewayError as `relay` */
+  relayFile(relay: FileRelay): Promise<void>;
   /** The upstream's refs. @throws GatewayError `upstream_*`, `not_found` */
   advertise(path: string, service: GitService, options?: AskOptions): Promise<Advertisement>;
   /**
@@ -106,6 +109,8 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
     readonly body: http.OutgoingHttpHeaders;
     readonly signal: AbortSignal | undefined;
     readonly agent?: http.Agent;
+    /** In place of the service's address. */
+    readonly url?: URL;
   }
 
   const open = (ask: Ask): OpenRequest => {
@@ -118,7 +123,7 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
     if (ask.isInternal) headers["user-agent"] = userAgent;
     return openUpstreamRequest({
       method: ask.kind === "rpc" ? "POST" : "GET",
-      url: urlOf(ask.path, ask.service, ask.kind),
+      url: ask.url ?? urlOf(ask.path, ask.service, ask.kind),
       headers: { ...headers, ...ask.body },
       agent: ask.agent ?? agent,
       timeouts: ask.isInternal ? { ...timeouts, idleMs: Math.min(timeouts.idleMs, ASK_IDLE_MS) } : timeouts,
@@ -179,6 +184,7 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
         base,
         connection: connection.name,
         isPassthrough,
+        isDumbPassed: connection.dumb === "pass",
         open: (answer) =>
           open({
             path,
@@ -191,6 +197,29 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
               ...(kind === "rpc" && encoding !== undefined ? { "content-encoding": encoding } : {}),
               ...(answer === "identity" ? { "accept-encoding": "identity" } : {}),
             },
+            signal: relay.signal,
+          }),
+      });
+    },
+    relayFile: (relay) => {
+      const { incoming, path, file } = relay;
+      const url = new URL(`${encodeRepositoryPath(path)}/${encodeRepositoryPath(file)}`, base);
+      const { range } = incoming.headers;
+      return relayFileToUpstream(relay, {
+        url,
+        base,
+        connection: connection.name,
+        isPassthrough,
+        open: () =>
+          open({
+            url,
+            path,
+            service: "git-upload-pack",
+            kind: "advertisement",
+            client: incoming.headers,
+            isInternal: false,
+            // git goes on with a file where it was broken off.
+            body: range === undefined ? {} : { range },
             signal: relay.signal,
           }),
       });

@@ -4,6 +4,7 @@ import type { Logger } from "../model/log.ts";
 import type { Database } from "../store/database.ts";
 import { closeAbandonedExchanges } from "../store/exchanges.ts";
 import { findKeptPacks } from "../store/pushes.ts";
+import { deleteOldFetches, FETCH_BATCH } from "../store/fetches.ts";
 import { deleteOldExchanges, hasMoreToDelete } from "../store/retention.ts";
 import { deleteExpiredWebSessions } from "../store/web-sessions.ts";
 import { createLoop, type Loop } from "./loop.ts";
@@ -20,7 +21,7 @@ export function createHousekeepingJob(deps: {
   readonly db: Database;
   readonly blobs: BlobStore;
   readonly approvals: ApprovalFlow;
-  /** How long exchanges are kept, in milliseconds. */
+  /** How long exchanges and fetches are kept, in milliseconds. */
   readonly keepMs: number;
   readonly log: Logger;
   readonly now: () => Date;
@@ -43,8 +44,9 @@ export function createHousekeepingJob(deps: {
     if (candidates.length > 0) await removeOrphans(candidates);
   };
 
-  const forgetOldExchanges = async (): Promise<void> => {
+  const forgetOld = async (): Promise<void> => {
     const before = new Date(deps.now().getTime() - deps.keepMs);
+    while ((await deleteOldFetches(deps.db, before)) >= FETCH_BATCH);
     for (let count = await deleteOldExchanges(deps.db, before); hasMoreToDelete(count);) {
       count = await deleteOldExchanges(deps.db, before);
     }
@@ -57,7 +59,7 @@ export function createHousekeepingJob(deps: {
     run: async () => {
       await deps.approvals.expire();
       await closeAbandonedExchanges(deps.db, new Date(deps.now().getTime() - ABANDONED_AGE_MS));
-      await forgetOldExchanges();
+      await forgetOld();
       await deleteExpiredWebSessions(deps.db, deps.now());
       await sweepBlobs();
     },

@@ -24,6 +24,7 @@ import {
 import { sql } from "drizzle-orm";
 import type { Audience } from "../model/principal.ts";
 import type { ExchangeStatus, Part, WireFormat } from "../model/exchange.ts";
+import type { FetchKind, FetchStatus } from "../model/fetch.ts";
 import type { FindingSource, Severity } from "../model/finding.ts";
 import type { LineVerdict } from "../model/attribution.ts";
 
@@ -322,8 +323,6 @@ export const outbox = pgTable(
   ],
 );
 
-export type FetchStatus = "complete" | "client_gone" | "upstream_failed";
-
 /** A fetch or clone that was relayed: who read what. */
 export const fetches = pgTable(
   "fetches",
@@ -334,8 +333,7 @@ export const fetches = pgTable(
       .references(() => principals.id),
     connection: text("connection").notNull(),
     repository: text("repository").notNull(),
-    /** `refs`: the refs were listed; `objects`: a pack was asked for; `dumb`: a file of the dumb protocol was. */
-    kind: text("kind").$type<"refs" | "objects" | "dumb">().notNull(),
+    kind: text("kind").$type<FetchKind>().notNull(),
     status: text("status").$type<FetchStatus>().notNull(),
     httpStatus: integer("http_status"),
     /** The names that the asked-for ids had when refs were last listed, bounded; masked. */

@@ -14,6 +14,7 @@ import { createApprovalRoutes } from "./approvals.ts";
 import { createCommitRoutes } from "./commits.ts";
 import { isDatabaseAway } from "./database-away.ts";
 import { errorResponse } from "./error-response.ts";
+import { createFetchRoutes } from "./fetches.ts";
 import { describeApi } from "./openapi.ts";
 import { createPushRoutes } from "./pushes.ts";
 import { createSessionRoutes } from "./sessions.ts";
@@ -77,6 +78,7 @@ export function createApiRoutes(deps: ApiDependencies): Hono<ApiEnv> {
   routes.route("/", createPushRoutes(deps));
   routes.route("/", createSessionRoutes(deps));
   routes.route("/", createCommitRoutes(deps));
+  routes.route("/", createFetchRoutes(deps));
   routes.get("/events", (c) =>
     answerList(
       c,

@@ -4,11 +4,12 @@
  * Fetches are relayed as streams; a push is taken as far as its commands and handed to its flow. Who may not see a
  * repository gets the same answer as for one that does not exist.
  */
+import type { IncomingMessage } from "node:http";
 import { Hono } from "hono";
 import { GatewayError } from "../errors.ts";
 import { createByteReader, type ByteReader } from "../git/byte-reader.ts";
 import { openRequestBody, type RequestBody } from "../git/http-body.ts";
-import { encodePktLine, FLUSH_PKT } from "../git/pkt-line.ts";
+import { FLUSH_PKT } from "../git/pkt-line.ts";
 import { createPushExchange, type PushRequest } from "../git/push-exchange.ts";
 import {
   DEFAULT_PUSH_HEAD_LIMITS,
@@ -16,33 +17,25 @@ import {
   PushHeadError,
   type PushRequestHead,
 } from "../git/receive-pack.ts";
+import { createRefNames, type RefNames } from "../git/ref-names.ts";
 import { refusalReason, refusalReport, sameReason } from "../git/refusal.ts";
 import { mayAccess } from "../git/repository-access.ts";
 import { isGitTarget, parseGitTarget, type GitService, type GitTarget } from "../git/repository-path.ts";
 import { notFound } from "../git/upstream-answer.ts";
-import type { RelayResult } from "../git/upstream-relay.ts";
 import type { GitUpstream } from "../git/upstream.ts";
 import type { AuthenticationFailure } from "../identity/credentials.ts";
 import type { Authenticate } from "../identity/identity.ts";
 import type { Connection, GitConnection } from "../model/connection.ts";
+import type { RelayedFetch } from "../model/fetch.ts";
 import type { Logger } from "../model/log.ts";
 import type { Principal } from "../model/principal.ts";
 import type { PushHeadLimits } from "../model/push-limits.ts";
-import { escapeLine } from "../model/printable.ts";
 import { isZeroOid } from "../model/ref-update.ts";
 import { isNamed } from "../model/who.ts";
-import { describeError, sendText } from "./error-response.ts";
+import { sendText } from "./error-response.ts";
+import { relayDumbFile, relayFetch, type FetchDependencies } from "./git-fetch.ts";
 import type { LfsHandler } from "./lfs.ts";
 import { answerNatively, drainRequest, rawTarget, type NodeEnv, type NodeExchange } from "./node-adapter.ts";
-
-/** A fetch or clone that was relayed, for the record. */
-export interface RelayedFetch extends RelayResult {
-  readonly principal: Principal;
-  readonly connection: string;
-  readonly repository: string;
-  readonly kind: "advertisement" | "rpc";
-  readonly userAgent: string;
-}
 
 export interface GitRoutesOptions {
   readonly connections: ReadonlyMap<string, Connection>;
@@ -51,10 +44,12 @@ export interface GitRoutesOptions {
   readonly authenticate: Authenticate;
   /** Decides and answers a push through `request.exchange`. What it throws is answered as a refusal of every ref. */
   readonly pushFlow: (request: PushRequest) => Promise<void>;
-  readonly onFetch?: (fetch: RelayedFetch) => void;
+  /** Told of every fetch that was relayed, once it has ended. Must not throw. */
+  readonly onFetch: (fetch: RelayedFetch) => void;
   /** Absent: Git LFS is refused. */
   readonly lfs?: LfsHandler;
   readonly log: Logger;
+  readonly now: () => Date;
   /** By repository; absent: the usual ones. */
   readonly headLimits?: (repository: string) => PushHeadLimits;
   /** Of a whole push request, decoded. */
@@ -65,13 +60,14 @@ const DEFAULT_MAX_PUSH_BYTES = 16 * 1024 ** 3;
 
 export function createGitRoutes(options: GitRoutesOptions): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
+  const refNames = createRefNames();
   // By the raw target, before any router has normalised it: `/git/a/../b` is refused here instead of becoming `/git/b`.
   app.use("*", async (c, next) => {
     const target = rawTarget(c);
     if (target === undefined || !isGitTarget(target)) return next();
     return answerNatively(
       c,
-      (exchange) => handleGit(options, exchange, target),
+      (exchange) => handleGit({ ...options, refNames }, exchange, target),
       (error) => logFailure(options.log, error),
     );
   });
@@ -84,6 +80,10 @@ function logFailure(log: Logger, error: unknown): void {
   else log.error({ error }, "a Git request failed");
 }
 
+interface GitContext extends GitRoutesOptions {
+  readonly refNames: RefNames;
+}
+
 /** What a request is about, once it is known who asks and that they may. */
 interface Admitted {
   readonly principal: Principal;
@@ -91,7 +91,7 @@ interface Admitted {
   readonly target: GitTarget;
 }
 
-async function handleGit(options: GitRoutesOptions, exchange: NodeExchange, raw: string): Promise<void> {
+async function handleGit(options: GitContext, exchange: NodeExchange, raw: string): Promise<void> {
   const { incoming } = exchange;
   const parsed = parseGitTarget(raw);
   if (!parsed.ok) throw new GatewayError("request_malformed", parsed.error);
@@ -104,8 +104,10 @@ async function handleGit(options: GitRoutesOptions, exchange: NodeExchange, raw:
 
   const admitted = await admit(options, exchange, target);
   if (admitted === null) return;
+  const fetching = fetchDependencies(options, admitted);
   switch (operation.kind) {
     case "dumb":
+      if (admitted.connection.dumb === "pass") return relayDumbFile(fetching, exchange, admitted, operation.file);
       return answerText(
         exchange,
         403,
@@ -118,13 +120,30 @@ async function handleGit(options: GitRoutesOptions, exchange: NodeExchange, raw:
         "content-type": "application/vnd.git-lfs+json",
       });
     case "advertisement":
-      return relay(options, exchange, admitted, operation.service, "advertisement");
-    case "rpc":
       return operation.service === "git-upload-pack"
-        ? relay(options, exchange, admitted, operation.service, "rpc")
+        ? relayFetch(fetching, exchange, admitted, "advertisement")
+        : relayPush(options, exchange, admitted, "advertisement");
+    case "rpc":
+      if (!isRequestOf(operation.service, incoming)) {
+        return answerText(exchange, 415, `expected Content-Type: application/x-${operation.service}-request`);
+      }
+      return operation.service === "git-upload-pack"
+        ? relayFetch(fetching, exchange, admitted, "rpc")
         : receivePush(options, exchange, admitted);
   }
 }
+
+/** As git-http-backend: who sends a form, or another service's request, is not asking for this. */
+const isRequestOf = (service: GitService, { headers }: IncomingMessage): boolean =>
+  headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() === `application/x-${service}-request`;
+
+const fetchDependencies = (options: GitContext, { connection }: Admitted): FetchDependencies => ({
+  upstream: options.upstream(connection.name),
+  refNames: options.refNames,
+  onFetch: options.onFetch,
+  onError: (error) => logFailure(options.log, error),
+  now: options.now,
+});
 
 async function answerText(
   exchange: NodeExchange,
@@ -201,48 +220,22 @@ async function refuseCredential(
   });
 }
 
-async function relay(
+/** What goes before a push: the upstream's refs, and git's probe. */
+async function relayPush(
   options: GitRoutesOptions,
   exchange: NodeExchange,
-  { principal, connection, target }: Admitted,
-  service: GitService,
+  { connection, target }: Admitted,
   kind: "advertisement" | "rpc",
   body?: Buffer,
 ): Promise<void> {
-  let result: RelayResult;
-  try {
-    result = await options.upstream(connection.name).relay({
-      ...exchange,
-      path: target.upstreamPath,
-      service,
-      kind,
-      prefix: target.prefix,
-      ...(body === undefined ? {} : { body }),
-    });
-  } catch (error) {
-    if (service !== "git-upload-pack" || kind !== "rpc" || exchange.outgoing.headersSent) throw error;
-    logFailure(options.log, error);
-    return answerFetchError(exchange, error);
-  }
-  if (service === "git-upload-pack") {
-    const userAgent = exchange.incoming.headers["user-agent"] ?? "";
-    const { repository } = target;
-    options.onFetch?.({ ...result, principal, connection: connection.name, repository, kind, userAgent });
-  }
-}
-
-/**
- * git shows nothing of an HTTP error on a fetch but its number; an error packet (gitprotocol-pack, "error-line") it shows as
- * `fatal: remote error: …`.
- */
-async function answerFetchError({ incoming, outgoing }: NodeExchange, error: unknown): Promise<void> {
-  await drainRequest(incoming);
-  if (outgoing.destroyed) return;
-  outgoing.writeHead(200, {
-    "content-type": "application/x-git-upload-pack-result",
-    "cache-control": "no-cache",
+  await options.upstream(connection.name).relay({
+    ...exchange,
+    path: target.upstreamPath,
+    service: "git-receive-pack",
+    kind,
+    prefix: target.prefix,
+    ...(body === undefined ? {} : { body }),
   });
-  outgoing.end(encodePktLine(`ERR Sallyport: ${escapeLine(describeError(error).message, 1_000)}\n`));
 }
 
 async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, admitted: Admitted): Promise<void> {
@@ -253,7 +246,7 @@ async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, ad
     const head = await readHead(options, admitted.target.repository, reader);
     if (head.updates.length === 0) {
       // The probe before a large push: the upstream's answer tells early whether it would take one at all.
-      return await relay(options, exchange, admitted, "git-receive-pack", "rpc", FLUSH_PKT);
+      return await relayPush(options, exchange, admitted, "rpc", FLUSH_PKT);
     }
     if (
       admitted.connection.credential.kind === "passthrough" &&

@@ -28,8 +28,8 @@ describe("fetching through the gateway", () => {
       expect(headers["user-agent"]).toMatch(/^git\//);
       expect(JSON.stringify(headers)).not.toContain(TOKEN);
     }
-    const post = gateway.fetches.find((fetch) => fetch.kind === "rpc" && fetch.responseBytes > 1000);
-    expect(post).toMatchObject({ principal: ana, repository: "code/team/app", status: 200 });
+    const post = gateway.fetches.find((fetch) => fetch.kind === "objects" && fetch.responseBytes > 1000);
+    expect(post).toMatchObject({ principal: ana, repository: "code/team/app", httpStatus: 200, status: "complete" });
     expect(post?.requestBytes).toBeGreaterThan(50);
   });
 

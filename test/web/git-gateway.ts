@@ -14,10 +14,11 @@ import { err, ok } from "../../src/errors.ts";
 import type { PushRequest } from "../../src/git/push-exchange.ts";
 import { createGitUpstream } from "../../src/git/upstream.ts";
 import type { GitConnection } from "../../src/model/connection.ts";
+import type { RelayedFetch } from "../../src/model/fetch.ts";
 import type { LogFields, Logger } from "../../src/model/log.ts";
 import type { Principal } from "../../src/model/principal.ts";
 import type { Authenticate } from "../../src/identity/identity.ts";
-import { createGitRoutes, type GitRoutesOptions, type RelayedFetch } from "../../src/web/git.ts";
+import { createGitRoutes, type GitRoutesOptions } from "../../src/web/git.ts";
 import { git } from "../harness/git.ts";
 import { STREAMING_SERVER_OPTIONS, type NodeEnv } from "../../src/web/node-adapter.ts";
 
@@ -121,6 +122,7 @@ export async function startGitGateway(options: GitGatewayOptions = {}): Promise<
       pushFlow: options.pushFlow ?? deliverAll(() => upstream),
       onFetch: (fetch) => fetches.push(fetch),
       log: logger,
+      now: () => new Date(),
       ...(options.headLimits === undefined ? {} : { headLimits: options.headLimits }),
       ...(options.maxPushBytes === undefined ? {} : { maxPushBytes: options.maxPushBytes }),
     }),

@@ -29,12 +29,13 @@ const postRaw = (gateway: GitGateway, target: string, body: Buffer, headers = ""
     Buffer.concat([
       Buffer.from(
         `POST ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: ${AUTHORIZATION}\r\n` +
-          `Content-Length: ${body.length}\r\n${headers}\r\n`,
+          `Content-Length: ${body.length}\r\n${/^content-type:/im.test(headers) ? "" : PUSH_TYPE}${headers}\r\n`,
       ),
       body,
     ]),
   );
 
+const PUSH_TYPE = "Content-Type: application/x-git-receive-pack-request\r\n";
 const REFS = "info/refs?service=git-upload-pack";
 const ZERO = "0".repeat(40);
 const ONE = "1".repeat(40);
@@ -106,11 +107,24 @@ describe("addresses", () => {
       gateway,
       PUSH,
       body,
-      "Content-Type: application/x-git-upload-pack-request\r\nX-Original-URL: /git/code/team/app/git-upload-pack\r\n" +
-        "X-HTTP-Method-Override: GET\r\n",
+      "X-Original-URL: /git/code/team/app/git-upload-pack\r\nX-HTTP-Method-Override: GET\r\n",
     );
     expect(kinds).toEqual(["refs/heads/x"]);
   });
+});
+
+it.each([
+  ["git-receive-pack", "Content-Type: application/x-git-upload-pack-request\r\n"],
+  ["git-receive-pack", "Content-Type: application/x-www-form-urlencoded\r\n"],
+  ["git-receive-pack", "Content-Type:\r\n"],
+  ["git-upload-pack", "Content-Type: application/x-git-receive-pack-request\r\n"],
+  ["git-upload-pack", "Content-Type: text/plain\r\n"],
+])("takes no request for %s with %j", async (service, headers) => {
+  const gateway = await startGitGateway();
+  const answer = await postRaw(gateway, `/git/code/team/app.git/${service}`, FLUSH_PKT, headers);
+  expect(answer).toMatch(/^HTTP\/1\.1 415 /);
+  expect(answer).toContain(`expected Content-Type: application/x-${service}-request`);
+  expect(gateway.upstream.requests).toEqual([]);
 });
 
 describe("signing in", () => {
@@ -335,7 +349,7 @@ describe("pushing", () => {
     const command = `${ZERO} ${ONE} refs/heads/x\0report-status side-band-64k`;
     const body = Buffer.concat([encodePktLine(command), FLUSH_PKT, Buffer.from("PACK")]);
     socket.write(
-      `POST ${PUSH} HTTP/1.1\r\nHost: x\r\nAuthorization: ${AUTHORIZATION}\r\nContent-Length: ${body.length}\r\n\r\n`,
+      `POST ${PUSH} HTTP/1.1\r\nHost: x\r\nAuthorization: ${AUTHORIZATION}\r\n${PUSH_TYPE}Content-Length: ${body.length}\r\n\r\n`,
     );
     socket.write(body);
     const push = await arrived;

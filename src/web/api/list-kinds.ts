@@ -1,5 +1,6 @@
 import type { ApprovalStatus, PushStatus } from "../../store/schema.ts";
 import type { ExchangeStatus } from "../../model/exchange.ts";
+import type { FetchStatus } from "../../model/fetch.ts";
 import type { ListKind } from "./list-query.ts";
 
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -24,6 +25,8 @@ const EXCHANGE_STATUSES: readonly ExchangeStatus[] = [
   "refused",
 ];
 
+const FETCH_STATUSES: readonly FetchStatus[] = ["complete", "client_gone", "upstream_failed"];
+
 /** The lists, with what sets them apart. Of sessions, `status` means one of their exchanges'; of commits, their push's. */
 export const LISTS = {
   sessions: { name: "sessions", statuses: EXCHANGE_STATUSES, position: /^[\w-]+$/ },
@@ -35,6 +38,7 @@ export const LISTS = {
     statuses: PUSH_STATUSES,
     position: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{40,64}$/,
   },
+  fetches: { name: "fetches", statuses: FETCH_STATUSES, position: ID },
   /** Of events, `status` means their kind. */
   events: { name: "events", statuses: null, position: /^\d{1,15}$/ },
 } as const satisfies Record<string, ListKind>;
