@@ -15,6 +15,7 @@ import { packageRoot } from "./config/package-root.ts";
 import { policyVersion } from "./config/policy-version.ts";
 import { configSchema, type ConfigParts, type ParsedConfig } from "./config/schema.ts";
 import { readSecretRules, type SecretRuleSource } from "./config/secret-rules.ts";
+import { readSigners } from "./config/signers.ts";
 import { readSecrets, type Environment, type Secrets } from "./config/secret-source.ts";
 import { DEFAULT_LISTEN, LISTEN_EXPECTED, parseBaseUrl, parseListen, type ListenAddress } from "./config/values.ts";
 import { err, ok, type Result } from "./errors.ts";
@@ -33,6 +34,8 @@ export interface Config {
   readonly connections: ReadonlyMap<string, Connection>;
   readonly pushes: readonly PushPolicy[];
   readonly secretRules: readonly SecretRuleSource[];
+  /** The most bytes of what is kept of repositories. */
+  readonly cacheBytes: number;
   readonly recording: { readonly mask: "stored" | "sent"; readonly keepMs: number };
   readonly notify: readonly NotifierConfig[];
   /** 32 bytes; see `config/key.ts`. */
@@ -65,6 +68,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
   const { parts, mistakes: shapeMistakes } = parseParts(document);
   const { secrets, mistakes: secretMistakes } = await readSecrets(document, input.env);
   const rules = await readSecretRules(document, parts.secrets?.rules ?? []);
+  const signers = await readSigners(document, parts.pushes ?? []);
   const environment = readEnvironment(input.env);
 
   const mistakes = [
@@ -73,6 +77,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
     ...shapeMistakes,
     ...secretMistakes,
     ...rules.mistakes,
+    ...signers.mistakes,
     ...environment.mistakes,
     ...checkAcrossKeys({ document, parts, secrets, envListen: environment.listen }),
   ];
@@ -89,12 +94,13 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       dataDir: resolve(input.cwd, input.env["SALLYPORT_DATA"] || ".sallyport"),
       databaseUrl: environment.databaseUrl,
       connections: buildConnections(parsed, secrets),
-      pushes: parsed.pushes,
+      pushes: signers.pushes,
       secretRules: rules.sources,
+      cacheBytes: parsed.cache.maxBytes,
       recording: { mask: parsed.recording.mask, keepMs: parsed.recording.keep },
       notify: buildNotifiers(parsed, secrets),
       key,
-      policyVersion: policyVersion(parsed.pushes, rules.sources),
+      policyVersion: policyVersion(signers.pushes, rules.sources),
       identity: null,
       auditors: parsed.auditors,
       sources: read.files.map(({ name }) => name),

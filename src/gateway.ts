@@ -14,6 +14,7 @@ import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
 import { defaultPushLimits } from "./git/limits.ts";
 import { startGitLauncher } from "./git/git-launcher.ts";
+import { DEFAULT_PUSH_HEAD_LIMITS } from "./git/receive-pack.ts";
 import { createLfsUpstream, type LfsUpstream } from "./git/lfs/lfs-upstream.ts";
 import { createLfsTickets } from "./git/lfs/ticket.ts";
 import { createGit, memoryLimit } from "./git/process.ts";
@@ -31,6 +32,7 @@ import { createOutboxJob } from "./jobs/outbox.ts";
 import type { Logger } from "./model/log.ts";
 import { isNamed } from "./model/who.ts";
 import { createNotifiers } from "./notify/create-notifiers.ts";
+import { limitsFor } from "./policy/limits.ts";
 import type { Scanner } from "./secrets/scanner.ts";
 import type { DatabaseHandle, Queryable } from "./store/database.ts";
 import { openStore } from "./store/open.ts";
@@ -49,7 +51,6 @@ export interface RunningGateway {
 
 /** How long requests under way may take to end at a shutdown. */
 const DRAIN_MS = 30_000;
-const CACHE_BYTES = 5 * 1024 ** 3;
 const FETCH_TIMEOUT_MS = 5 * 60_000;
 const DECIDED = "push";
 
@@ -136,9 +137,12 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const cache = createRepositoryCache({
     git,
     root: path.join(config.dataDir, "cache"),
-    maxBytes: CACHE_BYTES,
+    maxBytes: config.cacheBytes,
     fetchTimeoutMs: FETCH_TIMEOUT_MS,
   });
+
+  const limitsOf = (repository: string) =>
+    limitsFor(config.pushes, repository, { push: defaultPushLimits, head: DEFAULT_PUSH_HEAD_LIMITS });
 
   // Flows and jobs
   const attribution = createAttributionFlow({ db, key: config.key, log, now });
@@ -169,7 +173,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     cache,
     upstream,
     userAgent,
-    limits: () => defaultPushLimits,
+    limits: (repository) => limitsOf(repository).push,
     scanner,
     policies: config.pushes,
     policyVersion: config.policyVersion,
@@ -235,6 +239,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       onFetch: (fetch) => fetches.record(fetch),
       now,
       lfs: createLfsHandler({ flow: lfsFlow, log }),
+      headLimits: (repository) => limitsOf(repository).head,
       log,
     },
     copilot: createCopilotHandler({

@@ -1,6 +1,9 @@
 /** The shape of the configuration's files. What depends on other keys, on the environment or on files is `config.ts`'s. */
 import { z } from "zod";
-import { durationSchema, personNameSchema, pushPolicySchema } from "../policy/schema.ts";
+import { createPushPolicySchema } from "../policy/schema.ts";
+import { durationSchema, personNameSchema } from "../policy/schema/approval.ts";
+import { byteSizeSchema } from "../policy/schema/byte-size.ts";
+import { linearPatternSchema } from "./linear-pattern.ts";
 import { baseUrlSchema, listenSchema, secretSchema } from "./values.ts";
 
 const CREDENTIAL_EXPECTED =
@@ -111,6 +114,11 @@ const oidcSchema = z.strictObject({
   groupsClaim: z.string().min(1).default("groups"),
 });
 
+/** One entry of `pushes:`. Policy has its shape; what patterns may be is known here. */
+export const pushPolicySchema = createPushPolicySchema(linearPatternSchema);
+
+const DEFAULT_CACHE_BYTES = 5 * 2 ** 30;
+
 /** A whole configuration; every key may be left out. */
 export const configSchema = z.strictObject({
   listen: listenSchema.optional().describe("host:port. Default 127.0.0.1:8080. SALLYPORT_LISTEN wins."),
@@ -135,6 +143,13 @@ export const configSchema = z.strictObject({
     })
     .default({ rules: ["builtin"] }),
   pushes: z.array(pushPolicySchema).default([]).describe("The first entry whose repositories match decides."),
+  cache: z
+    .strictObject({
+      maxBytes: byteSizeSchema
+        .default(DEFAULT_CACHE_BYTES)
+        .describe("Of what is kept of repositories to read pushes against. Default 5GiB."),
+    })
+    .default({ maxBytes: DEFAULT_CACHE_BYTES }),
   recording: z
     .strictObject({
       mask: z.enum(["stored", "sent"]).default("stored").describe("sent masks what goes to the model too."),

@@ -3,15 +3,8 @@
  * git takes as parents only the lines right behind "tree"; one further down is an unknown header to it, and here too.
  */
 import type { CommitFacts, CommitSignature } from "../model/push-facts.ts";
-import {
-  decodeAs,
-  idIn,
-  malformed,
-  parseHeaders,
-  parseIdentity,
-  type ObjectHeader,
-  type ScannableText,
-} from "./object-text.ts";
+import { splitSignedCommit, type VerifyCommit } from "./commit-signature.ts";
+import { decodeAs, idIn, malformed, parseHeaders, parseIdentity, type ScannableText } from "./object-text.ts";
 
 export interface NewCommit {
   readonly facts: CommitFacts;
@@ -20,8 +13,11 @@ export interface NewCommit {
   readonly texts: readonly ScannableText[];
 }
 
-/** @throws GatewayError `pack_invalid` */
-export function parseCommitObject(oid: string, content: Buffer): NewCommit {
+/**
+ * @param verify asked whose an SSH signature is; absent: it is nobody's
+ * @throws GatewayError `pack_invalid`
+ */
+export function parseCommitObject(oid: string, content: Buffer, verify?: VerifyCommit): NewCommit {
   const { headers, message } = parseHeaders(content);
   const tree = idIn(headers[0], "commit", oid);
   if (headers[0]?.name !== "tree") throw malformed("commit", oid);
@@ -39,6 +35,7 @@ export function parseCommitObject(oid: string, content: Buffer): NewCommit {
   const messageText = decodeAs(message, encoding);
   const authorFacts = parseIdentity(authorText);
   const committerFacts = parseIdentity(committerText);
+  const identity = { committerEmail: committerFacts.email, committedAt: committerFacts.at };
   return {
     facts: {
       oid,
@@ -47,10 +44,9 @@ export function parseCommitObject(oid: string, content: Buffer): NewCommit {
       authorEmail: authorFacts.email,
       authoredAt: authorFacts.at,
       committerName: committerFacts.name,
-      committerEmail: committerFacts.email,
-      committedAt: committerFacts.at,
+      ...identity,
       message: messageText,
-      signature: signatureOf(others),
+      signature: signatureOf(splitSignedCommit(oid, content), identity, verify),
     },
     tree,
     texts: [
@@ -66,16 +62,16 @@ export function parseCommitObject(oid: string, content: Buffer): NewCommit {
   };
 }
 
-/** Nobody has looked yet whose it is. */
-function signatureOf(headers: readonly ObjectHeader[]): CommitSignature | null {
-  const armor = headers.find(({ name }) => name === "gpgsig" || name === "gpgsig-sha256")?.value.toString("latin1");
-  if (armor === undefined) return null;
-  const format = armor.startsWith("-----BEGIN SSH ")
-    ? "ssh"
-    : armor.startsWith("-----BEGIN SIGNED ")
-      ? "x509"
-      : "openpgp";
-  return { format, signer: null };
+function signatureOf(
+  signed: ReturnType<typeof splitSignedCommit>,
+  identity: { readonly committerEmail: string; readonly committedAt: string },
+  verify: VerifyCommit | undefined,
+): CommitSignature | null {
+  if (signed === null) return null;
+  const { armor } = signed;
+  if (armor.startsWith("-----BEGIN SSH "))
+    return { format: "ssh", signer: verify?.({ ...signed, ...identity }) ?? null };
+  return { format: armor.startsWith("-----BEGIN SIGNED ") ? "x509" : "openpgp", signer: null };
 }
 
 /** Where decoding has changed what the bytes say, the bytes are searched as well: a claimed encoding is the pusher's choice. */

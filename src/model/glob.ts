@@ -43,16 +43,15 @@ function skipEmpty(tokens: readonly Token[], states: Uint8Array, atSegmentStart:
   }
 }
 
-/** Whether the whole text matches the whole pattern. Case counts; fold both where it should not. */
-export function matchesGlob(pattern: string, text: string): boolean {
-  const tokens = parseGlob(pattern);
+/** Whether the tokens match the whole text, which begins a segment or goes on with one. */
+function runTokens(tokens: readonly Token[], text: string, atSegmentStart: boolean): boolean {
   let states = new Uint8Array(tokens.length + 1);
+  let next = new Uint8Array(tokens.length + 1);
   states[0] = 1;
-  skipEmpty(tokens, states, true);
-
+  skipEmpty(tokens, states, atSegmentStart);
   for (let at = 0; at < text.length; at++) {
     const char = text.charAt(at);
-    const next = new Uint8Array(tokens.length + 1);
+    next.fill(0);
     for (const [index, token] of tokens.entries()) {
       if (states[index] !== 1) continue;
       if (token.kind === "literal") {
@@ -62,7 +61,49 @@ export function matchesGlob(pattern: string, text: string): boolean {
       }
     }
     skipEmpty(tokens, next, char === "/");
-    states = next;
+    [states, next] = [next, states];
   }
   return states[tokens.length] === 1;
+}
+
+/** A glob, ready to be tried on many texts. */
+interface Glob {
+  /** What stands before the first wildcard, and after the last. */
+  readonly prefix: string;
+  readonly suffix: string;
+  /** From the first wildcard to the last; empty: the prefix is the whole pattern. */
+  readonly middle: readonly Token[];
+}
+
+function compileGlob(pattern: string): Glob {
+  const tokens = parseGlob(pattern);
+  const isWild = (token: Token): boolean => token.kind !== "literal";
+  const literal = (part: readonly Token[]): string =>
+    part.map((token) => (token.kind === "literal" ? token.char : "")).join("");
+  const from = tokens.findIndex(isWild);
+  if (from === -1) return { prefix: pattern, suffix: "", middle: [] };
+  const to = tokens.findLastIndex(isWild) + 1;
+  return { prefix: literal(tokens.slice(0, from)), suffix: literal(tokens.slice(to)), middle: tokens.slice(from, to) };
+}
+
+/** Patterns come from the configuration, texts by the hundred thousand from pushes. Bounded all the same. */
+const MAX_COMPILED = 1_000;
+const compiled = new Map<string, Glob>();
+
+function globOf(pattern: string): Glob {
+  const known = compiled.get(pattern);
+  if (known !== undefined) return known;
+  if (compiled.size >= MAX_COMPILED) compiled.clear();
+  const glob = compileGlob(pattern);
+  compiled.set(pattern, glob);
+  return glob;
+}
+
+/** Whether the whole text matches the whole pattern. Case counts; fold both where it should not. */
+export function matchesGlob(pattern: string, text: string): boolean {
+  const { prefix, suffix, middle } = globOf(pattern);
+  if (middle.length === 0) return text === prefix;
+  if (text.length < prefix.length + suffix.length || !text.startsWith(prefix) || !text.endsWith(suffix)) return false;
+  const atSegmentStart = prefix === "" || prefix.endsWith("/");
+  return runTokens(middle, text.slice(prefix.length, text.length - suffix.length), atSegmentStart);
 }

@@ -3,25 +3,45 @@
  *
  * The first entry whose repositories match decides; every check looks at every ref; the strictest opinion on a ref wins, and the
  * push is as strict as its strictest ref. A check that throws is a reject: what could not be judged is not let through.
+ * What a check says that the entry only observes goes beside the verdict and does not count.
  */
 import type { PushFacts, RefFacts } from "../model/push-facts.ts";
-import type { Hold, Opinion, RefVerdict, Verdict } from "../model/verdict.ts";
+import type { Hold, Observation, Opinion, RefVerdict, Verdict } from "../model/verdict.ts";
 import type { Check, CheckContext } from "./check.ts";
+import { commitIdentity } from "./checks/commit-identity.ts";
+import { commitMessage } from "./checks/commit-message.ts";
+import { commitSignature } from "./checks/commit-signature.ts";
+import { creation } from "./checks/creation.ts";
 import { deletion } from "./checks/deletion.ts";
+import { fileKinds } from "./checks/file-kinds.ts";
+import { fileSize } from "./checks/file-size.ts";
 import { forcePush } from "./checks/force-push.ts";
 import { namespaces } from "./checks/namespaces.ts";
+import { pathApprovals } from "./checks/path-approvals.ts";
 import { protectedRefs } from "./checks/protected-refs.ts";
+import { pushers } from "./checks/pushers.ts";
 import { pushOptions } from "./checks/push-options.ts";
 import { secrets } from "./checks/secrets.ts";
-import { matchesAnyFolded } from "./match.ts";
-import { UNMATCHED_POLICY, type PushPolicy } from "./schema.ts";
+import { policyFor } from "./match.ts";
+import type { PushPolicy } from "./schema.ts";
 
-/** A new check is a new file, a line here, and its test. Refusals are told in this order. */
-const CHECKS: readonly Check[] = [namespaces, pushOptions, forcePush, deletion, secrets, protectedRefs];
-
-/** The entry that decides about a repository (`<connection>/<path>`). */
-export const policyFor = (policies: readonly PushPolicy[], repository: string): PushPolicy =>
-  policies.find((policy) => matchesAnyFolded(policy.repositories, repository)) ?? UNMATCHED_POLICY;
+/** A new check is a new file, a line here, its name in `check-names.ts`, and its test. Refusals are told in this order. */
+export const CHECKS: readonly Check[] = [
+  namespaces,
+  pushOptions,
+  pushers,
+  forcePush,
+  deletion,
+  creation,
+  secrets,
+  commitIdentity,
+  commitSignature,
+  commitMessage,
+  fileSize,
+  fileKinds,
+  protectedRefs,
+  pathApprovals,
+];
 
 export interface EvaluateOptions {
   readonly checks?: readonly Check[];
@@ -35,11 +55,18 @@ export function evaluatePush(
   { checks = CHECKS, onFault = () => {} }: EvaluateOptions = {},
 ): Verdict {
   const context: CheckContext = { policy: policyFor(policies, facts.repository), facts };
+  const isObserved = (check: Check): boolean => context.policy.observe.some((name) => name === check.name);
+  const counted = checks.filter((check) => !isObserved(check));
+  const observed = checks.filter(isObserved);
   const judged = facts.refs.map((ref) => ({
     ref,
-    opinions: checks.flatMap((check) => judgeSafely(check, context, ref, onFault)),
+    opinions: counted.flatMap((check) => judgeSafely(check, context, ref, onFault)),
   }));
-  const refs = judged.map(({ ref, opinions }): RefVerdict => ({ update: ref.update, opinion: strictest(opinions) }));
+  const refs = judged.map(({ ref, opinions }): RefVerdict => ({
+    update: ref.update,
+    opinion: strictest(opinions),
+    observed: observed.flatMap((check) => observe(check, context, ref, onFault)),
+  }));
   return {
     kind: refs.reduce<Opinion["kind"]>((kind, { opinion }) => stricter(kind, opinion.kind), "allow"),
     refs,
@@ -66,6 +93,11 @@ function judgeSafely(
       },
     ];
   }
+}
+
+function observe(...judging: Parameters<typeof judgeSafely>): readonly Observation[] {
+  const [{ name }] = judging;
+  return judgeSafely(...judging).flatMap((opinion) => (opinion.kind === "allow" ? [] : [{ check: name, opinion }]));
 }
 
 const STRICTNESS = { allow: 0, hold: 1, reject: 2 } as const;

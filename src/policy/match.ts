@@ -1,5 +1,5 @@
 import { matchesGlob } from "../model/glob.ts";
-import type { ProtectRule, PushPolicy } from "./schema.ts";
+import { UNMATCHED_POLICY, type ProtectRule, type PushPolicy } from "./schema.ts";
 
 /**
  * Upstreams on disks that ignore case take `refs/heads/MAIN` for `main`, and many hosts take `Team/App` for `team/app`:
@@ -8,12 +8,18 @@ import type { ProtectRule, PushPolicy } from "./schema.ts";
 const fold = (text: string): string => text.normalize("NFC").toLowerCase();
 
 /** Whether any of the globs matches, whatever the case. For rules that restrict, never for ones that let through. */
-export const matchesAnyFolded = (patterns: readonly string[], text: string): boolean =>
-  patterns.some((pattern) => matchesGlob(fold(pattern), fold(text)));
+export function matchesAnyFolded(patterns: readonly string[], text: string): boolean {
+  const folded = fold(text);
+  return patterns.some((pattern) => matchesGlob(fold(pattern), folded));
+}
 
 /** Whether any of the globs matches to the letter. */
 export const matchesAny = (patterns: readonly string[], text: string): boolean =>
   patterns.some((pattern) => matchesGlob(pattern, text));
+
+/** The entry that decides about a repository (`<connection>/<path>`): the first that matches. */
+export const policyFor = (policies: readonly PushPolicy[], repository: string): PushPolicy =>
+  policies.find((policy) => matchesAnyFolded(policy.repositories, repository)) ?? UNMATCHED_POLICY;
 
 /** Every rule that protects the ref: each has approvers of its own, and all must agree. */
 export const protectionOf = (policy: PushPolicy, ref: string): readonly ProtectRule[] =>

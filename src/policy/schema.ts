@@ -1,27 +1,49 @@
 /**
  * What an operator may say about pushes: one entry of `pushes:` in the configuration, its shape and its meaning.
- * The first entry whose `repositories` match decides about a push; see `evaluate.ts`.
+ * The first entry whose `repositories` match decides about a push; see `evaluate.ts`. Each section has a file in `schema/`.
  */
 import { z } from "zod";
-import { parseDuration } from "../model/duration.ts";
 import type { ApprovalRequirement } from "../model/verdict.ts";
+import { CHECK_NAMES, type CheckName } from "./check-names.ts";
+import type { LinearPattern } from "./linear-pattern.ts";
+import { approvalFields, personNameSchema, requirementOf, type Mistake } from "./schema/approval.ts";
+import { commitRulesOf, createCommitsSchema, NO_COMMIT_RULES, type CommitRules } from "./schema/commits.ts";
+import { filesSchema, NO_FILE_RULES, type FileRules } from "./schema/files.ts";
+import { pathGlobSchema, refGlobSchema, refGlobsSchema, repositoryGlobSchema } from "./schema/globs.ts";
+import { limitsSchema, USUAL_LIMITS, type ConfiguredLimits } from "./schema/limits.ts";
 
 /** What happens to a push with secrets whose severity is `block`. `observe` records them and lets the push pass. */
 export type SecretsMode = "reject" | "hold" | "observe";
 
 /** What is never let through on a protected ref, whoever would approve it. */
-export type Refusal = "force-push" | "delete";
+export type Refusal = "force-push" | "delete" | "create";
 
 /** Refs (globs) that move only with approval. */
 export interface ProtectRule extends ApprovalRequirement {
   readonly refs: readonly string[];
 }
 
+/** Refs (globs) that only those who are named may create, move or delete. */
+export interface PushersRule {
+  readonly refs: readonly string[];
+  /** Group names, `user:EMAIL`, `*`. */
+  readonly allow: readonly string[];
+}
+
+/** Paths (globs) that change only with approval. */
+export interface PathsRule extends ApprovalRequirement {
+  readonly paths: readonly string[];
+  /** On these refs (globs); null: on every ref. */
+  readonly refs: readonly string[] | null;
+}
+
 export interface PushPolicy {
   /** Globs over `<connection>/<path>`. */
   readonly repositories: readonly string[];
   readonly secrets: SecretsMode;
-  /** Who decides under `secrets: hold`; null under the other modes. */
+  /** The same for secrets that stood in the same file upstream before. */
+  readonly knownSecrets: SecretsMode;
+  /** Who decides where one of the two is `hold`; null where neither is. */
   readonly secretsHold: ApprovalRequirement | null;
   /** Globs; refs outside are refused. */
   readonly namespaces: readonly string[];
@@ -29,127 +51,126 @@ export interface PushPolicy {
   readonly pushOptions: readonly string[];
   readonly protect: readonly ProtectRule[];
   readonly refuse: readonly Refusal[];
+  readonly pushers: readonly PushersRule[];
+  readonly paths: readonly PathsRule[];
+  readonly commits: CommitRules;
+  readonly files: FileRules;
+  readonly limits: ConfiguredLimits;
+  /** Checks whose opinions are recorded and told, and do not count. */
+  readonly observe: readonly CheckName[];
 }
 
 const DEFAULT_NAMESPACES = ["refs/heads/**", "refs/tags/**", "refs/notes/**"];
-const DEFAULT_APPROVALS = 1;
-const DEFAULT_WAIT_MS = 60_000;
-const DEFAULT_EXPIRES_MS = 86_400_000;
 
 /** What stands where no entry matches: secrets are still refused, nothing is protected. */
 export const UNMATCHED_POLICY: PushPolicy = {
   repositories: ["**"],
   secrets: "reject",
+  knownSecrets: "observe",
   secretsHold: null,
   namespaces: DEFAULT_NAMESPACES,
   pushOptions: [],
   protect: [],
   refuse: [],
+  pushers: [],
+  paths: [],
+  commits: NO_COMMIT_RULES,
+  files: NO_FILE_RULES,
+  limits: USUAL_LIMITS,
+  observe: [],
 };
 
-/** A duration in the configuration's form, as milliseconds. */
-export const durationSchema = z
-  .string({ error: "expected a duration such as 60s, 5m, 24h or 400d" })
-  .regex(/^\d{1,9}[smhd]$/, { error: "expected a duration such as 60s, 5m, 24h or 400d", abort: true })
-  .transform((text) => parseDuration(text) ?? 0);
+const secretsModeSchema = z.enum(["reject", "hold", "observe"]);
 
-/** A group's name, `user:EMAIL`, or `*` for every signed-in person. */
-export const personNameSchema = z
-  .string()
-  .min(1, { error: 'expected a group name, user:EMAIL, or "*"' })
-  .refine((name) => !name.startsWith("user:") || /^user:[^\s@]+@[^\s@]+$/.test(name), {
-    error: "after user: comes an e-mail address, as in user:ada@example.com",
-  });
+const protectSchema = z.strictObject({ refs: refGlobsSchema, ...approvalFields });
 
-/** A pattern that no ref can match would protect nothing and say nothing about it. */
-const refGlobSchema = z.string().regex(/^(?:refs\/|\*\*)/, {
-  error: "expected the full name of a ref or a glob over it, as in refs/heads/main or refs/heads/release/*",
-});
-
-const repositoryGlobSchema = z.string().regex(/^(?:\*\*|[^/]+\/.)/, {
-  error: "expected <connection>/<path> or a glob over it, as in code/team/app, code/** or **",
-});
-
-const approvalFields = {
-  approvers: z
+const pushersSchema = z.strictObject({
+  refs: refGlobsSchema,
+  allow: z
     .array(personNameSchema)
-    .min(1, { error: "at least one approver is needed, or nobody can ever approve" })
-    .optional()
-    .describe('Group names, user:EMAIL, or "*"; the pusher never counts.'),
-  approvals: z
-    .int({ error: "expected a whole number of approvers" })
-    .min(1, { error: "at least 1 approval is needed; take the rule out to need none" })
-    .optional()
-    .describe("How many distinct approvers. Default 1."),
-  wait: durationSchema.optional().describe("How long the client is kept waiting; 0s answers at once. Default 60s."),
-  expires: durationSchema.optional().describe("How long the question stays open. Default 24h."),
-};
+    .describe('Who may create, move and delete them: group names, user:EMAIL, or "*". Empty: nobody.'),
+});
 
-const protectSchema = z.strictObject({
-  refs: z.array(refGlobSchema).min(1, { error: "name at least one ref" }).describe("Globs over full ref names."),
+const pathsSchema = z.strictObject({
+  paths: z
+    .array(pathGlobSchema)
+    .min(1, { error: "name at least one path" })
+    .describe("Globs over paths in the repository. Case counts."),
+  refs: refGlobsSchema.optional().describe("Globs over full ref names. Absent: every ref."),
   ...approvalFields,
 });
 
-type ApprovalInput = {
-  readonly [K in "approvals" | "wait" | "expires"]?: number | undefined;
-} & { readonly approvers?: readonly string[] | undefined };
-
-type Mistake = (path: readonly string[], message: string) => void;
-
-/** Own fields first, then the entry's, then the defaults; what can never be met is a mistake. */
-function requirementOf(own: ApprovalInput, entry: ApprovalInput, mistake: Mistake): ApprovalRequirement {
-  const approvers = own.approvers ?? entry.approvers ?? [];
-  const approvals = own.approvals ?? entry.approvals ?? DEFAULT_APPROVALS;
-  const waitMs = own.wait ?? entry.wait ?? DEFAULT_WAIT_MS;
-  const expiresMs = own.expires ?? entry.expires ?? DEFAULT_EXPIRES_MS;
-  if (approvers.length === 0) {
-    mistake([], "a hold needs approvers: name them here, or for the whole entry");
-  } else if (approvers.every((name) => name.startsWith("user:")) && new Set(approvers).size < approvals) {
-    mistake(["approvals"], "more approvals are asked for than there are approvers");
-  }
-  if (expiresMs === 0) mistake(["expires"], "a question that expires at once can never be answered");
-  else if (waitMs > expiresMs) mistake(["wait"], "the client would wait longer than the question stays open (expires)");
-  return { approvers, approvals, waitMs, expiresMs };
-}
-
-/** One entry of `pushes:`. */
-export const pushPolicySchema = z
-  .strictObject({
-    repositories: z
-      .array(repositoryGlobSchema)
-      .min(1, { error: "name at least one repository" })
-      .describe("Globs over <connection>/<path>; the first entry that matches decides. Case does not count."),
-    secrets: z
-      .enum(["reject", "hold", "observe"])
-      .default("reject")
-      .describe("What happens to a push that holds a secret. Default reject."),
-    namespaces: z.array(refGlobSchema).default(DEFAULT_NAMESPACES).describe("Refs outside are refused."),
-    pushOptions: z
-      .array(z.string().min(1))
-      .default([])
-      .describe('Options let through: exact, or a prefix where it ends in *. "*" is all. Default none.'),
-    protect: z.array(protectSchema).default([]).describe("Refs that move only with approval."),
-    refuse: z
-      .array(z.enum(["force-push", "delete"]))
-      .default(["force-push", "delete"])
-      .describe("Never let through on protected refs. Default both."),
-    ...approvalFields,
-  })
-  .transform((entry, context): PushPolicy => {
-    const mistakeAt =
-      (...at: (string | number)[]): Mistake =>
-      (path, message) =>
-        context.addIssue({ code: "custom", path: [...at, ...path], message });
-    return {
-      repositories: entry.repositories,
-      secrets: entry.secrets,
-      secretsHold: entry.secrets === "hold" ? requirementOf({}, entry, mistakeAt()) : null,
-      namespaces: entry.namespaces,
-      pushOptions: entry.pushOptions,
-      protect: entry.protect.map((rule, index) => ({
-        refs: rule.refs,
-        ...requirementOf(rule, entry, mistakeAt("protect", index)),
-      })),
-      refuse: entry.refuse,
-    };
-  });
+/**
+ * One entry of `pushes:`.
+ * @param pattern a pattern that runs in linear time: compiled by the configuration, which knows the syntax
+ */
+export const createPushPolicySchema = (pattern: z.ZodType<LinearPattern, string>) =>
+  z
+    .strictObject({
+      repositories: z
+        .array(repositoryGlobSchema)
+        .min(1, { error: "name at least one repository" })
+        .describe("Globs over <connection>/<path>; the first entry that matches decides. Case does not count."),
+      secrets: secretsModeSchema
+        .default("reject")
+        .describe("What happens to a push that holds a secret. Default reject."),
+      knownSecrets: secretsModeSchema
+        .default("observe")
+        .describe("The same for secrets that stood in the same file upstream before. Default observe."),
+      namespaces: z.array(refGlobSchema).default(DEFAULT_NAMESPACES).describe("Refs outside are refused."),
+      pushOptions: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Options let through: exact, or a prefix where it ends in *. "*" is all. Default none.'),
+      protect: z.array(protectSchema).default([]).describe("Refs that move only with approval."),
+      refuse: z
+        .array(z.enum(["force-push", "delete", "create"]))
+        .default(["force-push", "delete"])
+        .describe("Never let through on protected refs. Default force-push and delete."),
+      pushers: z
+        .array(pushersSchema)
+        .default([])
+        .describe("Refs that only some may push to; whoever one of the matching rules names. Others are free."),
+      paths: z
+        .array(pathsSchema)
+        .default([])
+        .describe("Paths that change only with approval; every rule that matches is asked."),
+      commits: createCommitsSchema(pattern).optional().describe("What every commit has to be like."),
+      files: filesSchema.optional().describe("What files may be like."),
+      limits: limitsSchema.optional().describe("What one push may cost."),
+      observe: z
+        .array(z.enum(CHECK_NAMES))
+        .default([])
+        .describe("Dry run: what these checks say is recorded and told, and stops nothing."),
+      ...approvalFields,
+    })
+    .transform((entry, context): PushPolicy => {
+      const mistakeAt =
+        (...at: (string | number)[]): Mistake =>
+        (path, message) =>
+          context.addIssue({ code: "custom", path: [...at, ...path], message });
+      const asks = entry.secrets === "hold" || entry.knownSecrets === "hold";
+      return {
+        repositories: entry.repositories,
+        secrets: entry.secrets,
+        knownSecrets: entry.knownSecrets,
+        secretsHold: asks ? requirementOf({}, entry, mistakeAt()) : null,
+        namespaces: entry.namespaces,
+        pushOptions: entry.pushOptions,
+        protect: entry.protect.map((rule, index) => ({
+          refs: rule.refs,
+          ...requirementOf(rule, entry, mistakeAt("protect", index)),
+        })),
+        refuse: entry.refuse,
+        pushers: entry.pushers,
+        paths: entry.paths.map((rule, index) => ({
+          paths: rule.paths,
+          refs: rule.refs ?? null,
+          ...requirementOf(rule, entry, mistakeAt("paths", index)),
+        })),
+        commits: entry.commits === undefined ? NO_COMMIT_RULES : commitRulesOf(entry.commits, mistakeAt("commits")),
+        files: entry.files ?? NO_FILE_RULES,
+        limits: entry.limits ?? USUAL_LIMITS,
+        observe: entry.observe,
+      };
+    });

@@ -20,6 +20,7 @@ connections:
 pushes:
   - repositories: ["code/**"]
     protect: [{ refs: [refs/heads/main], approvers: [release], wait: 0s }]
+cache: { maxBytes: 20GB }
 recording: { mask: stored, keep: 30d }
 notify:
   - { kind: slack, token: { env: SLACK }, channel: "#pushes", apiUrl: http://127.0.0.1:1/api }
@@ -92,6 +93,7 @@ describe("loadConfig", () => {
       ]),
       pushes: [expect.objectContaining({ repositories: ["code/**"], refuse: ["force-push", "delete"] })],
       secretRules: [{ name: "./rules/ours.yaml", text: "rules: []\n" }],
+      cacheBytes: 20_000_000_000,
       recording: { mask: "stored", keepMs: 30 * 86_400_000 },
       notify: [
         { kind: "slack", name: "slack", token: "xoxb-1", channel: "#pushes", apiUrl: "http://127.0.0.1:1/api/" },
@@ -118,6 +120,7 @@ describe("loadConfig", () => {
       listen: { host: "127.0.0.1", port: 8080 },
       publicUrl: "http://127.0.0.1:8080",
       pushes: [],
+      cacheBytes: 5 * 2 ** 30,
       recording: { mask: "stored", keepMs: 400 * 86_400_000 },
       notify: [],
       key: null,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Check } from "../../src/policy/check.ts";
-import { evaluatePush, policyFor } from "../../src/policy/evaluate.ts";
+import { evaluatePush } from "../../src/policy/evaluate.ts";
+import { policyFor } from "../../src/policy/match.ts";
 import { UNMATCHED_POLICY } from "../../src/policy/schema.ts";
 import { facts, finding, policy, refFacts } from "./facts.ts";
 
@@ -13,7 +14,7 @@ describe("evaluatePush", () => {
     const verdict = evaluatePush([policy()], facts([refFacts(FEATURE)]));
     expect(verdict).toEqual({
       kind: "allow",
-      refs: [{ update: refFacts(FEATURE).update, opinion: { kind: "allow" } }],
+      refs: [{ update: refFacts(FEATURE).update, opinion: { kind: "allow" }, observed: [] }],
       holds: [],
     });
   });

@@ -1,6 +1,7 @@
 import type { Finding } from "../../src/model/finding.ts";
 import type { PushFacts, RefFacts } from "../../src/model/push-facts.ts";
-import { pushPolicySchema, type PushPolicy } from "../../src/policy/schema.ts";
+import { pushPolicySchema } from "../../src/config/schema.ts";
+import type { PushPolicy } from "../../src/policy/schema.ts";
 
 const OLD = "1".repeat(40);
 const NEW = "2".repeat(40);

@@ -1,5 +1,6 @@
 import type { Check } from "../check.ts";
 import { protectionOf } from "../match.ts";
+import { howMany } from "../requirement-text.ts";
 
 /** Named where it is not plain: a rule that has the ref's own name needs no saying. */
 const ruleOf = (refs: readonly string[], ref: string): string =>
@@ -11,9 +12,7 @@ export const protectedRefs: Check = {
   judge: ({ policy }, { update }) =>
     protectionOf(policy, update.ref).map(({ refs, ...requirement }) => ({
       kind: "hold",
-      reason: `${ruleOf(refs, update.ref)}needs ${
-        requirement.approvals === 1 ? "1 approval" : `${requirement.approvals} approvals`
-      } by ${requirement.approvers.join(" or ")}`,
+      reason: `${ruleOf(refs, update.ref)}${howMany(requirement)}`,
       requirement,
     })),
 };
