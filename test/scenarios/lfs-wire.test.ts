@@ -377,7 +377,7 @@ describe("what is no question of Git LFS", () => {
     ["another operation", { operation: "delete", objects: [] }, 400],
     ["an id that is a path", { operation: "upload", objects: [{ oid: "../../x", size: 1 }] }, 400],
     ["a negative size", { operation: "upload", objects: [{ oid: "a".repeat(64), size: -1 }] }, 400],
-    ["an object twice", { operation: "upload", objects: Array(2).fill({ oid: "a".repeat(64), size: 1 }) }, 400],
+    ["an object twice", { operation: "upload", objects: [0, 1].map((size) => ({ oid: "a".repeat(64), size })) }, 400],
     ["another hash", { operation: "upload", hash_algo: "md5", objects: [] }, 409],
     ["another transfer alone", { operation: "upload", transfers: ["tus"], objects: [] }, 400],
     [

@@ -34,8 +34,10 @@ export interface LfsCall {
   /** Below `info/lfs/`, encoded, with its query. */
   readonly path: string;
   readonly body?: Buffer;
-  /** The client's own headers; null where the gateway itself asks. */
-  readonly clientHeaders: ClientHeaders | null;
+  /** The client's own: its credentials are used where the connection says `passthrough`. */
+  readonly clientHeaders: ClientHeaders;
+  /** The gateway's own question, not one of the client's. */
+  readonly isInternal?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -96,7 +98,7 @@ export function createLfsUpstream(options: LfsUpstreamOptions): LfsUpstream {
   const own = createAgents({});
   const named = createAgents({ lookup: guardedLookup(connection.name, mayBeLoopback) });
 
-  const credentialHeaders = (clientHeaders: ClientHeaders | null): OutgoingHttpHeaders =>
+  const credentialHeaders = (clientHeaders: ClientHeaders): OutgoingHttpHeaders =>
     upstreamRequestHeaders({
       credential: connection.credential,
       client: clientHeaders,
@@ -136,7 +138,7 @@ export function createLfsUpstream(options: LfsUpstreamOptions): LfsUpstream {
         url: new URL(`${encodeRepositoryPath(path)}/info/lfs/${call.path}`, base),
         headers: {
           ...credentialHeaders(call.clientHeaders),
-          ...(call.clientHeaders === null ? { "user-agent": userAgent } : {}),
+          ...(call.isInternal === true ? { "user-agent": userAgent } : {}),
           accept: LFS_MEDIA_TYPE,
           "accept-encoding": "identity",
           ...(call.body === undefined ? {} : { "content-type": LFS_MEDIA_TYPE, "content-length": call.body.length }),
