@@ -2,8 +2,8 @@
  * A file's content as lines that can be searched, whatever the file is. Three readings, by its first 8000 bytes:
  *
  * - text: its lines;
- * - UTF-16 with a byte order mark: its lines, decoded, and besides whatever is plain ASCII in the bytes, or a mark in front
- *   would hide a file;
+ * - UTF-16 with a byte order mark: its lines, decoded, and besides whatever is printable in the bytes in any other way (plain
+ *   ASCII, the other byte order, an odd byte further on), or a mark in front would hide a file;
  * - anything else: runs of printable characters, as strings(1) does, and those with NULs between (UTF-16, UTF-32 of
  *   whatever byte order and alignment). A line is what ends with a line feed, so that places in almost-text files are right.
  */
@@ -74,8 +74,8 @@ const hasMark = (head: Buffer): boolean => [LITTLE_ENDIAN, BIG_ENDIAN].includes(
 
 function readersFor(head: Buffer): LineReader[] {
   const mark = head.toString("latin1", 0, 2);
-  if (mark === LITTLE_ENDIAN) return [new DecodedReader("utf-16le"), new SplitReader(printableOf)];
-  if (mark === BIG_ENDIAN) return [new DecodedReader("utf-16be"), new SplitReader(printableOf)];
+  if (mark === LITTLE_ENDIAN) return [new DecodedReader("utf-16le"), new SplitReader(printableBeside(0))];
+  if (mark === BIG_ENDIAN) return [new DecodedReader("utf-16be"), new SplitReader(printableBeside(1))];
   return [new SplitReader(isText(head.subarray(0, HEAD_BYTES)) ? textOf : everythingPrintableOf)];
 }
 
@@ -89,7 +89,8 @@ function isMostlyText(head: Buffer): boolean {
   return controls * 50 <= head.length;
 }
 
-type Reading = (line: Omit<ContentLine, "kind">) => ContentLine[];
+/** `offset`: where in the file the line, or this piece of it, begins. */
+type Reading = (line: Omit<ContentLine, "kind"> & { readonly offset: number }) => ContentLine[];
 
 const textOf: Reading = ({ number, bytes, column, overlap }) => textLine(number, bytes, column, overlap);
 
@@ -98,7 +99,11 @@ const extracted = (number: number, runs: readonly string[]): ContentLine[] =>
     ? []
     : [{ number, bytes: Buffer.from(runs.join(" "), "latin1"), column: 1, overlap: 0, kind: "extracted" }];
 
-const printableOf: Reading = ({ number, bytes }) => extracted(number, findRuns(bytes));
+/** @param parity of the places where UTF-16 of the file's mark has its ASCII bytes: that much is decoded already */
+const printableBeside =
+  (parity: number): Reading =>
+  ({ number, bytes, offset }) =>
+    extracted(number, [...findRuns(bytes), ...findWideRuns(bytes, (parity + offset) % 2)]);
 
 const everythingPrintableOf: Reading = ({ number, bytes }) =>
   extracted(number, [...findRuns(bytes), ...findWideRuns(bytes)]);
@@ -123,6 +128,7 @@ class SplitReader implements LineReader {
   #number: number;
   #column = 1;
   #overlap = 0;
+  #offset = 0;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
 
@@ -152,7 +158,8 @@ class SplitReader implements LineReader {
 
   #endLine(last: Buffer): ContentLine[] {
     const bytes = this.#pending.length === 0 ? last : Buffer.concat([...this.#pending, last]);
-    const lines = this.#read({ number: this.#number, bytes, column: this.#column, overlap: this.#overlap });
+    const lines = this.#read(this.#placed(bytes));
+    this.#offset += bytes.length + 1;
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#number += 1;
@@ -166,13 +173,18 @@ class SplitReader implements LineReader {
     let cut = bytes.length - OVERLAP_BYTES;
     // Not inside a character of UTF-8.
     while (cut > bytes.length - OVERLAP_BYTES - 3 && ((bytes[cut] ?? 0) & 0xc0) === 0x80) cut -= 1;
-    const lines = this.#read({ number: this.#number, bytes, column: this.#column, overlap: this.#overlap });
+    const lines = this.#read(this.#placed(bytes));
     const rest = bytes.subarray(cut);
+    this.#offset += cut;
     this.#column += decodeText(bytes.subarray(0, cut)).length;
     this.#overlap = decodeText(rest).length;
     this.#pending = [rest];
     this.#pendingBytes = rest.length;
     return lines;
+  }
+
+  #placed(bytes: Buffer): Parameters<Reading>[0] {
+    return { number: this.#number, bytes, column: this.#column, overlap: this.#overlap, offset: this.#offset };
   }
 }
 
@@ -216,24 +228,29 @@ function findRuns(bytes: Buffer): string[] {
   return runs;
 }
 
-/** Runs of printable characters with one to three NULs between them, whichever of the two comes first. */
-function findWideRuns(bytes: Buffer): string[] {
+/**
+ * Runs of printable characters with one to three NULs between them, whichever of the two comes first.
+ * @param decoded 0 or 1: runs of every second byte, from even or from odd places, are left out
+ */
+function findWideRuns(bytes: Buffer, decoded?: number): string[] {
   const runs: string[] = [];
   for (let nul = bytes.indexOf(0); nul !== -1;) {
     let at = nul - 1;
     const run: number[] = [];
     let after = nul;
+    let isDecoded = at % 2 === decoded;
     while (bytes[after] === 0) after += 1;
     if (at >= 0 && isPrintable(bytes[at])) {
       run.push(bytes[at] ?? 0);
       while (after - at <= 4 && after - at >= 2 && isPrintable(bytes[after])) {
+        isDecoded &&= after - at === 2;
         at = after;
         run.push(bytes[at] ?? 0);
         after = at + 1;
         while (bytes[after] === 0) after += 1;
       }
     }
-    if (run.length >= MIN_RUN) runs.push(Buffer.from(run).toString("latin1"));
+    if (run.length >= MIN_RUN && !isDecoded) runs.push(Buffer.from(run).toString("latin1"));
     nul = bytes.indexOf(0, after);
   }
   return runs;

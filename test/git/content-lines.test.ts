@@ -42,6 +42,34 @@ test("of a program, what is printable: plain, and with NULs between in every ord
   ]);
 });
 
+test.each<[string, Buffer, readonly string[]]>([
+  [
+    "the other byte order than the mark says",
+    Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from("hidden by order", "utf16le").swap16()]),
+    ["hidden by order"],
+  ],
+  [
+    "the other byte order, big-endian",
+    Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from("hidden by order", "utf16le")]),
+    ["hidden by order"],
+  ],
+  [
+    "an odd byte in the middle, behind which everything is out of step",
+    Buffer.concat([Buffer.from("\ufeffone\n", "utf16le"), Buffer.from([1]), Buffer.from("hidden by step", "utf16le")]),
+    ["hidden by step"],
+  ],
+  ["plain letters", Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from("plain letters\n")]), ["plain letters"]],
+])("a byte order mark hides nothing: %s", async (_how, content, hidden) => {
+  const lines = (await read(content)).filter((line) => line.includes(" extracted "));
+  expect(lines.map((line) => line.replace(/^\d+ extracted /, ""))).toEqual(hidden);
+});
+
+test("what a byte order mark tells rightly is told once", async () => {
+  const text = "\ufefffirst line here\nsecond line\n";
+  expect(await read(Buffer.from(text, "utf16le"))).toEqual(["1 text first line here", "2 text second line"]);
+  expect(await read(Buffer.from(text, "utf16le").swap16())).toEqual(["1 text first line here", "2 text second line"]);
+});
+
 test("where the chunks are cut changes nothing", async () => {
   const byte = oneof(constantFrom(0, 0, 0, 10, 65, 66, 67, 68), integer({ min: 0, max: 255 }));
   const head = constantFrom("", "\xff\xfe", "\xfe\xff", "\0\x01\x02\x03", "text ");
