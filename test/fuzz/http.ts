@@ -55,7 +55,7 @@ async function startGateway(directory: string, upstreamUrl: string): Promise<Gat
   const config = path.join(directory, "sallyport.yaml");
   await writeFile(
     path.join(directory, "tokens.yaml"),
-    `rules:\n  - { id: fuzz-token, description: A token, regex: '${SECRET.source}', keywords: [tok-], severity: block }\n`,
+    `rules:\n  - { id: fuzz-token, description: A token, reference: 'https://example.com/', regex: '${SECRET.source}', keywords: [tok-], severity: block, examples: { match: ['tok-¦f000000000000000'], noMatch: ['tok-0000000000000000'] } }\n`,
   );
   await writeFile(
     config,

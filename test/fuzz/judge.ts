@@ -1,5 +1,4 @@
 /** Holds what the gateway has read against what real git delivered of the same bytes. */
-import { createHash } from "node:crypto";
 import { Random } from "./random.ts";
 import type { CorpusRepository } from "./corpus.ts";
 import type { Delivered } from "./oracle.ts";
@@ -126,7 +125,8 @@ async function linesWrong(reading: PushReading, delivered: Delivered): Promise<s
 /** A file's lines in each of the ways in which they may be meant. */
 function readings(content: Buffer): string[][] {
   const isUtf8 = Buffer.from(content.toString("utf8")).equals(content);
-  const decode = (encoding: string): string[] => new TextDecoder(encoding).decode(content).split("\n");
+  const decode = (encoding: string): string[] =>
+    new TextDecoder(encoding).decode(content).replaceAll("\0", " ").split("\n");
   const bytes = content.toString(isUtf8 ? "utf8" : "latin1");
   const byLine = content
     .toString("latin1")
@@ -142,9 +142,3 @@ function readings(content: Buffer): string[][] {
     decode("utf-16be"),
   ];
 }
-
-export const fingerprintOf = (text: string): string =>
-  createHash("sha256")
-    .update(text.replaceAll(/[0-9a-f]{16,}/g, "…"))
-    .digest("hex")
-    .slice(0, 12);
