@@ -91,11 +91,22 @@ function createBodyTap(reader: FetchRequestReader, coding: Coding, v2: boolean):
   const broken = (cause: unknown): void => {
     failure ??= new GatewayError("request_malformed", "the fetch's gzip encoding is broken or cut off", { cause });
   };
-  gunzip.on("error", broken);
+  // zlib calls no callback for the chunk in which it fails.
+  let resume = (): void => {};
+  gunzip.on("error", (error) => {
+    broken(error);
+    resume();
+  });
   return new Transform({
     transform: (chunk: Buffer, _encoding, callback) => {
       if (isOver() || gunzip.destroyed) next(callback, chunk);
-      else gunzip.write(chunk, () => next(callback, chunk));
+      else {
+        resume = () => {
+          resume = () => {};
+          next(callback, chunk);
+        };
+        gunzip.write(chunk, () => resume());
+      }
     },
     flush: (callback) => {
       if (isOver() || gunzip.destroyed) {
