@@ -116,7 +116,8 @@ export async function relayToUpstream(relay: RelayRequest, context: RelayContext
   });
   const location = isRedirect(status) ? redirectOf(response, relay, context) : null;
   if (location !== null) headers["location"] = location;
-  outgoing.writeHead(status, headers);
+  if (status === 200 && relay.kind === "rpc") headers["content-type"] = `application/x-${relay.service}-result`;
+  outgoing.writeHead(status, reasonPhrase(response), headers);
   const look = status === 200 ? (relay.tap?.answer(response.headers["content-encoding"]) ?? null) : null;
   response.on("data", (chunk: Buffer) => {
     meter.responseBytes += chunk.length;
@@ -132,6 +133,10 @@ export async function relayToUpstream(relay: RelayRequest, context: RelayContext
   look?.(null);
   return { status, requestBytes: meter.requestBytes, responseBytes: meter.responseBytes };
 }
+
+/** The upstream's own words beside an error's number, which git shows; nothing that could end the line. */
+const reasonPhrase = ({ statusMessage = "" }: IncomingMessage): string | undefined =>
+  /^[ -~]{1,100}$/.test(statusMessage) ? statusMessage : undefined;
 
 /**
  * Whether an answer does not begin with a packet length: an HTML page under Git's content type, which git would show as "bad line
@@ -175,6 +180,7 @@ function judge(response: IncomingMessage, relay: RelayRequest, context: RelayCon
   if (context.isPassthrough && status >= 400) return { filter: null, failure: null };
   const repository = `${connection}/${relay.path.replace(/\.git$/, "")}`;
   if (context.isDumbPassed && isPlainList(response, relay)) return { filter: null, failure: null, isDumb: true };
+  if (isUnlabelled(response, relay)) return { filter: null, failure: null };
   const failure = checkAnswer(response, { connection, repository, service: relay.service, kind: relay.kind });
   if (failure !== null || relay.kind === "rpc") return { filter: null, failure };
   if ((response.headers["content-encoding"] ?? "identity") !== "identity") {
@@ -184,6 +190,14 @@ function judge(response: IncomingMessage, relay: RelayRequest, context: RelayCon
   const filter = relay.service === "git-receive-pack" ? createReceivePackFilter() : createUploadPackFilter();
   return { filter, failure: null };
 }
+
+/** git does not look at the type of a fetch's answer, nor is it needed: `beginsOtherwise` looks at its bytes. */
+const isUnlabelled = ({ statusCode, headers }: IncomingMessage, { kind, service }: RelayRequest): boolean =>
+  kind === "rpc" &&
+  service === "git-upload-pack" &&
+  statusCode === 200 &&
+  (headers["content-encoding"] ?? "identity") === "identity" &&
+  !/^text\/html\b/i.test(headers["content-type"] ?? "");
 
 const isPlainList = (response: IncomingMessage, { kind, service }: RelayRequest): boolean =>
   kind === "advertisement" &&

@@ -191,7 +191,7 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
             service,
             kind,
             client: incoming.headers,
-            isInternal: false,
+            isInternal: relay.onlyRefusal === true,
             body: {
               ...(kind === "rpc" ? rpcHeaders(service, length === undefined ? undefined : Number(length)) : {}),
               ...(kind === "rpc" && encoding !== undefined ? { "content-encoding": encoding } : {}),

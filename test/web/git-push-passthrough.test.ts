@@ -29,6 +29,7 @@ it("passes on the upstream's 401 where it asks for a password only when somethin
   // Nothing of the push was sent: the question is git's own, four bytes.
   const posts = gateway.upstream.requests.filter(({ method }) => method === "POST");
   expect(posts.map(({ method, url, bodyBytes }) => [`${method} ${url}`, bodyBytes])).toEqual([[POST, 4]]);
+  expect(posts[0]?.headers["user-agent"]).toContain("(gateway-internal)");
 });
 
 it("delivers under the client's own credential", async () => {
