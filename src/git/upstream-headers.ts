@@ -55,6 +55,11 @@ export function upstreamRequestHeaders(input: UpstreamHeadersInput): OutgoingHtt
   for (const [name, value] of Object.entries(client)) {
     if (value !== undefined && passes(name)) headers[name] = typeof value === "string" ? value : [...value];
   }
+  if (typeof headers["cookie"] === "string") {
+    const theirs = withoutOwnCookies(headers["cookie"]);
+    if (theirs === "") delete headers["cookie"];
+    else headers["cookie"] = theirs;
+  }
   headers["user-agent"] ??= input.userAgent;
   // receive-pack is never asked for version 2: http-backend then leaves out the service line that clients need.
   if (service === "git-upload-pack" && typeof client["git-protocol"] === "string") {
@@ -87,8 +92,23 @@ export function clientResponseHeaders(
     if (options.isRewritten && (name === "content-length" || name === "etag" || name === "content-md5")) continue;
     headers[name] = value;
   }
+  // An upstream that sets the gateway's own cookie would sign somebody in as somebody else.
+  if (headers["set-cookie"] !== undefined) {
+    const theirs = (upstream["set-cookie"] ?? []).filter((cookie) => !isOwnCookie(cookie));
+    if (theirs.length === 0) delete headers["set-cookie"];
+    else headers["set-cookie"] = theirs;
+  }
   return headers;
 }
+
+/** See `web/sign-in.ts`: they open the gateway, and are nobody else's business. */
+const isOwnCookie = (cookie: string): boolean => /^\s*(?:__Host-)?sallyport(?:-form)?\s*=/i.test(cookie);
+
+const withoutOwnCookies = (header: string): string => {
+  const cookies = header.split(";");
+  const theirs = cookies.filter((cookie) => !isOwnCookie(cookie));
+  return theirs.length === cookies.length ? header : theirs.join(";").trim();
+};
 
 const namedByConnection = (connection: string | readonly string[] | undefined): ReadonlySet<string> =>
   new Set(

@@ -59,6 +59,17 @@ describe("upstreamRequestHeaders", () => {
     });
   });
 
+  it.each([
+    ["a=b; c=d", "a=b; c=d"],
+    ["sallyport=secret; a=b", "a=b"],
+    ["a=b;__Host-sallyport=secret ; c=d; sallyport-form=x", "a=b; c=d"],
+    ["sallyport=secret", undefined],
+    ["not-sallyport=b", "not-sallyport=b"],
+  ])("with passthrough, never sends the gateway's own cookies: %j", (cookie, expected) => {
+    const credential = { kind: "passthrough" } as const;
+    expect(upstreamRequestHeaders({ credential, client: { cookie }, service, userAgent })["cookie"]).toBe(expected);
+  });
+
   it("names the gateway in its own requests", () => {
     const headers = upstreamRequestHeaders({ credential: { kind: "none" }, client: null, service, userAgent });
     expect(headers).toEqual({ "user-agent": userAgent });
@@ -89,6 +100,13 @@ describe("clientResponseHeaders", () => {
       "set-cookie": ["a=b"],
     });
   });
+});
+
+it("lets no upstream set the gateway's own cookies", () => {
+  const options = { isPassthrough: true, isRewritten: false };
+  const setCookie = ["__Host-sallyport=theirs; Path=/", "a=b", "sallyport-form=x"];
+  expect(clientResponseHeaders({ "set-cookie": setCookie }, options)).toEqual({ "set-cookie": ["a=b"] });
+  expect(clientResponseHeaders({ "set-cookie": ["sallyport=x"] }, options)).toEqual({});
 });
 
 describe("rewriteLocation", () => {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import type { UpstreamFailure } from "../../fixtures/git-upstream.ts";
 import { git, mustGit, temporaryDirectory } from "../harness/git.ts";
+import { rawRequest } from "../harness/raw-push.ts";
 import { ana, fillRepository, startGitGateway, TOKEN } from "./git-gateway.ts";
 
 describe("fetching through the gateway", () => {
@@ -132,6 +133,52 @@ it("ends the upstream's request when the client goes away", async () => {
   request.destroy();
   await expect.poll(() => gateway.upstream.openConnections()).toBe(0);
   await expect.poll(() => gateway.log).toMatchObject([{ fields: { code: "client_gone" } }]);
+});
+
+describe("cookies and languages", () => {
+  const ask = (gateway: { readonly port: number; readonly url: string }, more: Readonly<Record<string, string>> = {}) =>
+    rawRequest(gateway, {
+      path: "/git/code/team/app.git/info/refs?service=git-upload-pack",
+      headers: { "sallyport-token": TOKEN, cookie: "session=theirs", "accept-language": "de-CH, *;q=0.9", ...more },
+    });
+
+  it("under the gateway's credential: the language passes, cookies do not", async () => {
+    const gateway = await startGitGateway({ upstream: { setCookie: "node=1" } });
+    const answer = await ask(gateway);
+    expect(answer.status).toBe(200);
+    expect(answer.headers["set-cookie"]).toBeUndefined();
+    expect(gateway.upstream.requests[0]?.headers["accept-language"]).toBe("de-CH, *;q=0.9");
+    expect(gateway.upstream.requests[0]?.headers.cookie).toBeUndefined();
+  });
+
+  it("under the client's: both pass, either way", async () => {
+    const gateway = await startGitGateway({
+      upstream: { setCookie: "node=1" },
+      connection: { credential: { kind: "passthrough" } },
+    });
+    const answer = await ask(gateway, { authorization: "Basic dGhlaXJz" });
+    expect(answer.headers["set-cookie"]).toEqual(["node=1"]);
+    const sent = gateway.upstream.requests[0]?.headers;
+    expect(sent?.cookie).toBe("session=theirs");
+    expect(sent?.["accept-language"]).toBe("de-CH, *;q=0.9");
+    expect(sent?.authorization).toBe("Basic dGhlaXJz");
+  });
+
+  it("pass with a push as with a fetch", async () => {
+    const gateway = await startGitGateway({ connection: { credential: { kind: "passthrough" } } });
+    const cwd = await temporaryDirectory("push");
+    await mustGit(["init", "-q", "-b", "main"], { cwd });
+    await mustGit(["commit", "-q", "--allow-empty", "-m", "one"], { cwd });
+    const headers = [`Sallyport-Token: ${TOKEN}`, "Cookie: session=theirs", "Accept-Language: de"];
+    const config = headers.flatMap((line) => ["-c", `http.extraHeader=${line}`]);
+    await mustGit([...config, "push", "-q", `${gateway.url}/git/code/team/app.git`, "main"], { cwd });
+    const posts = gateway.upstream.requests.filter(({ method }) => method === "POST");
+    expect(posts.length).toBeGreaterThan(0);
+    for (const { headers: sent } of posts) {
+      expect(sent.cookie).toBe("session=theirs");
+      expect(sent["accept-language"]).toBe("de");
+    }
+  });
 });
 
 describe("with the client's own upstream credential", () => {
