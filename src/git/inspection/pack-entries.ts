@@ -20,6 +20,9 @@ export interface PackEntry {
   readonly base: number | Buffer | null;
 }
 
+/** Room is made as entries come: a header of twelve bytes may announce a million of them. */
+const FIRST_CAPACITY = 1024;
+
 /** What the entries of a pack are, in the order of the pack, in some 40 bytes each; and the contents of as many as there is room for. */
 export class PackEntries {
   #offsets: Float64Array;
@@ -33,7 +36,9 @@ export class PackEntries {
   #names: Buffer[] = [];
   readonly #held = new HeldBytes();
 
-  constructor(capacity: number) {
+  /** @param announced how many are to come */
+  constructor(announced: number) {
+    const capacity = Math.min(announced, FIRST_CAPACITY);
     this.#offsets = new Float64Array(capacity);
     this.#types = new Uint8Array(capacity);
     this.#sizes = new Float64Array(capacity);
@@ -46,7 +51,7 @@ export class PackEntries {
     return this.#count;
   }
 
-  /** Makes room for entries that come behind those that were announced. */
+  /** Makes room for so many more entries. */
   reserve(more: number): void {
     const grown = <T extends Float64Array | Uint32Array | Uint8Array>(from: T, to: T): T => {
       to.set(from.subarray(0, this.#count));
@@ -67,6 +72,7 @@ export class PackEntries {
    * @returns false when a delta's base does not begin at any entry before
    */
   add({ offset, type, base }: PackEntry, size: number, content: Uint8Array | null): boolean {
+    if (this.#count === this.#offsets.length) this.reserve(Math.max(FIRST_CAPACITY, this.#count));
     const at = this.#count++;
     this.#offsets[at] = offset;
     this.#types[at] = type;
