@@ -4,8 +4,21 @@ import type { Severity } from "../model/finding.ts";
 import { hasValidChecksum } from "./checksum.ts";
 import { entropyOf } from "./entropy.ts";
 import { isMasked } from "./mask-form.ts";
-import { compileRuleRegex, type RuleRegex } from "./rule-regex.ts";
+import { looksRandom } from "./randomness.ts";
+import { findAnchors, furthestBefore, stripOptionalPrefix, type Anchor } from "./regex-anchors.ts";
+import { RegexFilter } from "./regex-filter.ts";
+import { beside, besideOf } from "./regex-program.ts";
 import type { Allowlist, Rule } from "./rule.ts";
+import {
+  boundRegex,
+  createAnchoredRegex,
+  createRegexSearch,
+  parseRuleRegex,
+  type AnchoredRegex,
+  type RegexSearch,
+  type RuleRegex,
+  type Span,
+} from "./rule-regex.ts";
 
 /** How far `until` is looked for, from the beginning of the match; beyond it the rest of the text is the secret. */
 export const blockReach = 65_536;
@@ -16,21 +29,25 @@ export interface Matcher {
   readonly rule: Rule;
   /** Position in the rule list: of two equally good rules the earlier one wins. */
   readonly order: number;
-  readonly full: RegExp;
-  /** As `full`, with the offsets of groups, which V8 computes at some cost. */
-  readonly indexed: RegExp;
-  readonly open: RegExp;
+  /** Where matches are looked for; null: behind the rule's keywords, or everywhere if it has none. */
+  readonly anchors: readonly Anchor[] | null;
+  readonly filter: RegexFilter;
+  readonly exact: AnchoredRegex;
   readonly longest: number;
-  readonly until: { readonly search: RegExp; readonly longest: number } | null;
-  readonly path: RegExp | null;
+  readonly until: RegexSearch | null;
+  readonly path: RegexSearch | null;
   readonly allow: readonly CompiledAllowlist[];
   readonly looksAtLine: boolean;
+  /** The keywords of which one must stand near, unless every anchor holds one. */
+  readonly keywords: readonly string[];
 }
 
 interface CompiledAllowlist {
   readonly on: Allowlist["on"];
-  readonly regexes: readonly RegExp[];
+  readonly all: boolean;
+  readonly regexes: readonly RegexSearch[];
   readonly stopWords: readonly string[];
+  readonly paths: readonly RegexSearch[];
 }
 
 /** Offsets are relative to the text that was given; `end` is Infinity where a block has no end within reach. */
@@ -44,71 +61,95 @@ export interface Candidate {
   readonly severity: Severity;
 }
 
+/** @throws GatewayError `config_invalid` for a pattern that is no RE2 */
 export function createMatcher(rule: Rule, order: number): Matcher {
-  const compiled = (pattern: string): RuleRegex => {
-    const regex = compileRuleRegex(pattern, pattern === rule.regex ? rule.keywords : null);
+  const parsed = (pattern: string): RuleRegex => {
+    const regex = parseRuleRegex(pattern);
     if (regex.ok) return regex.value;
     throw new GatewayError("config_invalid", `The pattern of secret rule ${rule.id} ${regex.error}.`);
   };
-  const regex = compiled(rule.regex);
-  const until = rule.until === null ? null : compiled(rule.until);
+  const search = (pattern: string): RegexSearch => createRegexSearch(parsed(pattern));
+  const written = parsed(rule.regex);
+  const regex = rule.secretGroup === 0 ? written : boundRegex(stripOptionalPrefix(written.node));
+  const anchors = findAnchors(regex.node);
+  const implied = anchors?.every(({ text }) => rule.keywords.some((keyword) => text.includes(keyword))) === true;
   return {
     rule,
     order,
-    full: new RegExp(regex.source, "y"),
-    indexed: new RegExp(regex.source, "dy"),
-    open: new RegExp(regex.open, "y"),
+    anchors,
+    filter: new RegexFilter(regex.node),
+    exact: createAnchoredRegex(regex),
     longest: regex.longest,
-    until: until === null ? null : { search: new RegExp(until.source, "g"), longest: until.longest },
-    path: rule.path === null ? null : new RegExp(compiled(rule.path).source),
-    allow: rule.allow.map(({ on, regexes, stopWords }) => ({
+    until: rule.until === null ? null : search(rule.until),
+    path: rule.path === null ? null : search(rule.path),
+    allow: rule.allow.map(({ on, condition, regexes, stopWords, paths }) => ({
       on,
-      regexes: regexes.map((pattern) => new RegExp(compiled(pattern).source)),
+      all: condition === "all",
+      regexes: regexes.map(search),
       stopWords: stopWords.map((word) => word.toLowerCase()),
+      paths: paths.map(search),
     })),
     looksAtLine: rule.allow.some(({ on }) => on === "line"),
+    keywords: implied ? [] : rule.keywords,
   };
 }
 
+export type Answer =
+  | { readonly kind: "secret"; readonly candidate: Candidate }
+  /** More text could change the answer; a block's end was looked for up to `searched` in vain. */
+  | { readonly kind: "open"; readonly searched: number }
+  /** No match, or one that is no secret; the rule may match again from `resume` on. */
+  | { readonly kind: "none"; readonly resume: number };
+
 /**
+ * Asks the rule at a place that its filter has let pass, when no text to come can make a match longer.
  * @param text what has been read so far. What lies `lineReach` before `at` must be in it, if it was ever there.
  * @param final whether nothing will be added to `text`.
  * @param searched for a block: how far its end has been looked for in vain, from an earlier call.
- * @returns "more" (with how far was searched) if more text could change the answer.
  */
 export function findCandidate(
   matcher: Matcher,
   text: string,
+  path: string | undefined,
   at: number,
   final: boolean,
   searched: number,
-): Candidate | null | { readonly more: number } {
-  const { rule, full, open } = matcher;
-  if (rule.wordStart && !isWordStart(text, at)) return null;
-  if (!final && text.length - at <= matcher.longest) {
-    open.lastIndex = at;
-    if (open.test(text)) return { more: 0 };
-  }
-  full.lastIndex = at;
-  if (!full.test(text)) return null;
-  const matchEnd = full.lastIndex;
+): Answer {
+  const matchEnd = matcher.exact.end(text, at);
+  if (matchEnd < 0) return { kind: "none", resume: at + 1 };
+  if (!hasKeyword(matcher, text, at, matchEnd)) return { kind: "none", resume: at + 1 };
 
-  if (matcher.until !== null) {
+  let found: Found;
+  if (matcher.until === null) {
+    if (matcher.looksAtLine && !final && text.length < matchEnd + lineReach && !text.includes("\n", matchEnd)) {
+      return { kind: "open", searched: 0 };
+    }
+    const [start, end] = secretSpan(matcher, text, at, matchEnd);
+    found = { start, end, at, matchEnd, secret: text.slice(start, end) };
+  } else {
     const end = findBlockEnd(matcher.until, text, at, Math.max(matchEnd, searched), final);
-    if (typeof end === "object") return end;
-    const secret = text.slice(at, Math.min(end, at + blockReach));
-    return judge(matcher, text, { start: at, end, at, matchEnd: end, secret });
+    if (typeof end === "object") return { kind: "open", searched: end.more };
+    found = { start: at, end, at, matchEnd: end, secret: text.slice(at, Math.min(end, at + blockReach)) };
   }
-  if (matcher.looksAtLine && !final && text.length < matchEnd + lineReach && !text.includes("\n", matchEnd)) {
-    return { more: 0 };
-  }
-  const [start, end] = secretSpan(matcher, text, at, matchEnd);
-  return judge(matcher, text, { start, end, at, matchEnd, secret: text.slice(start, end) });
+  const severity = judge(matcher, text, path, found);
+  // A text can be made of matches that are no secrets and overlap: each of them moves on by a part of its length.
+  if (severity === null)
+    return { kind: "none", resume: at + 1 + ((Math.min(found.matchEnd, at + blockReach) - at) >> 3) };
+  return {
+    kind: "secret",
+    candidate: { start: found.start, end: found.end, matchEnd: found.matchEnd, secret: found.secret, severity },
+  };
+}
+
+function hasKeyword({ keywords }: Matcher, text: string, at: number, matchEnd: number): boolean {
+  if (keywords.length === 0) return true;
+  const near = text.slice(Math.max(0, at - furthestBefore), matchEnd).toLowerCase();
+  return keywords.some((keyword) => near.includes(keyword));
 }
 
 /** @returns the offset behind the block's end, or Infinity if there is none within reach. */
 function findBlockEnd(
-  until: { readonly search: RegExp; readonly longest: number },
+  until: RegexSearch,
   text: string,
   at: number,
   from: number,
@@ -116,9 +157,9 @@ function findBlockEnd(
 ): number | { readonly more: number } {
   const reach = at + blockReach;
   const window = text.slice(from, reach);
-  until.search.lastIndex = 0;
-  if (until.search.test(window)) {
-    const end = from + until.search.lastIndex;
+  const found = until.end(window);
+  if (found >= 0) {
+    const end = from + found;
     // An end that stands earlier, or a longer one, could still be completed by what comes.
     return final || text.length >= Math.min(reach, end + until.longest) ? end : { more: from };
   }
@@ -126,34 +167,46 @@ function findBlockEnd(
   return final ? text.length : { more: Math.max(from, text.length - until.longest) };
 }
 
-function secretSpan({ rule, indexed }: Matcher, text: string, at: number, matchEnd: number): [number, number] {
+function secretSpan({ rule, exact }: Matcher, text: string, at: number, matchEnd: number): Span {
   if (rule.secretGroup === 0) return [at, matchEnd];
-  indexed.lastIndex = at;
-  const groups = indexed.exec(text)?.indices ?? [];
+  const groups = exact.groups(text, at);
   const span =
-    rule.secretGroup === null
-      ? groups.slice(1).find((group) => (group as unknown) !== undefined)
-      : groups[rule.secretGroup];
+    rule.secretGroup === null ? groups.slice(1).find((group) => group !== undefined) : groups[rule.secretGroup];
   return span ?? [at, matchEnd];
 }
 
-function judge(
-  { rule, allow }: Matcher,
-  text: string,
-  found: { start: number; end: number; at: number; matchEnd: number; secret: string },
-): Candidate | null {
+interface Found {
+  readonly start: number;
+  readonly end: number;
+  readonly at: number;
+  readonly matchEnd: number;
+  readonly secret: string;
+}
+
+/** @returns null if it is no secret after all. */
+function judge({ rule, allow }: Matcher, text: string, path: string | undefined, found: Found): Severity | null {
   const { start, end, at, matchEnd, secret } = found;
-  if (secret === "" || entropyOf(secret) < rule.entropy) return null;
-  for (const list of allow) {
-    const target =
-      list.on === "secret" ? secret : list.on === "match" ? text.slice(at, matchEnd) : lineOf(text, at, matchEnd);
-    if (list.regexes.some((regex) => regex.test(target))) return null;
-    const folded = target.toLowerCase();
-    if (list.stopWords.some((word) => folded.includes(word))) return null;
-  }
+  if (secret === "" || (rule.entropy > 0 && entropyOf(secret) < rule.entropy)) return null;
+  if (rule.random && !looksRandom(secret)) return null;
+  const targets = {
+    secret: () => secret,
+    match: () => text.slice(at, matchEnd),
+    line: () => lineOf(text, at, matchEnd),
+  };
+  if (allow.some((list) => isAllowed(list, targets[list.on](), path))) return null;
   if (isMasked(text, start, Math.min(end, text.length))) return null;
-  const severity = rule.checksum === null || hasValidChecksum(rule.checksum, secret) ? rule.severity : "warn";
-  return { start, end, matchEnd, secret, severity };
+  return rule.checksum === null || hasValidChecksum(rule.checksum, secret) ? rule.severity : "warn";
+}
+
+function isAllowed({ all, regexes, stopWords, paths }: CompiledAllowlist, target: string, path: string | undefined) {
+  const answers: boolean[] = [];
+  if (regexes.length > 0) answers.push(regexes.some((regex) => regex.test(target)));
+  if (stopWords.length > 0) {
+    const folded = target.toLowerCase();
+    answers.push(stopWords.some((word) => folded.includes(word)));
+  }
+  if (paths.length > 0) answers.push(path !== undefined && paths.some((regex) => regex.test(path)));
+  return all ? answers.length > 0 && answers.every(Boolean) : answers.some(Boolean);
 }
 
 /** The line that a match stands in, without what lies further than `lineReach` from the match. */
@@ -172,9 +225,11 @@ function lineOf(text: string, at: number, matchEnd: number): string {
  * Whether no word is under way at `at`. The letter of an escape is not part of the word behind it: in a JSON string's
  * `\nAKIA…` and in a query's `%3DAKIA…` the key begins at the A.
  */
-function isWordStart(text: string, at: number): boolean {
-  if (at === 0 || !/[A-Za-z0-9]/.test(text[at - 1]!)) return true;
-  return /(?:\\[abfnrtv]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})$/.test(
-    text.slice(Math.max(0, at - 6), at),
-  );
+export function isWordStart(text: string, at: number): boolean {
+  if (at === 0) return true;
+  const unit = text.charCodeAt(at - 1);
+  const isFree = besideOf(unit) !== beside.word || unit === 0x5f;
+  return isFree || escapeEnd.test(text.slice(Math.max(0, at - 6), at));
 }
+
+const escapeEnd = /(?:\\[abfnrtv]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})$/;

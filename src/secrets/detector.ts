@@ -1,9 +1,9 @@
 /** The detector of secrets, made from rules. Pure: no I/O, no clock; one detector serves any number of texts. */
 import type { Detection } from "../model/finding.ts";
+import { AnchorAutomaton } from "./anchor-automaton.ts";
 import { createMatcher, type Matcher } from "./candidate.ts";
-import { createKeywordAutomaton } from "./keywords.ts";
 import type { Rule } from "./rule.ts";
-import { createScan, type Scan, type ScanProgram } from "./scan.ts";
+import { createScan, type Scan, type ScanProgram, type Target } from "./scan.ts";
 
 export interface Detector {
   readonly rules: readonly Rule[];
@@ -19,17 +19,16 @@ export interface Detector {
 /** @throws GatewayError `config_invalid` if a rule's pattern is not usable; rules from `parseRules` always are. */
 export function createDetector(rules: readonly Rule[]): Detector {
   const matchers = rules.map(createMatcher);
-  const words = [...new Set(rules.flatMap((rule) => rule.keywords))];
-  const keywords = createKeywordAutomaton(words);
-  const programFor = (wanted: (matcher: Matcher) => boolean): ScanProgram => ({
-    keywords,
-    matchersOf: words.map((word) => matchers.filter((m) => m.rule.keywords.includes(word) && wanted(m))),
-  });
-  const withoutPath = programFor((matcher) => matcher.path === null);
-  const hasPaths = matchers.some((matcher) => matcher.path !== null);
+  const program = createProgram(matchers);
+  const withPath = matchers.filter(({ path }) => path !== null);
+  const withoutPath = Uint8Array.from(matchers, ({ path }) => (path === null ? 1 : 0));
 
-  const scan = (path?: string): Scan =>
-    createScan(path === undefined || !hasPaths ? withoutPath : programFor((m) => m.path === null || m.path.test(path)));
+  const scan = (path?: string): Scan => {
+    if (path === undefined || withPath.length === 0) return createScan(program, withoutPath, path);
+    const isActive = withoutPath.slice();
+    for (const matcher of withPath) if (matcher.path!.test(path)) isActive[matcher.order] = 1;
+    return createScan(program, isActive, path);
+  };
   return {
     rules,
     scan,
@@ -37,5 +36,28 @@ export function createDetector(rules: readonly Rule[]): Detector {
       scan(path)
         .end(text)
         .flatMap((passage) => (passage.kind === "secret" ? [passage.detection] : [])),
+  };
+}
+
+function createProgram(matchers: readonly Matcher[]): ScanProgram {
+  const byText = new Map<string, Target[]>();
+  const add = (text: string, target: Target): void => {
+    const targets = byText.get(text);
+    if (targets === undefined) byText.set(text, [target]);
+    else targets.push(target);
+  };
+  for (const matcher of matchers) {
+    for (const { text, least, most } of matcher.anchors ?? []) {
+      add(text, { matcher, length: text.length, before: { least, most } });
+    }
+    if (matcher.anchors !== null) continue;
+    for (const text of matcher.keywords) add(text, { matcher, length: text.length, before: null });
+  }
+  return {
+    automaton: new AnchorAutomaton([...byText.keys()]),
+    targets: [...byText.values()],
+    matchers,
+    lookingBack: matchers.filter(({ anchors }) => anchors?.some(({ most }) => most > 0) === true),
+    everywhere: matchers.filter(({ anchors, keywords }) => anchors === null && keywords.length === 0),
   };
 }

@@ -2,29 +2,24 @@
 import type { CharSet } from "./char-set.ts";
 import type { RegexNode } from "./regex-syntax.ts";
 
-/**
- * @param open false: the pattern itself. True: the same pattern in which every character may instead be the end of the
- * text. Anchored with `$` behind it, that one matches exactly when some way of matching reaches the end of the text, so
- * that more text could still change the outcome. A stream asks this before it believes a match or the lack of one.
- */
-export function encodeRegex(node: RegexNode, open: boolean): string {
+export function encodeRegex(node: RegexNode): string {
   switch (node.kind) {
     case "char":
-      return open ? `(?:${encodeSet(node.set)}|$)` : encodeSet(node.set);
+      return encodeSet(node.set);
     case "sequence":
-      return node.nodes.map((part) => encodeRegex(part, open)).join("");
+      return node.nodes.map(encodeRegex).join("");
     case "choice":
-      return `(?:${node.nodes.map((part) => encodeRegex(part, open)).join("|")})`;
+      return `(?:${node.nodes.map(encodeRegex).join("|")})`;
     case "group":
-      return `${node.capture && !open ? "(" : "(?:"}${encodeRegex(node.node, open)})`;
+      return `${node.capture ? "(" : "(?:"}${encodeRegex(node.node)})`;
     case "repeat": {
-      const inner = encodeRegex(node.node, open);
+      const inner = encodeRegex(node.node);
       const single = node.node.kind === "char" || node.node.kind === "group";
       const count = node.min === node.max ? `{${node.min}}` : `{${node.min},${node.max}}`;
       return `${single ? inner : `(?:${inner})`}${count}${node.lazy ? "?" : ""}`;
     }
     case "assert":
-      return open ? `(?:${encodeAssert(node.what)}|$)` : encodeAssert(node.what);
+      return encodeAssert(node.what);
   }
 }
 

@@ -1,53 +1,102 @@
-/** From a rule's pattern to something that may be run on hostile text, or the reason why it may not. */
-import { err, ok, type Result } from "../errors.ts";
-import { leadingLiterals, longestMatch, worstSteps } from "./regex-bounds.ts";
+/** From a rule's pattern to something that may be run on hostile text. */
+import { ok, type Result } from "../errors.ts";
+import { longestMatch, worstSteps } from "./regex-bounds.ts";
+import { LinearRegex } from "./regex-linear.ts";
 import { encodeRegex } from "./regex-source.ts";
-import { parseRegex } from "./regex-syntax.ts";
+import { parseRegex, type RegexNode } from "./regex-syntax.ts";
 
-/** The longest match that a rule may have, in code units. Longer secrets are for `until`. */
-const longestAllowedMatch = 16_384;
-/** Steps of a backtracking engine at one keyword of the worst text. A megabyte holds some 100,000 keywords. */
+/** What a match may span, in code units; what lies beyond is not looked at. Longer secrets are for `until`. */
+export const longestAllowedMatch = 16_384;
+/** Steps of a backtracking engine at one place of the worst text. What may need more is run by the linear one. */
 const mostSteps = 60_000;
 
 export interface RuleRegex {
-  /** Source for V8. */
-  readonly source: string;
-  /** Source, anchored, of "more text could still change the outcome": see `encodeRegex`. */
-  readonly open: string;
+  readonly node: RegexNode;
   readonly longest: number;
+  /** Whether V8 can be trusted with it: the most steps at one place are known, and few. */
+  readonly isProven: boolean;
 }
 
-/**
- * @param pattern RE2 syntax.
- * @param keywords in lower case: the pattern is run where one of them stands, so every match must begin with one. null for
- * patterns that are searched for in a text that is short already (allowlists, paths).
- */
-export function compileRuleRegex(pattern: string, keywords: readonly string[] | null): Result<RuleRegex, string> {
+/** @param pattern RE2 syntax. @returns or what is wrong with it. */
+export function parseRuleRegex(pattern: string): Result<RuleRegex, string> {
   const parsed = parseRegex(pattern);
-  if (!parsed.ok) return parsed;
-  const longest = longestMatch(parsed.value);
-  if (keywords !== null && longest > longestAllowedMatch) {
-    return err(`can match ${longest} characters and more; bound it to ${longestAllowedMatch}`);
+  return parsed.ok ? ok(boundRegex(parsed.value)) : parsed;
+}
+
+export function boundRegex(node: RegexNode): RuleRegex {
+  const longest = longestMatch(node);
+  return {
+    node,
+    longest: Math.min(longest, longestAllowedMatch),
+    isProven: longest <= longestAllowedMatch && worstSteps(node) <= mostSteps,
+  };
+}
+
+export type Span = readonly [start: number, end: number];
+
+/** Says whether a pattern matches at one place, and how. */
+export interface AnchoredRegex {
+  /** @returns the offset behind the match that begins at `at`, or -1. */
+  end(text: string, at: number): number;
+  /** The groups of the match that begins at `at`, the whole first. */
+  groups(text: string, at: number): readonly (Span | undefined)[];
+}
+
+export function createAnchoredRegex({ node, longest, isProven }: RuleRegex): AnchoredRegex {
+  if (!isProven) {
+    const linear = new LinearRegex(node);
+    const run = (text: string, at: number): readonly number[] | null =>
+      linear.exec(text, at, Math.min(text.length, at + longest), true);
+    return {
+      end: (text, at) => run(text, at)?.[1] ?? -1,
+      groups: (text, at) => {
+        const offsets = run(text, at) ?? [];
+        return Array.from({ length: offsets.length / 2 }, (_, group) => {
+          const start = offsets[2 * group]!;
+          return start < 0 ? undefined : ([start, offsets[2 * group + 1]!] as const);
+        });
+      },
+    };
   }
-  const steps = worstSteps(parsed.value);
-  if (steps > mostSteps) {
-    return err(
-      `can need ${steps.toExponential(0)} steps on hostile text; bound its repetitions, or let what follows each begin differently`,
-    );
+  const source = encodeRegex(node);
+  const plain = new RegExp(source, "y");
+  /** As `plain`, with the offsets of groups, which V8 computes at some cost. */
+  const indexed = new RegExp(source, "dy");
+  return {
+    end: (text, at) => {
+      plain.lastIndex = at;
+      return plain.test(text) ? plain.lastIndex : -1;
+    },
+    groups: (text, at) => {
+      indexed.lastIndex = at;
+      return indexed.exec(text)?.indices ?? [];
+    },
+  };
+}
+
+/** Looks for a pattern anywhere in a text. */
+export interface RegexSearch {
+  readonly longest: number;
+  test(text: string): boolean;
+  /** @returns the offset behind the first match, or -1. */
+  end(text: string): number;
+}
+
+export function createRegexSearch({ node, longest, isProven }: RuleRegex): RegexSearch {
+  if (!isProven) {
+    const linear = new LinearRegex(node);
+    const end = (text: string): number => linear.exec(text, 0, text.length, false)?.[1] ?? -1;
+    return { longest, end, test: (text) => end(text) >= 0 };
   }
-  if (keywords !== null) {
-    const stray = leadingLiterals(parsed.value).find(({ text }) => !keywords.some((word) => text.startsWith(word)));
-    if (stray !== undefined) {
-      return err(
-        stray.text === ""
-          ? "has no fixed beginning; let it begin with one of its keywords"
-          : `can begin with \`${stray.text}\`, which none of its keywords begins`,
-      );
-    }
-  }
-  return ok({
-    source: encodeRegex(parsed.value, false),
-    open: `(?:${encodeRegex(parsed.value, true)})$`,
+  const source = encodeRegex(node);
+  const plain = new RegExp(source);
+  const global = new RegExp(source, "g");
+  return {
     longest,
-  });
+    test: (text) => plain.test(text),
+    end: (text) => {
+      global.lastIndex = 0;
+      return global.test(text) ? global.lastIndex : -1;
+    },
+  };
 }

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { err, ok, type Result } from "../errors.ts";
 import { checksumNames } from "./checksum.ts";
 import type { Allowlist, Rule, RuleMistake } from "./rule.ts";
-import { compileRuleRegex } from "./rule-regex.ts";
+import { encodeRegex } from "./regex-source.ts";
+import { parseRuleRegex } from "./rule-regex.ts";
 
 /** Stands in examples where a secret is broken up; taken out before use. */
 const splitMark = /¦/g;
@@ -122,7 +123,7 @@ interface PatternMistake {
 }
 
 const patternMistake = (path: NodePath, text: string): PatternMistake[] => {
-  const compiled = compileRuleRegex(text, null);
+  const compiled = parseRuleRegex(text);
   return compiled.ok ? [] : [{ path, message: `the pattern ${compiled.error}` }];
 };
 
@@ -135,7 +136,7 @@ const allowMistakes = (allow: readonly Allowlist[], at: NodePath): PatternMistak
 
 /** Every pattern of the rule that cannot be used, by its place within the rule. */
 function patternMistakes(rule: RawRule): PatternMistake[] {
-  const regex = compileRuleRegex(rule.regex, rule.keywords);
+  const regex = parseRuleRegex(rule.regex);
   const found: PatternMistake[] = [
     ...(regex.ok ? [] : [{ path: ["regex"], message: `the pattern ${regex.error}` }]),
     ...(rule.until === null ? [] : patternMistake(["until"], rule.until)),
@@ -143,12 +144,12 @@ function patternMistakes(rule: RawRule): PatternMistake[] {
     ...allowMistakes(rule.allow, []),
   ];
   if (rule.secretGroup !== null && regex.ok) {
-    const groups = new RegExp(`${regex.value.source}|`).exec("")!.length - 1;
+    const groups = new RegExp(`${encodeRegex(regex.value.node)}|`).exec("")!.length - 1;
     if (rule.secretGroup > groups) {
       found.push({ path: ["secretGroup"], message: `the pattern has ${groups} groups, none has this number` });
     }
   }
-  const until = rule.until === null ? null : compileRuleRegex(rule.until, null);
+  const until = rule.until === null ? null : parseRuleRegex(rule.until);
   if (until?.ok === true && until.value.longest > longestUntil) {
     found.push({ path: ["until"], message: `the pattern can match more than ${longestUntil} characters; bound it` });
   }

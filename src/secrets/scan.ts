@@ -1,15 +1,17 @@
 /**
  * One reading of one text, whole or in parts, for secrets. The outcome does not depend on where the parts were cut.
  *
- * Every place where a keyword stands is asked once, and only when no text to come could change the answer. What is
- * told lies before the earliest place that is still open: a keyword's beginning at the end of the text, a rule that is
- * still matching there, or a secret that another one may yet overlap. All of these are bounded, and so is what is held.
+ * Every place where a rule's match may begin is asked once, and only when no text to come could change the answer. What is told lies
+ * before the earliest place that is still open: a rule that may still match there, or a secret that another one may yet overlap. All of
+ * these are bounded, and so is what is held.
  */
 import type { Detection } from "../model/finding.ts";
-import { findCandidate, lineReach, type Matcher } from "./candidate.ts";
-import type { KeywordAutomaton } from "./keywords.ts";
+import type { AnchorAutomaton } from "./anchor-automaton.ts";
+import { findCandidate, isWordStart, lineReach, type Matcher } from "./candidate.ts";
 import { findOpenMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
+import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
+import { dead, Stretches } from "./regex-filter.ts";
 
 /** A piece of the text in order. What lies beside a secret inside a wider finding
  * that lost to it is in no piece. */
@@ -26,15 +28,33 @@ export interface Scan {
 
 /** What is fixed for all readings under one set of rules. */
 export interface ScanProgram {
-  readonly keywords: KeywordAutomaton;
-  /** For every keyword the rules that may begin with it; those not meant for the path left out. */
-  readonly matchersOf: readonly (readonly Matcher[])[];
+  readonly automaton: AnchorAutomaton;
+  /** By index of an anchor: which matchers it is for, and how far before it their matches begin. */
+  readonly targets: readonly (readonly Target[])[];
+  readonly matchers: readonly Matcher[];
+  /** In a text that comes in parts, these are tried everywhere: their anchor stands behind what is told before it comes. */
+  readonly lookingBack: readonly Matcher[];
+  /** With neither anchors nor keywords: tried everywhere. */
+  readonly everywhere: readonly Matcher[];
+}
+
+export interface Target {
+  readonly matcher: Matcher;
+  /** Of the anchor. */
+  readonly length: number;
+  /** How far before the anchor a match begins; null for a keyword, behind which it may begin for a while. */
+  readonly before: { readonly least: number; readonly most: number } | null;
 }
 
 interface Hit {
   /** Offset in the whole text, as all offsets here. */
   readonly at: number;
   readonly matcher: Matcher;
+  /** The filter's state at `readTo`, in the filter's generation; `dead` once no more text can matter. */
+  state: number;
+  generation: number;
+  readTo: number;
+  accepted: boolean;
   /** For a block: how far its end has been looked for. */
   searched: number;
 }
@@ -43,7 +63,12 @@ interface Hit {
 const trimAt = 2048;
 const keptBehind = lineReach + 64;
 
-export function createScan({ keywords, matchersOf }: ScanProgram): Scan {
+/**
+ * @param isActive which matchers take part, by their order; the others are not meant for this text.
+ * @param path as of `Detector.detect`
+ */
+export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined): Scan {
+  const { automaton, targets, matchers, lookingBack, everywhere } = program;
   let buffer = "";
   /** Offset of the buffer's first character. */
   let origin = 0;
@@ -53,32 +78,127 @@ export function createScan({ keywords, matchersOf }: ScanProgram): Scan {
   let swallowing = false;
   let hits: Hit[] = [];
   let found: FoundSecret[] = [];
-  const resumeAt = new Map<Matcher, number>();
+  /** By matcher, as all of these: where it may match again; up to where it has been tried; how far behind a keyword it is. */
+  const resumeAt = new Float64Array(matchers.length);
+  const triedTo = new Float64Array(matchers.length);
+  const armedTo = new Float64Array(matchers.length);
+  const armed = everywhere.filter(({ order }) => isActive[order] === 1);
+  for (const { order } of armed) armedTo[order] = Infinity;
+  const backwards = lookingBack.filter(({ order }) => isActive[order] === 1);
+  const stretches: (Stretches | undefined)[] = [];
 
-  function read(chunk: string): void {
-    const from = buffer.length;
+  function read(chunk: string, final: boolean): void {
+    let from = buffer.length;
     buffer += chunk;
-    state = keywords.scan(buffer, from, state, (keyword, start) => {
-      for (const matcher of matchersOf[keyword]!) addHit(origin + start, matcher);
-    });
+    while (from < buffer.length) {
+      const block = automaton.scan(buffer, from, state);
+      ({ state } = block);
+      const { hits: places, hitCount } = automaton;
+      for (let i = 0; i < hitCount; i += 2) {
+        const ends = automaton.endsIn(places[i + 1]!);
+        for (const index of ends) {
+          for (const target of targets[index]!) {
+            if (isActive[target.matcher.order] === 1) aim(target, places[i]!, final);
+          }
+        }
+      }
+      for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo[matcher.order]!, origin + block.to), final);
+      if (!final) for (const matcher of backwards) tryUpTo(matcher, origin + block.to, final);
+      from = block.to;
+      if (final) ask(origin + from - furthestBefore - longestAnchor, final);
+    }
   }
 
-  // The automaton reports by a keyword's end; rules are asked by its beginning.
-  function addHit(at: number, matcher: Matcher): void {
+  /** @param end behind the anchor, in the buffer. */
+  function aim({ matcher, length, before }: Target, end: number, final: boolean): void {
+    const { order } = matcher;
+    const place = origin + end - length;
+    if (before === null) {
+      if (!armed.includes(matcher)) armed.push(matcher);
+      // Where the last keyword's reach has ended, nothing is tried before this one's.
+      tryUpTo(matcher, Math.min(armedTo[order]!, place), final);
+      triedTo[order] = Math.max(triedTo[order]!, place);
+      armedTo[order] = place + length + furthestBefore;
+      return;
+    }
+    if (before.most === 0) {
+      tryAt(matcher, place, final);
+      return;
+    }
+    const last = place - before.least;
+    for (let at = Math.max(triedTo[order]!, place - before.most, told); at <= last; at++) tryAt(matcher, at, final);
+    triedTo[order] = Math.max(triedTo[order]!, last + 1);
+  }
+
+  function tryUpTo(matcher: Matcher, end: number, final: boolean): void {
+    const { order } = matcher;
+    for (let at = Math.max(triedTo[order]!, told); at < end; at++) tryAt(matcher, at, final);
+    triedTo[order] = Math.max(triedTo[order]!, end);
+  }
+
+  /** Keeps the place if the filter says that the rule may match there. */
+  function tryAt(matcher: Matcher, at: number, final: boolean): void {
+    if (at < resumeAt[matcher.order]! || at < told) return;
+    const start = at - origin;
+    if (matcher.rule.wordStart && !isWordStart(buffer, start)) return;
+    const hit: Hit = { at, matcher, state: dead, generation: -1, readTo: at, accepted: false, searched: 0 };
+    if (readOn(hit, final)) addHit(hit);
+  }
+
+  /** Reads on for a hit. @returns whether the rule may match there. */
+  function readOn(hit: Hit, final: boolean): boolean {
+    const { at, matcher } = hit;
+    const { filter, order, longest } = matcher;
+    if (hit.generation !== filter.generation) {
+      hit.state = filter.begin(buffer, at - origin);
+      hit.readTo = at;
+    }
+    const end = Math.min(buffer.length, at - origin + longest + 1);
+    const isEdge = final && end === buffer.length;
+    const run = filter.read(
+      buffer,
+      hit.readTo - origin,
+      hit.state,
+      end,
+      origin,
+      (stretches[order] ??= new Stretches()),
+      final,
+      isEdge,
+    );
+    hit.accepted ||= run.accepted;
+    hit.state = end < buffer.length ? dead : run.state;
+    hit.readTo = origin + end;
+    hit.generation = filter.generation;
+    return hit.accepted || (!final && hit.state !== dead);
+  }
+
+  function addHit(hit: Hit): void {
     let place = hits.length;
-    while (place > 0 && hits[place - 1]!.at > at) place--;
-    for (let i = place - 1; i >= 0 && hits[i]!.at === at; i--) if (hits[i]!.matcher === matcher) return;
-    const hit: Hit = { at, matcher, searched: 0 };
+    while (place > 0 && hits[place - 1]!.at > hit.at) place--;
+    for (let i = place - 1; i >= 0 && hits[i]!.at === hit.at; i--) if (hits[i]!.matcher === hit.matcher) return;
     if (place === hits.length) hits.push(hit);
     else hits.splice(place, 0, hit);
   }
 
-  /** Asks every hit whose answer is certain. @returns the offset before which nothing new can begin. */
+  /** @returns the offset before which nothing new can begin. */
   function settle(final: boolean): number {
     const total = origin + buffer.length;
-    const mask = final ? -1 : findOpenMask(buffer);
-    let horizon = final ? total : total - keywords.pendingLength(state);
-    if (mask >= 0) horizon = Math.min(horizon, origin + mask);
+    if (final) {
+      ask(Infinity, final);
+      return total;
+    }
+    const mask = findOpenMask(buffer);
+    const horizon = total - automaton.pendingLength(state);
+    return ask(mask < 0 ? horizon : Math.min(horizon, origin + mask), final, mask);
+  }
+
+  /**
+   * Asks every hit before `horizon` whose answer is certain.
+   * @param mask where in the buffer a mask begins that its end has cut off; -1 if none does.
+   * @returns the first place that is still open, or the horizon.
+   */
+  function ask(horizon: number, final: boolean, mask = -1): number {
+    const total = origin + buffer.length;
     const waiting: Hit[] = [];
     const busy = new Set<Matcher>();
     let i = 0;
@@ -86,18 +206,29 @@ export function createScan({ keywords, matchersOf }: ScanProgram): Scan {
       const hit = hits[i]!;
       const { matcher } = hit;
       // A rule's matches do not overlap, so whether a later one counts depends on the earlier one.
-      if (busy.has(matcher)) waiting.push(hit);
-      else if (hit.at >= (resumeAt.get(matcher) ?? 0)) {
-        const answer = findCandidate(matcher, buffer, hit.at - origin, final, hit.searched - origin);
-        if (answer === null) continue;
-        if ("more" in answer || (mask >= 0 && answer.end > mask)) {
-          hit.searched = "more" in answer ? origin + answer.more : hit.searched;
-          busy.add(matcher);
-          waiting.push(hit);
-          continue;
-        }
-        resumeAt.set(matcher, origin + answer.matchEnd);
-        found.push({ ...answer, start: origin + answer.start, end: origin + answer.end, matcher });
+      if (busy.has(matcher)) {
+        waiting.push(hit);
+        continue;
+      }
+      if (hit.at < resumeAt[matcher.order]!) continue;
+      if (hit.state !== dead && (final ? !hit.accepted : hit.readTo < total) && !readOn(hit, final)) continue;
+      if (!final && hit.state !== dead) {
+        busy.add(matcher);
+        waiting.push(hit);
+        continue;
+      }
+      if (!hit.accepted) continue;
+      const answer = findCandidate(matcher, buffer, path, hit.at - origin, final, hit.searched - origin);
+      if (answer.kind === "none") {
+        resumeAt[matcher.order] = origin + answer.resume;
+      } else if (answer.kind === "open" || (mask >= 0 && answer.candidate.end > mask)) {
+        if (answer.kind === "open") hit.searched = origin + answer.searched;
+        busy.add(matcher);
+        waiting.push(hit);
+      } else {
+        const { candidate } = answer;
+        resumeAt[matcher.order] = origin + candidate.matchEnd;
+        found.push({ ...candidate, start: origin + candidate.start, end: origin + candidate.end, matcher });
       }
     }
     hits = i === 0 ? hits : [...waiting, ...hits.slice(i)];
@@ -143,14 +274,14 @@ export function createScan({ keywords, matchersOf }: ScanProgram): Scan {
   return {
     push(chunk) {
       if (swallowing || chunk === "") return [];
-      read(chunk);
+      read(chunk, false);
       const passages = tell(settle(false), false);
       if (swallowing) forget();
       return passages;
     },
     end(chunk = "") {
       if (swallowing) return [];
-      read(chunk);
+      read(chunk, true);
       const total = origin + buffer.length;
       const passages = tell(settle(true), true).map((passage) =>
         passage.kind === "secret" && passage.detection.end === Infinity

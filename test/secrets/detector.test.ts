@@ -4,7 +4,7 @@ import { parseRules } from "../../src/secrets/rules.ts";
 import { builtin, secrets } from "./builtin-rules.ts";
 
 /** Rules of `{id, severity, keywords, regex, …}` given in short. */
-function detectorOf(...rules: { id: string; regex: string; keywords: string[]; [key: string]: unknown }[]): Detector {
+function detectorOf(...rules: { id: string; regex: string; [key: string]: unknown }[]): Detector {
   const complete = rules.map((rule) => ({
     description: rule.id,
     severity: "warn",
@@ -98,6 +98,61 @@ test("a rule with a path is for files of that path", () => {
   expect(found(detector, "key=abc", "config/.ENV")).toEqual(["r key=abc"]);
   expect(found(detector, "key=abc", "config/.env.md")).toEqual([]);
   expect(found(detector, "key=abc")).toEqual([]);
+});
+
+test.each([
+  ["(?:a|ab|abc)*abcd$", "xx abcabcd", ["abcabcd"]],
+  ["abc(?:[a-z]+)+!", `abc${"d".repeat(60)} abcdef!`, ["abcdef!"]],
+  ["abc[a-z]{0,1000}[a-z0-9]{0,1000}!", "abcdef12! abcdef", ["abcdef12!"]],
+  ["(?:(?:a?){20}a{20}){3}b(c+)", `${"a".repeat(70)}bcc`, ["cc"]],
+])("a pattern that could stall V8 is run in linear time: %s", (regex, text, secrets) => {
+  expect(found(detectorOf({ id: "r", regex }), text)).toEqual(secrets.map((secret) => `r ${secret}`));
+});
+
+test.each([
+  ["an anchor further in", { regex: "[a-z]{3,5}-key-[0-9]{4}" }, "x abcd-key-1234 y", ["abcd-key-1234"]],
+  ["an optional prefix", { regex: "[\\w.-]{0,50}?key=([0-9]{4})" }, "my.key=1234", ["1234"]],
+  ["a prefix that matters", { regex: "(?:^|[^a-z])key=[0-9]{4}", secretGroup: 0 }, "key=1111 mykey=2222", ["key=1111"]],
+  [
+    "one anchor for each branch",
+    { regex: "(?:[0-9]-foo|bar-[0-9]{2}|[a-c]{2}baz)!" },
+    "1-foo! bar-22! abbaz!",
+    ["1-foo!", "bar-22!", "abbaz!"],
+  ],
+  [
+    "no anchor, near a keyword",
+    { regex: "\\b[0-9a-f]{8}\\b", keywords: ["acme"] },
+    "01234567 acme 89abcdef 0011223g",
+    ["89abcdef"],
+  ],
+  ["neither anchor nor keyword", { regex: "\\b[0-9]{4}[a-f]{4}\\b" }, "a 1234abcd b", ["1234abcd"]],
+  [
+    "anchors and another keyword",
+    { regex: "key=[0-9]{4}", keywords: ["acme"] },
+    `key=1111 acme ${" ".repeat(200)} key=2222${" ".repeat(200)}key=3333`,
+    ["key=2222"],
+  ],
+])("is found: %s", (_, rule, text, secrets) => {
+  const detector = detectorOf({ id: "r", ...rule });
+  expect(found(detector, text)).toEqual(secrets.map((secret) => `r ${secret}`));
+  const scan = detector.scan();
+  const passages = [...text.split("").flatMap((unit) => scan.push(unit)), ...scan.end()];
+  expect(passages.flatMap((passage) => (passage.kind === "secret" ? [passage.secret] : []))).toEqual(secrets);
+});
+
+test("of an allowlist with the condition `all` every list takes a hit, paths included", () => {
+  const allow = [{ on: "secret", condition: "all", regexes: ["^te"], stopWords: ["st"], paths: ["^test/"] }];
+  const detector = detectorOf({ id: "r", regex: "key=([a-z]+)", allow });
+  expect(found(detector, "key=test key=teal key=stop", "test/a")).toEqual(["r teal", "r stop"]);
+  expect(found(detector, "key=test", "src/a")).toEqual(["r test"]);
+  expect(found(detector, "key=test")).toEqual(["r test"]);
+  const anyPath = detectorOf({ id: "r", regex: "key=([a-z]+)", allow: [{ paths: ["^test/"] }] });
+  expect([found(anyPath, "key=test", "test/a"), found(anyPath, "key=test", "a")]).toEqual([[], ["r test"]]);
+});
+
+test("words are no secret for a rule that wants random characters", () => {
+  const detector = detectorOf({ id: "r", regex: "key=([A-Za-z0-9]+)", random: true });
+  expect(found(detector, "key=getAccessTokenForClient key=x7Kq2ZpV9mWt4RbN")).toEqual(["r x7Kq2ZpV9mWt4RbN"]);
 });
 
 test("one detector serves many texts at once", () => {

@@ -1,4 +1,3 @@
-import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeRegex } from "../../src/secrets/regex-source.ts";
 import { parseRegex } from "../../src/secrets/regex-syntax.ts";
@@ -9,7 +8,7 @@ const tree = (pattern: string) => {
   if (!parsed.ok) throw new Error(parsed.error);
   return parsed.value;
 };
-const compiled = (pattern: string): RegExp => new RegExp(`^(?:${encodeRegex(tree(pattern), false)})$`);
+const compiled = (pattern: string): RegExp => new RegExp(`^(?:${encodeRegex(tree(pattern))})$`);
 
 // What RE2 says, where V8 says otherwise or nothing.
 test.each([
@@ -69,30 +68,6 @@ test.each([
   ["(".repeat(200), "deeper"],
 ])("%s is refused: %s", (pattern, reason) => {
   expect(parseRegex(pattern)).toEqual({ ok: false, error: expect.stringContaining(reason) as string });
-});
-
-test("a text is undecided exactly as long as some way of going on could matter", () => {
-  const open = new RegExp(`^(?:${encodeRegex(tree("ab(?:c{2,4}|d)\\b"), true)})$`);
-  for (const text of ["", "a", "ab", "abc", "abcc", "abcccc", "abd"]) expect(open.test(text), text).toBe(true);
-  for (const text of ["b", "abx", "abcx", "abcc!", "abd!", "abccccc"]) expect(open.test(text), text).toBe(false);
-});
-
-test("what an undecided text is not, no continuation becomes", () => {
-  const pattern = tree("ab{1,3}(?:c|[de]{2,}|f?g)+?h?");
-  const open = new RegExp(`(?:${encodeRegex(pattern, true)})$`, "y");
-  const full = new RegExp(encodeRegex(pattern, false), "y");
-  const letters = fc.string({ unit: fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h"), maxLength: 12 });
-  const matchIn = (text: string): string | undefined => {
-    full.lastIndex = 0;
-    return full.exec(text)?.[0];
-  };
-  fc.assert(
-    fc.property(letters, letters, (text, more) => {
-      open.lastIndex = 0;
-      if (!open.test(text)) expect(matchIn(text + more)).toBe(matchIn(text));
-    }),
-    { numRuns: 2000 },
-  );
 });
 
 test("bounds", () => {

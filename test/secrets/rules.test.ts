@@ -84,7 +84,6 @@ test("all mistakes are told at once, each with its line", () => {
     expect.stringMatching(/^15 b the pattern `\\1` refers back to a group/),
     expect.stringMatching(/^20 b the pattern `\(\?=` looks around/),
     "22 b the id stands in line 10 already",
-    "27 b the pattern can begin with `xabc`, which none of its keywords begins",
     "29 b the rule has a `path`; give the examples one that it matches",
   ]);
 });
@@ -109,18 +108,6 @@ test.each([
 test("a file that multiplies itself by aliases is refused", () => {
   const levels = Array.from({ length: 12 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(", ")}]`);
   expect(mistakesIn(`l0: &l0 [a]\n${levels.join("\n")}\n`)).toHaveLength(1);
-});
-
-test.each([
-  ["(?:a|ab|abc)*abc$", "steps on hostile text"],
-  ["abc(?:[a-z]+)+!", "can match"],
-  ["abc[a-z]{0,1000}[a-z0-9]{0,1000}!", "steps on hostile text"],
-  ["abc|[a-z]+", "can begin with `a`"],
-  ["[a-z]{0,50}abc", "can begin with `a`"],
-  ["[^!]{0,50}abc", "no fixed beginning"],
-])("a pattern that could stall or miss is refused: %s", (regex, reason) => {
-  const text = valid.replace("[ACME_]", "[abc]").replace("acme_[a-z0-9]{12}", JSON.stringify(regex));
-  expect(mistakesIn(text)).toEqual([expect.stringContaining(reason)]);
 });
 
 test("a detector refuses a rule whose pattern is not usable", () => {

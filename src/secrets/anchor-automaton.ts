@@ -1,0 +1,131 @@
+/**
+ * One dense Aho–Corasick automaton over all anchors: a table look-up for each code unit, whatever the number of anchors. Letters fold
+ * in ASCII; every character that stands in no anchor shares one column.
+ */
+const asciiSize = 128;
+const root = 0;
+/** Code units in one go: hits lie in a buffer of fixed size. */
+const blockLength = 16_384;
+
+export class AnchorAutomaton {
+  /** Of the last `scan`: for each hit the offset behind it, and the state that it ended in. */
+  readonly hits = new Int32Array(2 * blockLength);
+  hitCount = 0;
+  private readonly columnOf = new Uint8Array(65_536);
+  private readonly columns: number;
+  private readonly table: Int32Array;
+  private readonly firstHit: number;
+  private readonly depths: Int32Array;
+  private readonly ends: readonly (readonly number[])[];
+
+  /** @param anchors in any case, ASCII, none empty. */
+  constructor(anchors: readonly string[]) {
+    const folded = anchors.map((anchor) => anchor.toLowerCase());
+    this.columns = assignColumns(folded, this.columnOf);
+    const { children, depths, ends } = buildTrie(folded, this.columnOf);
+    const { order, fail } = linkFailures(children);
+    for (const state of order) {
+      const inherited = ends[fail[state]!]!;
+      if (state !== root && inherited.length > 0) ends[state] = [...ends[state]!, ...inherited];
+    }
+    // States that end an anchor are numbered last, so that one comparison tells a hit from ordinary text; the others by depth, so
+    // that those in use lie together.
+    const renumbered = [...order.filter((s) => ends[s]!.length === 0), ...order.filter((s) => ends[s]!.length > 0)];
+    const position = new Int32Array(order.length);
+    for (const [place, state] of renumbered.entries()) position[state] = place * this.columns;
+    this.table = new Int32Array(order.length * this.columns);
+    for (const state of order) {
+      const row = position[state]!;
+      for (let column = 0; column < this.columns; column++) {
+        const child = children[state]!.get(column);
+        const via = position[fail[state]!]! + column;
+        this.table[row + column] = child !== undefined ? position[child]! : state === root ? root : this.table[via]!;
+      }
+    }
+    this.depths = Int32Array.from(renumbered, (state) => depths[state]!);
+    this.ends = renumbered.map((state) => ends[state]!);
+    const first = renumbered.findIndex((state) => ends[state]!.length > 0);
+    this.firstHit = (first < 0 ? renumbered.length : first) * this.columns;
+  }
+
+  /**
+   * Reads on from `from`, for a block at most; its hits are in `hits`.
+   * @param state what the previous call gave as `state`, or 0 at the beginning.
+   */
+  scan(text: string, from: number, state: number): { readonly to: number; readonly state: number } {
+    const { columnOf, table, firstHit, hits } = this;
+    const to = Math.min(text.length, from + blockLength);
+    let at = state;
+    let count = 0;
+    for (let i = from; i < to; i++) {
+      at = table[at + columnOf[text.charCodeAt(i)]!]!;
+      if (at >= firstHit) {
+        hits[count] = i + 1;
+        hits[count + 1] = at;
+        count += 2;
+      }
+    }
+    this.hitCount = count;
+    return { to, state: at };
+  }
+
+  /** The anchors, by index, that end in a state. */
+  endsIn = (state: number): readonly number[] => this.ends[state / this.columns]!;
+
+  /** How many of the last code units could be the beginning of an anchor. */
+  pendingLength = (state: number): number => this.depths[state / this.columns]!;
+}
+
+function assignColumns(words: readonly string[], columnOf: Uint8Array): number {
+  let columns = 1;
+  for (const word of words) {
+    for (let i = 0; i < word.length; i++) {
+      const code = word.charCodeAt(i);
+      if (code >= asciiSize) throw new RangeError("an anchor is ASCII");
+      if (columnOf[code] !== 0) continue;
+      columnOf[code] = columns;
+      columnOf[word[i]!.toUpperCase().charCodeAt(0)] = columns++;
+    }
+  }
+  return columns;
+}
+
+/** The anchors as a tree; state 0 is its root, `ends` names the anchors that are complete in a state. */
+function buildTrie(words: readonly string[], columnOf: Uint8Array) {
+  const children: Map<number, number>[] = [new Map()];
+  const depths = [0];
+  const ends: number[][] = [[]];
+  for (const [index, word] of words.entries()) {
+    let state = root;
+    for (let i = 0; i < word.length; i++) {
+      const column = columnOf[word.charCodeAt(i)]!;
+      let next = children[state]!.get(column);
+      if (next === undefined) {
+        next = children.length;
+        children.push(new Map());
+        depths.push(i + 1);
+        ends.push([]);
+        children[state]!.set(column, next);
+      }
+      state = next;
+    }
+    ends[state]!.push(index);
+  }
+  return { children, depths, ends };
+}
+
+/** For every state the longest proper suffix that is a state as well; and the states, shallow before deep. */
+function linkFailures(children: readonly ReadonlyMap<number, number>[]): { order: number[]; fail: Int32Array } {
+  const fail = new Int32Array(children.length);
+  const order = [root];
+  for (const state of order) {
+    for (const [column, child] of children[state]!) {
+      order.push(child);
+      if (state === root) continue;
+      let candidate = fail[state]!;
+      while (candidate !== root && !children[candidate]!.has(column)) candidate = fail[candidate]!;
+      fail[child] = children[candidate]!.get(column) ?? root;
+    }
+  }
+  return { order, fail };
+}

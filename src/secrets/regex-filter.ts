@@ -1,0 +1,256 @@
+/**
+ * Tells, in one pass and without ever going back, where a pattern cannot match: nearly everywhere. What it lets pass is asked in
+ * earnest. States of the automaton are sets of steps of the pattern; they are made when a text first needs them, and kept.
+ */
+import { type CharSet } from "./char-set.ts";
+import {
+  beside,
+  besideOf,
+  compileProgram,
+  holds,
+  includesUnit,
+  type Beside,
+  type RegexProgram,
+} from "./regex-program.ts";
+import type { RegexNode } from "./regex-syntax.ts";
+
+/** Repetitions beyond this count as endless here: an automaton that counts to 250 in many places at once has no end of states. */
+const counted = 40;
+/** Beyond, a text made to need many states pays for them anew, and no memory. */
+const mostStates = 2_000;
+const slots = 4;
+/** Runs compare notes at every place that is a multiple of this. */
+const checkpoint = 8;
+
+/** No way of going on. */
+export const dead = 0;
+
+/**
+ * Long stretches that runs spent in one set of steps ("core"), a few of them. Another run that gets into the same set within one
+ * is no different from there on, and may go on at the stretch's end. Without this, a text full of beginnings would be read over
+ * and over. No match ends inside a stretch.
+ */
+export class Stretches {
+  /** Of each: core, from, to, state at `to`. Offsets in the whole text. */
+  readonly known = new Int32Array(4 * slots).fill(-1);
+  generation = -1;
+}
+
+/** The outcome of a run; the filter's only one, overwritten by the next run. */
+export interface FilterRun {
+  /** Whether some beginning of what was read can be a match. */
+  accepted: boolean;
+  /** `dead`, or where the run is at the end of the text. */
+  state: number;
+}
+
+export class RegexFilter {
+  readonly run: FilterRun = { accepted: false, state: dead };
+  /** States of another generation mean nothing. */
+  generation = 0;
+  private readonly program: RegexProgram;
+  private readonly hasAssertions: boolean;
+  private readonly asciiClass = new Uint16Array(128);
+  private readonly borders: readonly number[];
+  private readonly classes: number;
+  /** By state and class: twice the next state, plus one if a match ends before the character; -1 if not known yet. */
+  private table: Int32Array;
+  /** As numbers that equal sets share: steps without what stands before. */
+  private cores: number[] = [];
+  private sets: (readonly number[])[] = [];
+  private befores: Beside[] = [];
+  private stateByKey = new Map<string, number>();
+  private coreByKey = new Map<string, number>();
+  private readonly starts = new Int32Array(4).fill(-1);
+
+  constructor(node: RegexNode) {
+    this.program = compileProgram(node, counted);
+    this.hasAssertions = this.program.steps.some((step) => step.kind === "assert");
+    this.borders = classBorders(this.program, this.hasAssertions);
+    this.classes = this.borders.length + 1;
+    for (let unit = 0; unit < 128; unit++) this.asciiClass[unit] = this.searchClass(unit);
+    this.table = new Int32Array(16 * this.classes).fill(-1);
+    this.forget();
+  }
+
+  /** @returns the state in which a run begins at `at`. */
+  begin(text: string, at: number): number {
+    const before = at === 0 ? beside.edge : this.hasAssertions ? besideOf(text.charCodeAt(at - 1)) : beside.other;
+    const known = this.starts[before]!;
+    return known >= 0 ? known : (this.starts[before] = this.stateOf([this.program.start], before));
+  }
+
+  /**
+   * Reads on from `from` in `state`.
+   * @param end where to stop at the latest.
+   * @param origin added to offsets in stretches, which outlive the text's buffer.
+   * @param first whether to stop where it is certain that something may match.
+   * @param isEdge whether `end` is the end of the text.
+   */
+  read(
+    text: string,
+    from: number,
+    state: number,
+    end: number,
+    origin: number,
+    stretches: Stretches,
+    first: boolean,
+    isEdge: boolean,
+  ): FilterRun {
+    const { run, asciiClass, classes } = this;
+    let accepted = false;
+    let core = -1;
+    let coreFrom = 0;
+    const { known } = stretches;
+    if (stretches.generation !== this.generation) {
+      known.fill(-1);
+      stretches.generation = this.generation;
+    }
+    let at = from;
+    for (; at < end; at++) {
+      const place = at + origin;
+      if ((place & (checkpoint - 1)) === 0) {
+        const own = this.cores[state]!;
+        const slot = (own % slots) * 4;
+        if (
+          known[slot] === own &&
+          place >= known[slot + 1]! &&
+          place < known[slot + 2]! &&
+          known[slot + 2]! < end + origin
+        ) {
+          at = known[slot + 2]! - origin;
+          state = known[slot + 3]!;
+          core = own;
+          coreFrom = known[slot + 1]!;
+        } else if (own !== core) {
+          core = own;
+          coreFrom = place;
+        } else if (known[slot] !== own || place > known[slot + 2]!) {
+          known[slot] = own;
+          known[slot + 1] = coreFrom;
+          known[slot + 2] = place;
+          known[slot + 3] = state;
+        }
+      }
+      const unit = text.charCodeAt(at);
+      const column = unit < 128 ? asciiClass[unit]! : this.searchClass(unit);
+      let next = this.table[state * classes + column]!;
+      if (next === -1) {
+        next = this.advance(state, column);
+        if (stretches.generation !== this.generation) {
+          known.fill(-1);
+          stretches.generation = this.generation;
+          core = -1;
+        }
+      }
+      if ((next & 1) === 1) {
+        accepted = true;
+        if (first) break;
+        core = -1;
+      }
+      state = next >> 1;
+      if (state === dead) break;
+    }
+    if (isEdge && state !== dead && !accepted && at >= end) {
+      accepted = this.reach(this.sets[state]!, this.befores[state]!, beside.edge) === null;
+    }
+    run.accepted = accepted;
+    run.state = state;
+    return run;
+  }
+
+  private searchClass(unit: number): number {
+    let low = 0;
+    let high = this.borders.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.borders[middle]! <= unit) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private advance(state: number, column: number): number {
+    const unit = column === 0 ? 0 : this.borders[column - 1]!;
+    const waiting: number[] = [];
+    const after = this.hasAssertions ? besideOf(unit) : beside.other;
+    const matched = this.reach(this.sets[state]!, this.befores[state]!, after, waiting) === null;
+    const targets = new Set<number>();
+    for (const index of waiting) {
+      const step = this.program.steps[index]!;
+      if (step.kind === "char" && includesUnit(step.set, unit)) targets.add(step.next);
+    }
+    const generation = this.generation;
+    const next =
+      targets.size === 0
+        ? dead
+        : this.stateOf(
+            [...targets].sort((a, b) => a - b),
+            after,
+          );
+    const value = 2 * next + (matched ? 1 : 0);
+    // A table that was begun anew knows nothing of `state`.
+    if (generation === this.generation) this.table[state * this.classes + column] = value;
+    return value;
+  }
+
+  /** Collects the characters that are waited for. @returns null if the pattern has matched here. */
+  private reach(set: readonly number[], before: Beside, after: Beside, waiting: number[] = []): number[] | null {
+    const seen = new Set<number>();
+    const open = [...set];
+    let matched = false;
+    for (let index = open.pop(); index !== undefined; index = open.pop()) {
+      if (seen.has(index)) continue;
+      seen.add(index);
+      const step = this.program.steps[index]!;
+      if (step.kind === "match") matched = true;
+      else if (step.kind === "char") waiting.push(index);
+      else if (step.kind === "split") open.push(...step.next);
+      else if (step.kind === "save" || holds(step.what, before, after)) open.push(step.next);
+    }
+    return matched ? null : waiting;
+  }
+
+  private stateOf(set: readonly number[], before: Beside): number {
+    const coreKey = set.join(" ");
+    const key = this.hasAssertions ? `${before} ${coreKey}` : coreKey;
+    const known = this.stateByKey.get(key);
+    if (known !== undefined) return known;
+    if (this.sets.length >= mostStates) this.forget();
+    const state = this.sets.length;
+    let core = this.coreByKey.get(coreKey);
+    if (core === undefined) this.coreByKey.set(coreKey, (core = state));
+    this.stateByKey.set(key, state);
+    this.sets.push(set);
+    this.befores.push(before);
+    this.cores.push(core);
+    if (this.sets.length * this.classes > this.table.length) {
+      const larger = new Int32Array(this.table.length * 2).fill(-1);
+      larger.set(this.table);
+      this.table = larger;
+    }
+    return state;
+  }
+
+  private forget(): void {
+    this.generation++;
+    this.sets = [[]];
+    this.befores = [beside.other];
+    this.cores = [dead];
+    this.stateByKey = new Map();
+    this.coreByKey = new Map();
+    this.starts.fill(-1);
+    this.table.fill(-1);
+  }
+}
+
+/** Units at which some class begins: within a class, no set and no assertion tells two units apart. */
+function classBorders({ steps }: RegexProgram, hasAssertions: boolean): number[] {
+  const borders = new Set<number>(hasAssertions ? [0x0a, 0x0b, 0x30, 0x3a, 0x41, 0x5b, 0x5f, 0x60, 0x61, 0x7b] : []);
+  const addSet = (set: CharSet): void => {
+    for (const [from, to] of set) borders.add(from).add(to + 1);
+  };
+  for (const step of steps) if (step.kind === "char") addSet(step.set);
+  borders.delete(0);
+  return [...borders].sort((a, b) => a - b);
+}
