@@ -13,7 +13,7 @@ export const CHECK_NAMES = [
   "file-size",
   "file-kinds",
   "protected-refs",
-  "paths",
+  "path-approvals",
 ] as const;
 
 export type CheckName = (typeof CHECK_NAMES)[number];

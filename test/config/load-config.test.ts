@@ -222,3 +222,26 @@ describe("policyVersion", () => {
     expect(new Set(versions).size).toBe(4);
   });
 });
+
+describe("signers of commits", () => {
+  const KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIDMyIGJ5dGVzIHRoYXQgc3RhbmQgZm9yIGEgcG9pbnQu";
+  const load = (name: string, signers: string) => {
+    const { files } = yaml(`pushes: [{ repositories: ["**"], commits: { signed: true, signers: ${name} } }]`);
+    return loaded({ files: { ...files, [name]: signers } });
+  };
+
+  it("are read from the file, and are part of the policy; its name is not", async () => {
+    const config = await load("signers", `ana@example.com ssh-ed25519 ${KEY}`);
+    expect(config.pushes[0]?.commits).toMatchObject({
+      signed: true,
+      signersFile: null,
+      signers: [
+        { principals: ["ana@example.com"], keyType: "ssh-ed25519", key: KEY, validAfter: null, validBefore: null },
+      ],
+    });
+    const elsewhere = await load("elsewhere", `# comment\nana@example.com ssh-ed25519 ${KEY} laptop`);
+    const other = await load("signers", `bob@example.com ssh-ed25519 ${KEY}`);
+    expect(elsewhere.policyVersion).toBe(config.policyVersion);
+    expect(other.policyVersion).not.toBe(config.policyVersion);
+  });
+});

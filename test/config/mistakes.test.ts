@@ -219,3 +219,70 @@ notify:
     expect(await of(`listen: ${"[".repeat(200_000)}`)).not.toEqual([]);
   });
 });
+
+describe("mistakes in push policies", () => {
+  const pushes = (entry: string) => `${git("")}\npushes:\n  - repositories: ["code/**"]\n    ${entry}`;
+  const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDMyIGJ5dGVzIHRoYXQgc3RhbmQgZm9yIGEgcG9pbnQu";
+
+  it.each([
+    [
+      "a misspelt section",
+      "commit: { signed: true }",
+      "config.yaml:6:5: pushes[0].commit: unknown key; did you mean commits?",
+    ],
+    [
+      "a misspelt key of a section",
+      "files: { forbids: [a] }",
+      "pushes[0].files.forbids: unknown key; did you mean forbid?",
+    ],
+    [
+      "a misspelt limit",
+      "limits: { packByte: 1MB }",
+      "pushes[0].limits.packByte: unknown key; did you mean packBytes?",
+    ],
+    [
+      "a limit that is no size",
+      "limits: { packBytes: lots }",
+      "config.yaml:6:26: pushes[0].limits.packBytes: expected a number of bytes",
+    ],
+    [
+      "a pattern that RE2 has not",
+      "commits: { message: '(?=a)' }",
+      "config.yaml:6:25: pushes[0].commits.message: this pattern cannot be used",
+    ],
+    [
+      "a check that there is not",
+      "observe: [secret]",
+      "config.yaml:6:15: pushes[0].observe[0]: expected namespaces or",
+    ],
+    ["a check that is misspelt", "observe: [secret]", "did you mean secrets?"],
+    [
+      "a rule without people",
+      "pushers: [{ refs: [refs/heads/main] }]",
+      "pushes[0].pushers[0].allow: is missing; add allow",
+    ],
+    [
+      "signers in no file",
+      "commits: { signed: true, signers: nowhere }",
+      "config.yaml:6:39: pushes[0].commits.signers: this file of signers cannot be used: there is no such file",
+    ],
+    [
+      "a limit of the cache that is none",
+      "x: y\ncache: { maxBytes: -1 }",
+      "cache.maxBytes: expected a number of bytes",
+    ],
+  ])("%s", async (_, entry, expected) => {
+    expect(await of(pushes(entry))).toContainEqual(expect.stringContaining(expected));
+  });
+
+  it("in a file of signers are told with its own lines", async () => {
+    const given = yaml(pushes("commits: { signed: true, signers: ./signers }"));
+    const found = (text: string) => mistakes({ files: { ...given.files, signers: text } });
+    expect(await found(`# people\nana@example.com ${KEY}\nbob@example.com cert-authority ${KEY}\nx\n`)).toEqual([
+      expect.stringContaining("signers:3:1: certificates are not available here"),
+      expect.stringContaining("signers:4:1: expected who"),
+    ]);
+    expect(await found("# nobody\n")).toEqual([expect.stringContaining("this file lists nobody who may sign commits")]);
+    expect(await found(`ana@example.com ${KEY}\n`)).toEqual([]);
+  });
+});

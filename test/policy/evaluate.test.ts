@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Check } from "../../src/policy/check.ts";
-import { evaluatePush } from "../../src/policy/evaluate.ts";
+import { CHECK_NAMES } from "../../src/policy/check-names.ts";
+import { CHECKS, evaluatePush } from "../../src/policy/evaluate.ts";
 import { policyFor } from "../../src/policy/match.ts";
 import { UNMATCHED_POLICY } from "../../src/policy/schema.ts";
 import { facts, finding, policy, refFacts } from "./facts.ts";
@@ -119,5 +120,63 @@ describe("policyFor", () => {
     expect(judge(MAIN, { findings: [finding()] })).toBe("reject");
     expect(judge(MAIN, { pushOptions: ["o"] })).toBe("reject");
     expect(judge("refs/for/main", {})).toBe("reject");
+  });
+});
+
+describe("checks that are observed", () => {
+  const observe = ["force-push", "secrets", "protected-refs"];
+  const entry = (other: object = {}) => policy({ protect: [protect([MAIN])], ...other });
+
+  it("say what they would have said, and count for nothing", () => {
+    const pushed = [refFacts(MAIN, "force"), refFacts(FEATURE)];
+    const verdict = evaluatePush([entry({ observe })], facts(pushed, { findings: [finding()] }));
+    expect(verdict).toMatchObject({ kind: "allow", holds: [] });
+    expect(
+      verdict.refs.map(({ opinion, observed = [] }) => [
+        opinion.kind,
+        observed.map(({ check, opinion: { kind } }) => [check, kind]),
+      ]),
+    ).toEqual([
+      [
+        "allow",
+        [
+          ["force-push", "reject"],
+          ["secrets", "reject"],
+          ["protected-refs", "hold"],
+        ],
+      ],
+      ["allow", [["secrets", "reject"]]],
+    ]);
+  });
+
+  it("leave the others as they are", () => {
+    const verdict = evaluatePush([entry({ observe: ["protected-refs"] })], facts([refFacts(MAIN, "force")]));
+    expect(verdict.refs[0]).toMatchObject({
+      opinion: { kind: "reject", reason: expect.not.stringContaining("approval") },
+      observed: [{ check: "protected-refs", opinion: { kind: "hold" } }],
+    });
+  });
+
+  it("stop nothing by failing, and tell the operator", () => {
+    const broken: Check = {
+      name: "secrets",
+      judge: () => {
+        throw new Error("x");
+      },
+    };
+    const faults: string[] = [];
+    const verdict = evaluatePush([entry({ observe })], facts([refFacts(FEATURE)]), {
+      checks: [broken],
+      onFault: (check) => faults.push(check),
+    });
+    expect(verdict.kind).toBe("allow");
+    expect(verdict.refs[0]?.observed).toEqual([
+      { check: "secrets", opinion: expect.objectContaining({ kind: "reject" }) },
+    ]);
+    expect(faults).toEqual(["secrets"]);
+  });
+
+  it("go by the names that the configuration has", () => {
+    expect(CHECKS.map(({ name }) => name)).toEqual([...CHECK_NAMES]);
   });
 });

@@ -1,5 +1,5 @@
 import type { Finding } from "../../src/model/finding.ts";
-import type { PushFacts, RefFacts } from "../../src/model/push-facts.ts";
+import type { CommitFacts, NewFile, PushFacts, RefFacts } from "../../src/model/push-facts.ts";
 import { pushPolicySchema } from "../../src/config/schema.ts";
 import type { PushPolicy } from "../../src/policy/schema.ts";
 
@@ -20,6 +20,29 @@ export function refFacts(ref: string, how: "create" | "update" | "force" | "dele
     findings: [],
   };
 }
+
+/** A commit of Ada's, as she would push it. */
+export const commit = (other: Partial<CommitFacts> = {}): CommitFacts => ({
+  oid: NEW,
+  parents: [OLD],
+  authorName: "Ada",
+  authorEmail: "ada@example.com",
+  authoredAt: "2026-01-31T12:00:00.000Z",
+  committerName: "Ada",
+  committerEmail: "ada@example.com",
+  committedAt: "2026-01-31T12:00:00.000Z",
+  message: "Say hello\n",
+  signature: null,
+  ...other,
+});
+
+export const file = (path: string, other: Partial<NewFile> = {}): NewFile => ({
+  oid: NEW,
+  path,
+  mode: "100644",
+  bytes: 1,
+  ...other,
+});
 
 export const finding = (severity: Finding["severity"] = "block"): Finding => ({
   rule: "aws-access-key",

@@ -7,7 +7,7 @@ import { howMany } from "../requirement-text.ts";
  * approvers of its own: there is no last rule that wins over the others.
  */
 export const pathApprovals: Check = {
-  name: "paths",
+  name: "path-approvals",
   judge: ({ policy }, { update, paths: changed }) =>
     policy.paths
       .filter(({ refs }) => refs === null || matchesAnyFolded(refs, update.ref))

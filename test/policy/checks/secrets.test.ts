@@ -1,4 +1,5 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import type { Finding } from "../../../src/model/finding.ts";
 import { secrets } from "../../../src/policy/checks/secrets.ts";
 import { facts, finding, policy, refFacts } from "../facts.ts";
 
@@ -41,4 +42,39 @@ it("rejects where a hold has nobody to decide", () => {
     refFacts("refs/heads/x"),
   );
   expect(opinions.map(({ kind }) => kind)).toEqual(["reject"]);
+});
+
+describe("by ref", () => {
+  const known = { ...finding(), known: true };
+  const at = (line: number, other: Partial<Finding> = {}) => ({ ...finding(), line, ...other });
+  const option = at(9, { source: "push-option", oid: null, path: null });
+  const byRef = (entry: object, refs: readonly (readonly Finding[])[], all: readonly Finding[] = refs.flat()) => {
+    const judged = refs.map((findings, index) => ({ ...refFacts(`refs/heads/${index}`), findings }));
+    const context = { policy: policy(entry), facts: facts(judged, { findings: all }) };
+    return judged.map((ref) =>
+      secrets.judge(context, ref).map((opinion) => opinion.kind !== "allow" && opinion.reason),
+    );
+  };
+
+  it("counts against the refs that bring it", () => {
+    expect(byRef({}, [[at(1)], [], [at(1), at(2)]])).toEqual([["1 secret found"], [], ["2 secrets found"]]);
+  });
+
+  it("counts a push option's against every ref, once", () => {
+    expect(byRef({}, [[], [at(1)]], [at(1), option])).toEqual([["1 secret found"], ["2 secrets found"]]);
+    expect(byRef({}, [[option], [at(1), option]])).toEqual([["1 secret found"], ["2 secrets found"]]);
+  });
+
+  it("counts against every ref what stands at none", () => {
+    expect(byRef({}, [[], [at(1)]], [at(1), at(2)])).toEqual([["1 secret found"], ["2 secrets found"]]);
+  });
+
+  it("lets pass what was upstream before, where it may", () => {
+    expect(byRef({}, [[known]])).toEqual([[]]);
+    expect(byRef({ knownSecrets: "reject" }, [[known]])).toEqual([["1 secret found that is upstream already"]]);
+    expect(byRef({ knownSecrets: "hold", approvers: ["sec"] }, [[known, at(2, { known: true }), at(3)]])).toEqual([
+      ["1 secret found", "2 secrets found that are upstream already: sec must agree"],
+    ]);
+    expect(byRef({ secrets: "observe", knownSecrets: "reject" }, [[at(2)]])).toEqual([[]]);
+  });
 });
