@@ -38,7 +38,7 @@ const AHEAD_FILES = 32;
 export async function* readAdditions(objects: NewObjects): AsyncGenerator<Addition, void, undefined> {
   const meter = createAdditionMeter(objects);
   for (const commit of objects.commits) yield* readCommitAdditions(objects, commit, meter);
-  for (const blob of objects.looseBlobs) yield* readLooseAdditions(objects, blob, meter);
+  for (const blob of objects.looseBlobs) yield* readWhole(objects, blob, meter);
 }
 
 /** Counts what is read of one push. */
@@ -53,12 +53,27 @@ export function createAdditionMeter({ quarantine }: NewObjects): AdditionMeter {
   };
 }
 
-/** What one commit adds. @throws GatewayError as {@link readAdditions} */
-export async function* readCommitAdditions(
+/** What one commit adds. */
+async function* readCommitAdditions(
   objects: NewObjects,
   commit: string,
   meter: AdditionMeter,
 ): AsyncGenerator<Addition, void, undefined> {
+  for await (const { additions } of readChangedFiles(objects, commit, meter)) yield* additions;
+}
+
+export interface ChangedFile {
+  readonly file: FileVersions;
+  /** To be read to its end before the next file is asked for. */
+  readonly additions: AsyncGenerator<Addition, void, undefined>;
+}
+
+/** The files that one commit changes, and what it adds to each. @throws GatewayError as {@link readAdditions} */
+export async function* readChangedFiles(
+  objects: NewObjects,
+  commit: string,
+  meter: AdditionMeter,
+): AsyncGenerator<ChangedFile, void, undefined> {
   const files = await objects.changes.files(commit);
   for (const [at, file] of files.entries()) {
     if (at % AHEAD_FILES === 0) {
@@ -67,27 +82,27 @@ export async function* readCommitAdditions(
         next.flatMap(({ change, before }) => [change.oid, ...before.map(({ oid }) => oid)]),
       );
     }
-    if (isUnchanged(file)) continue;
-    for await (const additions of ofFile(objects, commit, file)) {
-      meter(additions);
-      yield* additions;
-    }
+    if (!isUnchanged(file)) yield { file, additions: metered(ofFile(objects, commit, file), meter) };
+  }
+}
+
+async function* metered(pieces: AsyncGenerator<Addition[]>, meter: AdditionMeter): AsyncGenerator<Addition> {
+  for await (const additions of pieces) {
+    meter(additions);
+    yield* additions;
   }
 }
 
 /** Only its mode or its name has changed. */
 const isUnchanged = ({ change, before }: FileVersions): boolean => before.some(({ oid }) => oid === change.oid);
 
-/** A file that no commit has, whole. @throws GatewayError as {@link readAdditions} */
-export async function* readLooseAdditions(
+/** A file as a whole, as one that was never there before. @throws GatewayError as {@link readAdditions} */
+export function readWhole(
   objects: NewObjects,
-  { oid, from, path }: LooseBlob,
+  { oid, from, path }: Pick<LooseBlob, "oid" | "from" | "path">,
   meter: AdditionMeter,
 ): AsyncGenerator<Addition, void, undefined> {
-  for await (const additions of ofBlob(objects, { commit: from, path, oid, before: [] })) {
-    meter(additions);
-    yield* additions;
-  }
+  return metered(ofBlob(objects, { commit: from, path, oid, before: [] }), meter);
 }
 
 interface BlobReading {

@@ -1,28 +1,36 @@
 /**
- * Reading a push that stands in the quarantine: every new commit and tag, all that they add, and the secrets in it. Constant
- * memory whatever the size: texts are looked through as they come, and only places are kept.
+ * Reading a push that stands in the quarantine: every new commit and tag, all that they add, and the secrets in it; and the
+ * commits that are upstream already and that refs move over. Constant memory whatever the size: texts are looked through as
+ * they come, and only places are kept.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { readAdditions, type Addition } from "../../git/additions.ts";
+import { createAdditionMeter, readChangedFiles, readWhole, type ChangedFile } from "../../git/additions.ts";
 import type { Advertisement } from "../../git/advertisement.ts";
-import { readChanges, readNewCommits, readNewTags } from "../../git/commits.ts";
-import { isForced, readRefDiff } from "../../git/diff.ts";
+import { fileChange, readCommit, readNewTags } from "../../git/commits.ts";
+import { readRefDiff } from "../../git/diff.ts";
+import { overLimit } from "../../git/limits.ts";
+import { parseLfsPointer } from "../../git/lfs/pointer.ts";
 import { readNewObjects, type NewObjects } from "../../git/new-objects.ts";
+import { pathText } from "../../git/object-text.ts";
 import type { PushRequest } from "../../git/push-exchange.ts";
 import type { Quarantine } from "../../git/quarantine.ts";
 import type { AddedHunk } from "../../model/added-hunk.ts";
-import type { Finding, FindingSource } from "../../model/finding.ts";
-import type { CommitFacts, PushFacts, RefFacts } from "../../model/push-facts.ts";
-import { isZeroOid, refUpdateKind, type RefUpdate } from "../../model/ref-update.ts";
-import type { Scanner } from "../../secrets/scanner.ts";
+import type { CommitFacts, PushFacts } from "../../model/push-facts.ts";
+import type { PlacedSecret, Scanner } from "../../secrets/scanner.ts";
 import type { NewRefDiff } from "../../store/pushes.ts";
-import { MAX_TEXT_LENGTH, MAX_TEXTS, rememberAnswers } from "./remember.ts";
+import type { PushedPointer } from "./check-pointers.ts";
+import { Findings } from "./findings.ts";
+import { KeptHunks } from "./kept-hunks.ts";
+import { KnownSecrets, type Origin } from "./known-secrets.ts";
+import { NewFiles } from "./new-files.ts";
+import { readRefFacts } from "./ref-facts.ts";
 
 export interface PushReading {
   readonly facts: PushFacts;
   /** Added lines for the record and for attribution, masked; the first of them where there are very many. */
   readonly hunks: readonly AddedHunk[];
   readonly linesTruncated: boolean;
+  /** Git LFS pointers that new commits put somewhere: what they name has to have been seen as well. */
+  readonly pointers: readonly PushedPointer[];
   readonly objects: NewObjects;
 }
 
@@ -34,178 +42,185 @@ export interface ReadPushOptions {
   readonly scanner: Scanner;
 }
 
-/** Characters of added lines that the record keeps of one push. All of them are inspected. */
-const KEPT_CHARACTERS = 8 * 1024 * 1024;
-/** Findings that are kept of one push: a thousand refuse it as well as a million do. */
-const KEPT_FINDINGS = 1_000;
-/** Characters looked through before other requests get a turn. */
-const TURN_CHARACTERS = 256 * 1024;
 const DIFF_BYTES = 1024 * 1024;
+/** Findings of one file whose history is asked for; those beyond count as new. */
+const TRACED_FINDINGS = 1_000;
 
-/** @throws GatewayError as `readNewObjects` and `readAdditions`; what cannot be read whole is refused, not passed over */
+/**
+ * @throws GatewayError as `readNewObjects` and `readAdditions`, `limit_exceeded` for time; what cannot be read whole is refused,
+ * not passed over
+ */
 export async function readPush(options: ReadPushOptions): Promise<PushReading> {
-  const { request, advertised, quarantine, scanner } = options;
+  const { quarantine, request } = options;
+  const { inspectionMs } = quarantine.limits;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(overLimit.inspectionTime(inspectionMs)), inspectionMs);
+  const signal = AbortSignal.any([request.signal, late.signal]);
+  // A git that answers no more must not keep anybody waiting either.
+  const stopReading = (): void => void quarantine.reader.close();
+  signal.addEventListener("abort", stopReading, { once: true });
+  try {
+    return await readWithin(options, signal);
+  } catch (error) {
+    throw late.signal.aborted ? late.signal.reason : error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stopReading);
+  }
+}
+
+async function readWithin(
+  { request, advertised, quarantine, scanner }: ReadPushOptions,
+  signal: AbortSignal,
+): Promise<PushReading> {
   const { head } = request;
   const tips = [...new Set([...advertised.refs.values(), ...advertised.peeled.values()])];
-  const objects = await readNewObjects(quarantine, { updates: head.updates, tips, signal: request.signal });
-  const findings = createFindings(scanner);
+  const objects = await readNewObjects(quarantine, { updates: head.updates, tips, signal });
+  const reader = new PushReader(objects, scanner);
 
-  const commits: CommitFacts[] = [];
-  for await (const commit of readNewCommits(objects)) {
-    commits.push(commit.facts);
-    for (const { source, text } of commit.texts) findings.add(text, { source, oid: commit.facts.oid });
-    await findings.turn();
-  }
-  for await (const tag of readNewTags(objects)) {
-    for (const { source, text } of tag.texts) findings.add(text, { source, oid: tag.oid });
-    await findings.turn();
-  }
-  // Looked through once: thousands of commits touch the same ones.
-  const paths = new Set<string>();
-  for await (const change of readChanges(objects)) {
-    if (change.kind === "delete" || paths.has(change.path)) continue;
-    if (paths.size < MAX_TEXTS && change.path.length <= MAX_TEXT_LENGTH) paths.add(change.path);
-    findings.add(change.path, { source: "path", oid: change.commit, path: change.path });
-    await findings.turn();
-  }
-  const kept = createKeptHunks(scanner);
-  const newCommits = new Set(objects.commits);
-  for await (const addition of readAdditions(objects)) {
-    const isClean = findings.addAddition(addition);
-    // The record's lines belong to commits: the file of a tag on a blob is looked through, and not kept.
-    if (newCommits.has(addition.commit)) kept.add(addition, isClean);
-    await findings.turn();
-  }
-  for (const { ref } of head.updates) findings.add(ref, { source: "ref-name", oid: null });
-  for (const option of head.pushOptions) findings.add(option, { source: "push-option", oid: null });
-  if (head.certificate !== null) findings.add(head.certificate, { source: "push-certificate", oid: null });
+  for (const oid of objects.older.keys()) await reader.readCommit(oid, true);
+  for (const oid of objects.commits) await reader.readCommit(oid, false);
+  await reader.readTags();
+  await reader.readLoose();
 
+  const { findings, files, hunks, pointers, commits } = reader;
+  for (const { ref } of head.updates) findings.add(ref, { source: "ref-name", oid: null, root: ref });
+  for (const option of head.pushOptions) findings.add(option, { source: "push-option", oid: null, root: null });
+  if (head.certificate !== null) {
+    findings.add(head.certificate, { source: "push-certificate", oid: null, root: null });
+  }
+  const found = findings.all();
   return {
     objects,
-    hunks: kept.hunks,
-    linesTruncated: kept.isTruncated(),
+    hunks: hunks.hunks,
+    linesTruncated: hunks.isTruncated,
+    pointers,
     facts: {
       principal: request.principal,
       connection: request.connection.name,
       repository: request.repository,
-      refs: await readRefs(objects, head.updates, commits, findings.all),
+      refs: await readRefFacts({ objects, updates: head.updates, advertised, commits, files, findings: found }),
       pushOptions: head.pushOptions,
-      commits,
-      findings: findings.all,
+      commits: objects.commits.flatMap((oid) => commits.get(oid) ?? []),
+      findings: found.map(({ finding }) => finding),
       packBytes: quarantine.received?.packBytes ?? 0,
     },
   };
 }
 
-async function readRefs(
-  objects: NewObjects,
-  updates: readonly RefUpdate[],
-  commits: readonly CommitFacts[],
-  findings: readonly Finding[],
-): Promise<RefFacts[]> {
-  const refs: RefFacts[] = [];
-  for (const update of updates) {
-    refs.push({
-      update,
-      kind: refUpdateKind(update),
-      forced: await isForced(objects, update),
-      target: isZeroOid(update.newOid) ? null : "commit",
-      commits,
-      paths: [],
-      files: [],
-      findings,
-    });
+/** Goes through the commits, tags and files of a push, and gathers what is to be known of them. */
+class PushReader {
+  readonly commits = new Map<string, CommitFacts>();
+  readonly findings: Findings;
+  readonly files = new NewFiles();
+  readonly hunks: KeptHunks;
+  readonly pointers: PushedPointer[] = [];
+  readonly #objects: NewObjects;
+  readonly #known: KnownSecrets;
+  readonly #meter: ReturnType<typeof createAdditionMeter>;
+
+  constructor(objects: NewObjects, scanner: Scanner) {
+    this.#objects = objects;
+    this.findings = new Findings(scanner);
+    this.hunks = new KeptHunks(scanner);
+    this.#known = new KnownSecrets(objects, scanner);
+    this.#meter = createAdditionMeter(objects);
   }
-  return refs;
-}
 
-interface Place {
-  readonly source: FindingSource;
-  readonly oid: string | null;
-  readonly path?: string;
-}
-
-/** Looks texts through, and keeps the places of what is found. */
-function createFindings(scanner: Scanner) {
-  const all: Finding[] = [];
-  const seen = new Set<string>();
-  let characters = 0;
-
-  const keep = (finding: Finding): void => {
-    const key = [finding.rule, finding.oid, finding.path, finding.line, finding.column, finding.source].join("\0");
-    if (seen.has(key) || seen.size >= KEPT_FINDINGS) return;
-    seen.add(key);
-    all.push(finding);
-  };
-  const look = (text: string, place: Place, startLine: number, startColumn: number): boolean => {
-    characters += text.length;
-    const found = scanner.find(text, place.path);
-    for (const { line, column, endColumn, ...secret } of found) {
-      const shift = line === 1 ? startColumn - 1 : 0;
-      keep({
-        ...secret,
-        source: place.source,
-        oid: place.oid,
-        path: place.path === undefined ? null : scanner.mask(place.path).text,
-        line: startLine + line - 1,
-        column: column + shift,
-        endColumn: endColumn + shift,
-        known: false,
-      });
+  /** @param isOlder it is upstream already: looked through again, and not the pusher's doing */
+  async readCommit(oid: string, isOlder: boolean): Promise<void> {
+    const { changes, turns } = this.#objects;
+    const { facts, texts } = await readCommit(this.#objects, oid);
+    this.commits.set(oid, facts);
+    for (const { source, text } of texts) {
+      for (const secret of this.findings.find(text)) this.findings.keep(secret, { source, oid, root: oid }, isOlder);
     }
-    return found.length === 0;
-  };
+    for (const change of await changes.of(oid)) {
+      const { kind, path, mode, size } = fileChange(oid, change, this.#objects.pack);
+      if (kind === "delete") continue;
+      if (!isOlder) this.files.add(oid, { oid, path, mode, bytes: size });
+      for (const secret of this.findings.find(path, path)) {
+        const origin = kind === "change" ? await this.#known.inPath(oid, change.path, secret.fingerprint) : "new";
+        this.#keep(secret, oid, { source: "path", path }, isOlder ? "upstream" : origin);
+      }
+    }
+    for await (const file of readChangedFiles(this.#objects, oid, this.#meter))
+      await this.#readFile(oid, file, isOlder);
+    if (turns.due) await turns.take();
+  }
 
-  return {
-    /** A block refuses the push: it stands before what only warns, however much of that there is. */
-    get all(): readonly Finding[] {
-      return [
-        ...all.filter(({ severity }) => severity === "block"),
-        ...all.filter(({ severity }) => severity === "warn"),
-      ];
-    },
-    add: (text: string, place: Place): void => void look(text, place, 1, 1),
-    /** @returns whether nothing was found */
-    addAddition: ({ text, commit, path, startLine, startColumn }: Addition): boolean =>
-      look(text, { source: "file", oid: commit, path }, startLine, startColumn),
-    /** Lets other requests have a turn once enough was looked through. */
-    turn: async (): Promise<void> => {
-      if (characters < TURN_CHARACTERS) return;
-      characters = 0;
-      await nextTurn();
-    },
-  };
+  async readTags(): Promise<void> {
+    for await (const { oid, texts } of readNewTags(this.#objects)) {
+      for (const { source, text } of texts) this.findings.add(text, { source, oid, root: oid });
+    }
+  }
+
+  /** What refs and tags on trees and files bring. The record's lines belong to commits: these are looked through, and not kept. */
+  async readLoose(): Promise<void> {
+    const { looseBlobs, looseNames, pack, turns } = this.#objects;
+    for (const { from, root, path, mode, oid } of [...looseNames, ...looseBlobs]) {
+      this.files.add(root, { oid: from, path, mode, bytes: pack.size(oid) });
+      this.findings.add(path, { source: "path", oid: from, root, path });
+      if (turns.due) await turns.take();
+    }
+    for (const blob of looseBlobs) {
+      const { from, root, path } = blob;
+      for await (const { text, startLine, startColumn } of readWhole(this.#objects, blob, this.#meter)) {
+        for (const secret of placed(this.findings.find(text, path), startLine, startColumn)) {
+          this.findings.keep(secret, { source: "file", oid: from, root, path }, false);
+        }
+      }
+      await this.#readPointer(blob.oid, from, path);
+    }
+  }
+
+  async #readFile(commit: string, { file, additions }: ChangedFile, isOlder: boolean): Promise<void> {
+    const found: { readonly secret: PlacedSecret; readonly path: string }[] = [];
+    for await (const addition of additions) {
+      const { text, path, startLine, startColumn } = addition;
+      const secrets = placed(this.findings.find(text, path), startLine, startColumn);
+      if (!isOlder) this.hunks.add(addition, secrets.length === 0);
+      for (const secret of secrets) found.push({ secret, path });
+    }
+    if (!isOlder) await this.#readPointer(file.change.oid, commit, pathText(file.change.path));
+    // Only now: where they come from is read from other files.
+    for (const [at, { secret, path }] of found.entries()) {
+      const isTraced = !isOlder && at < TRACED_FINDINGS;
+      const origin = isTraced ? await this.#known.inFile(commit, file.change.path, secret.fingerprint) : "new";
+      this.#keep(secret, commit, { source: "file", path }, isOlder ? "upstream" : origin);
+    }
+  }
+
+  #keep(
+    secret: PlacedSecret,
+    commit: string,
+    where: { readonly source: "file" | "path"; readonly path: string },
+    origin: Origin,
+  ): void {
+    if (origin === "told") return;
+    this.findings.keep(secret, { ...where, oid: commit, root: commit }, origin === "upstream");
+    if (origin === "new") this.#known.tell(commit, secret.fingerprint);
+  }
+
+  async #readPointer(oid: string, commit: string, path: string): Promise<void> {
+    const head = await this.#objects.source.head(oid);
+    const pointer = head.includes("version") ? parseLfsPointer(head) : null;
+    if (pointer !== null) this.pointers.push({ ...pointer, commit, path });
+  }
 }
 
-/** Collects the added lines of text files, masked, up to a bound. */
-function createKeptHunks(scanner: Scanner) {
-  const hunks: AddedHunk[] = [];
-  const maskPath = rememberAnswers((path) => scanner.mask(path).text);
-  let characters = 0;
-  let isTruncated = false;
-  return {
-    hunks,
-    isTruncated: () => isTruncated,
-    add: (addition: Addition, isClean: boolean): void => {
-      if (addition.kind !== "text") return;
-      // Part of a line that is megabytes long: nothing that anybody wrote, or reads.
-      if (addition.startColumn > 1) return;
-      characters += addition.text.length - addition.overlap;
-      if (characters > KEPT_CHARACTERS) {
-        isTruncated = true;
-        return;
-      }
-      // The overlap ends with a line. It is masked with the rest: a secret may reach from it into what follows.
-      const told = addition.text.slice(0, addition.overlap).split("\n").length - 1;
-      const text = isClean ? addition.text : scanner.mask(addition.text).text;
-      hunks.push({
-        commit: addition.commit,
-        path: maskPath(addition.path),
-        startLine: addition.startLine + told,
-        text: told === 0 ? text : text.split("\n").slice(told).join("\n"),
-      });
-    },
-  };
+/** Secrets of a text, by their places in the file that it is a part of. */
+function placed(secrets: readonly PlacedSecret[], startLine: number, startColumn: number): readonly PlacedSecret[] {
+  if (secrets.length === 0) return secrets;
+  return secrets.map((secret) => {
+    const shift = secret.line === 1 ? startColumn - 1 : 0;
+    return {
+      ...secret,
+      line: startLine + secret.line - 1,
+      column: secret.column + shift,
+      endColumn: secret.endColumn + shift,
+    };
+  });
 }
 
 /** What an approver sees: the diff of each ref's whole old..new, masked, bounded. @param isOf which refs */

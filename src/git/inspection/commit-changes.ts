@@ -5,7 +5,8 @@ import type { PushLimits } from "../../model/push-limits.ts";
 import { parseTagObject } from "../tag-object.ts";
 import type { ObjectSource } from "./object-source.ts";
 import { findMoves, type FileVersions } from "./renames.ts";
-import { diffTrees, type PathCount, type TreeChange, type TreeReading } from "./tree-diff.ts";
+import { DIRECTORY, TreeCursor } from "./tree.ts";
+import { diffTrees, type PathCount, type TreeChange, type TreeEntry, type TreeReading } from "./tree-diff.ts";
 import type { Turns } from "./turns.ts";
 
 /** Changes are kept until there are so many; those of later commits are found once more when they are asked for. */
@@ -87,6 +88,23 @@ export class CommitChanges {
     if (this.#moves.size >= KEPT_MOVES) this.#moves.clear();
     this.#moves.set(commit, files);
     return files;
+  }
+
+  /** What a commit has at a path; null: nothing, or a directory. @throws GatewayError as {@link node} */
+  async at(commit: string, path: string): Promise<TreeEntry | null> {
+    const { source, idBytes } = this.#options;
+    const names = path.split("/");
+    let oid = (await this.node(commit)).tree;
+    for (const [depth, name] of names.entries()) {
+      const bytes = source.held(oid) ?? (await source.load(oid)) ?? Buffer.alloc(0);
+      const isLast = depth === names.length - 1;
+      const cursor = new TreeCursor(oid, bytes, idBytes);
+      while (!cursor.isOver && (cursor.name() !== name || (cursor.mode === DIRECTORY) === isLast)) cursor.next();
+      if (cursor.isOver) return null;
+      if (isLast) return { mode: cursor.mode, oid: cursor.id() };
+      oid = cursor.id();
+    }
+    return null;
   }
 
   /** The tree behind a commit, a tag or a tree; null behind a file. @throws GatewayError as {@link node} */

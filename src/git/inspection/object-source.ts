@@ -20,7 +20,10 @@ const RECENT_BYTES = 8 * 1024 * 1024;
 const AHEAD_BYTES = 128 * 1024;
 const AHEAD_OBJECTS = 64;
 
-const NOTHING = Buffer.alloc(0);
+/** What is remembered of an object that is too large to be held. */
+const HEAD_BYTES = 1024;
+
+const NOTHING: Buffer = Buffer.alloc(0);
 
 export interface ObjectSourceOptions {
   readonly pack: PackObjects;
@@ -39,6 +42,8 @@ export class ObjectSource {
   readonly #held: HeldObjects;
   readonly #recent = new ByteCache<string>(RECENT_BYTES);
   readonly #emptyTree: string;
+  /** Of the object that was last read as it came. */
+  #lastHead: { readonly oid: string; readonly bytes: Buffer } = { oid: "", bytes: NOTHING };
 
   constructor(options: ObjectSourceOptions) {
     this.#options = options;
@@ -63,11 +68,33 @@ export class ObjectSource {
     return this.#keep(await this.#open(oid));
   }
 
+  /** The first bytes of an object, at most {@link HEAD_BYTES}. @throws GatewayError as {@link load} */
+  async head(oid: string): Promise<Buffer> {
+    const whole = await this.load(oid);
+    if (whole !== null) return whole.subarray(0, HEAD_BYTES);
+    if (this.#lastHead.oid !== oid) {
+      // Leaving it in the middle starts git anew: less work than reading all of it.
+      for await (const _ of this.chunks(oid)) if (this.#lastHead.bytes.length === HEAD_BYTES) break;
+    }
+    return this.#lastHead.bytes;
+  }
+
   /** As {@link load}, as it comes. It must be read to its end before anything else is asked for. */
   async *chunks(oid: string): AsyncGenerator<Buffer, void, undefined> {
     const held = this.held(oid);
-    if (held !== null) yield held;
-    else yield* (await this.#open(oid)).chunks;
+    if (held !== null) {
+      yield held;
+      return;
+    }
+    const { chunks } = await this.#open(oid);
+    this.#lastHead = { oid, bytes: NOTHING };
+    for await (const chunk of chunks) {
+      const { bytes } = this.#lastHead;
+      if (bytes.length < HEAD_BYTES) {
+        this.#lastHead = { oid, bytes: Buffer.concat([bytes, chunk.subarray(0, HEAD_BYTES - bytes.length)]) };
+      }
+      yield chunk;
+    }
   }
 
   /** What an object is, whoever has it. @throws GatewayError `inspection_failed`, and those of fetching */

@@ -1,0 +1,66 @@
+import type { Finding, FindingSource } from "../../model/finding.ts";
+import type { PlacedSecret, Scanner } from "../../secrets/scanner.ts";
+import { rememberAnswers } from "./remember.ts";
+
+/** Findings that are kept of one push: a thousand refuse it as well as a million do. */
+const KEPT_FINDINGS = 1_000;
+
+/** Where a text stands. */
+export interface Place {
+  readonly source: FindingSource;
+  /** The commit or tag object; null where there is none. */
+  readonly oid: string | null;
+  /** What a ref has to reach to bring it: a commit, a tag, a tree or file that a ref points at, or a ref's own name; null: it stands at every ref. */
+  readonly root: string | null;
+  readonly path?: string;
+}
+
+export interface Found {
+  readonly finding: Finding;
+  readonly root: string | null;
+}
+
+/** Looks texts through, and keeps the places of what is found. */
+export class Findings {
+  readonly #scanner: Scanner;
+  readonly #maskPath: (path: string) => string;
+  readonly #findInPath: (path: string) => readonly PlacedSecret[];
+  readonly #found: Found[] = [];
+  readonly #seen = new Set<string>();
+  /** Of what has a finding that refuses it, after there was room for all of them. */
+  readonly #refused = new Set<string>();
+
+  constructor(scanner: Scanner) {
+    this.#scanner = scanner;
+    this.#maskPath = rememberAnswers((path) => scanner.mask(path).text);
+    // Thousands of commits touch the same ones.
+    this.#findInPath = rememberAnswers((path) => scanner.find(path, path));
+  }
+
+  find(text: string, path?: string): readonly PlacedSecret[] {
+    return text === path ? this.#findInPath(text) : this.#scanner.find(text, path);
+  }
+
+  add(text: string, place: Place): void {
+    for (const secret of this.find(text, place.path)) this.keep(secret, place, false);
+  }
+
+  keep(secret: PlacedSecret, { source, oid, root, path }: Place, known: boolean): void {
+    const finding = { ...secret, source, oid, path: path === undefined ? null : this.#maskPath(path), known };
+    const key = [finding.rule, root, oid, finding.path, finding.line, finding.column, source].join("\0");
+    if (this.#seen.has(key)) return;
+    if (this.#seen.size >= KEPT_FINDINGS) {
+      // Of each place one that refuses it: verdicts are per ref, and none may pass because others had more.
+      const refused = `${root} ${known}`;
+      if (finding.severity !== "block" || this.#refused.has(refused)) return;
+      this.#refused.add(refused);
+    } else this.#seen.add(key);
+    this.#found.push({ finding, root });
+  }
+
+  /** A block refuses the push: it stands before what only warns, however much of that there is. */
+  all(): readonly Found[] {
+    const ofSeverity = (wanted: string) => this.#found.filter(({ finding }) => finding.severity === wanted);
+    return [...ofSeverity("block"), ...ofSeverity("warn")];
+  }
+}
