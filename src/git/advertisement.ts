@@ -35,9 +35,10 @@ export function parseAdvertisement(bytes: Uint8Array): Advertisement {
   const peeled = new Map<string, string>();
   let capabilities: readonly string[] | null = null;
 
-  for (const packet of packetsOf(bytes)) {
+  const packets = packetsOf(bytes);
+  for (const packet of packets) {
     if (packet.kind !== "data") continue;
-    const line = packet.payload.toString("utf8").replace(/\n$/, "");
+    const line = decodeName(packet.payload).replace(/\n$/, "");
     if (line.startsWith("# service=") || line === "version 1" || line.startsWith("shallow ")) continue;
     if (line.startsWith("ERR ")) throw misbehaved(`the upstream says: ${escapeLine(line.slice(4))}`);
     const nul = line.indexOf("\0");
@@ -60,13 +61,18 @@ export function parseAdvertisement(bytes: Uint8Array): Advertisement {
     else refs.set(name, oid);
   }
 
+  // What came may be a part of it, with refs missing that a decision needs: a connection can break between two packets too.
+  if (packets.at(-1)?.kind !== "flush")
+    throw misbehaved("the upstream's ref advertisement is cut off: no flush packet ends it");
+  if (capabilities === null) throw misbehaved("the upstream's ref advertisement holds no refs and no capabilities");
+
   const symrefs = new Map<string, string>();
-  for (const capability of capabilities ?? []) {
+  for (const capability of capabilities) {
     const [, from, to] = /^symref=([^:]+):(.+)$/.exec(capability) ?? [];
     if (from !== undefined && to !== undefined) symrefs.set(from, to);
   }
-  const sha256 = capabilities?.includes("object-format=sha256") === true;
-  return { refs, peeled, capabilities: capabilities ?? [], symrefs, objectFormat: sha256 ? "sha256" : "sha1" };
+  const sha256 = capabilities.includes("object-format=sha256");
+  return { refs, peeled, capabilities, symrefs, objectFormat: sha256 ? "sha256" : "sha1" };
 }
 
 function packetsOf(bytes: Uint8Array): PktLine[] {
@@ -74,6 +80,17 @@ function packetsOf(bytes: Uint8Array): PktLine[] {
     return parsePktLines(bytes);
   } catch (cause) {
     throw misbehaved(`the upstream's ref advertisement is malformed: ${cause instanceof Error ? cause.message : ""}`);
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Names that are not UTF-8 stay apart from one another: decoded with replacement characters two refs could become one. */
+function decodeName(payload: Buffer): string {
+  try {
+    return utf8.decode(payload);
+  } catch {
+    return payload.toString("latin1").replace(/[\u0080-\u00ff]/g, (byte) => `\ufffd${byte}`);
   }
 }
 
@@ -136,15 +153,15 @@ export const createReceivePackFilter = (): AdvertisementFilter => {
   });
 };
 
-/** For upload-pack, version 2: no packs or bundles from elsewhere, which would be fetched around the gateway. */
+/** For upload-pack, version 2: no packs, bundles or objects from elsewhere, which would be fetched around the gateway. */
 export const createUploadPackFilter = (): AdvertisementFilter => {
   let v2 = false;
   return createFilter((line) => {
     if (line === "flush") return [];
     if (line === "version 2\n" || line === "version 2") v2 = true;
     if (!v2) return [line];
-    if (/^bundle-uri(?:=|\n|$)/.test(line)) return [];
-    return [line.startsWith("fetch=") ? line.replace(/(?<=[= ])packfile-uris(?=[ \n]|$) ?/, "") : line];
+    if (/^(?:bundle-uri|promisor-remote)(?:=|\n|$)/.test(line)) return [];
+    return [line.startsWith("fetch=") ? line.replace(/(?<=[= ])packfile-uris(?=[ \n]|$) ?/g, "") : line];
   });
 };
 

@@ -73,6 +73,37 @@ describe("parseAdvertisement", () => {
     );
   });
 
+  it("keeps names apart that are not UTF-8", () => {
+    const line = (byte: number) =>
+      encodePktLine(Buffer.concat([Buffer.from(`${A} refs/heads/`), Buffer.from([byte]), Buffer.from("\n")]));
+    const bytes = Buffer.concat([pkts(`${A} refs/heads/a\0atomic\n`), line(0xff), line(0xfe), FLUSH_PKT]);
+    expect(parseAdvertisement(bytes).refs.size).toBe(3);
+  });
+
+  it("refuses one that is cut off between two packets, at any of them", () => {
+    for (let end = 0; end < UPLOAD.length; end++) {
+      // The announcement of the service ends with a flush of its own.
+      expect(() => parseAdvertisement(UPLOAD.subarray(0, end))).toThrow(
+        expect.objectContaining({ code: "upstream_misbehaved" }),
+      );
+    }
+  });
+
+  it("reads and filters 100,000 refs", () => {
+    const refs = Array.from({ length: 100_000 }, (_, i) => `${i.toString(16).padStart(40, "0")} refs/heads/b${i}\n`);
+    const [first = "", ...others] = refs;
+    const capabilities = "report-status session-id=x atomic\n";
+    const bytes = pkts("# service=git-receive-pack\n", null, first.replace("\n", `\0${capabilities}`), ...others, null);
+    expect(parseAdvertisement(bytes).refs.size).toBe(100_000);
+    const filter = createReceivePackFilter();
+    const parts: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += 65_536) parts.push(filter.push(bytes.subarray(at, at + 65_536)));
+    filter.end();
+    const { refs: kept, capabilities: carried } = parseAdvertisement(Buffer.concat(parts));
+    expect(kept.size).toBe(100_000);
+    expect(carried).toEqual(["report-status", "atomic"]);
+  });
+
   it("random bytes give refs or a GatewayError", async () => {
     const line = fc.string({ maxLength: 60 });
     await fc.assert(
@@ -162,7 +193,7 @@ describe("createUploadPackFilter", () => {
       pkts("# service=git-upload-pack\n", null, "version 2\n", "ls-refs=unborn\n", fetch, "object-format=sha1\n", null);
     const withUris = Buffer.concat([
       v2("fetch=shallow packfile-uris filter\n").subarray(0, -4),
-      pkts("bundle-uri\n", null),
+      pkts("bundle-uri\n", "promisor-remote=name=cdn,url=https:%2f%2felsewhere\n", null),
     ]);
     expect(filtered(withUris)).toBe(v2("fetch=shallow filter\n").toString());
     expect(filtered(v2("fetch=shallow packfile-uris\n"))).toBe(v2("fetch=shallow \n").toString());

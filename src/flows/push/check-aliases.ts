@@ -7,8 +7,9 @@ import type { Logger } from "../../model/log.ts";
 
 /**
  * Refuses updates of symbolic refs: `refs/heads/alias` that stands for `main` moves `main`, past every rule that names `main`.
- * A symbolic ref always shows the id of the one that it stands for: only where two refs share an id is the upstream asked.
- * @throws GatewayError `forbidden`; those of asking, except from an upstream that knows no protocol version 2
+ * A symbolic ref always shows the id of the one that it stands for: only where two refs share an id is the upstream asked. One
+ * that knows no protocol version 2 tells of no symbolic ref but HEAD: then whatever could be one is refused.
+ * @throws GatewayError `forbidden`; those of asking
  */
 export async function checkAliases(
   deps: { readonly upstream: GitUpstream; readonly log: Logger },
@@ -27,7 +28,15 @@ export async function checkAliases(
   });
   if (symrefs === null) {
     deps.log.warn({ repository: request.repository }, "the upstream does not tell which of its refs are symbolic");
-    return;
+    const [ref = ""] = suspects;
+    const twin = [...refs].find(
+      ([name, oid]) => name !== ref && name.startsWith("refs/") && oid === refs.get(ref),
+    )?.[0];
+    throw new GatewayError(
+      "forbidden",
+      `${ref} stands where ${twin ?? "another ref"} does, and the upstream does not tell whether it is another name for it ` +
+        "(its web server has to pass the Git-Protocol header on): push to a new branch, or ask the gateway's operator",
+    );
   }
   for (const ref of suspects) {
     const target = symrefs.get(ref);
