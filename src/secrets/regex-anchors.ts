@@ -14,7 +14,7 @@ export interface Anchor {
 }
 
 /** Of more than this, not all are worth a place in the automaton. */
-const mostAnchors = 600;
+const mostAnchors = 128;
 export const longestAnchor = 16;
 const shortestAnchor = 2;
 /** A match is not looked for further before its anchor than this. */
@@ -94,7 +94,7 @@ function choose(node: RegexNode): Choice | null {
 
 function literalsAt(parts: readonly RegexNode[], least: number, most: number): Choice | null {
   const texts = new Set(
-    leadingLiterals({ kind: "sequence", nodes: parts }).map(({ text }) => asciiBeginning(text).slice(0, longestAnchor)),
+    leadingLiterals({ kind: "sequence", nodes: parts }, mostAnchors).map(({ text }) => asciiBeginning(text).slice(0, longestAnchor)),
   );
   // Where one begins another, it is found wherever the other is.
   const distinct = [...texts].filter((text) => ![...texts].some((other) => other !== text && text.startsWith(other)));

@@ -184,7 +184,7 @@ function joined(nodes: readonly RegexNode[], limit: number): Leading[] {
     const tails = leadingLiterals(part, limit);
     const next = unique(
       heads.flatMap((head) =>
-        head.whole ? tails.map((tail) => ({ text: head.text + tail.text, whole: tail.whole })) : [head],
+        head.whole ? tails.map((tail) => cut({ text: head.text + tail.text, whole: tail.whole })) : [head],
       ),
     );
     if (next.length > limit) return heads.map(({ text }) => ({ text, whole: false }));
@@ -192,6 +192,12 @@ function joined(nodes: readonly RegexNode[], limit: number): Leading[] {
   }
   return heads;
 }
+
+/** Nobody needs to know more of a beginning than this. */
+const longestLeading = 24;
+
+const cut = ({ text, whole }: Leading): Leading =>
+  text.length < longestLeading ? { text, whole } : { text: text.slice(0, longestLeading), whole: false };
 
 function unique(list: readonly Leading[]): Leading[] {
   return [...new Map(list.map((item) => [`${item.whole ? 1 : 0}${item.text}`, item])).values()];
