@@ -3,6 +3,7 @@ import { z } from "zod";
 import { createPushPolicySchema } from "../policy/schema.ts";
 import { durationSchema, personNameSchema } from "../policy/schema/approval.ts";
 import { byteSizeSchema } from "../policy/schema/byte-size.ts";
+import { repositoryPathGlobSchema } from "../policy/schema/globs.ts";
 import { linearPatternSchema } from "./linear-pattern.ts";
 import { baseUrlSchema, listenSchema, secretSchema } from "./values.ts";
 
@@ -24,7 +25,10 @@ const allowSchema = z
   .describe('Who may use it: group names, user:EMAIL, or "*" for every signed-in person. Absent: nobody.');
 
 const accessSchema = z.strictObject({
-  repositories: z.array(z.string().min(1)).min(1, { error: "name at least one repository" }),
+  repositories: z
+    .array(repositoryPathGlobSchema)
+    .min(1, { error: "name at least one repository" })
+    .describe("Globs over paths below the connection. Case counts."),
   read: z.array(personNameSchema).default([]),
   write: z.array(personNameSchema).default([]),
 });

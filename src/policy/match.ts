@@ -4,8 +4,9 @@ import { UNMATCHED_POLICY, type ProtectRule, type PushPolicy } from "./schema.ts
 /**
  * Upstreams on disks that ignore case take `refs/heads/MAIN` for `main`, and many hosts take `Team/App` for `team/app`:
  * a rule that is slipped by writing a name differently would be none. The price is that a rule also covers a namesake.
+ * By way of upper case, because such disks do: `maſter` has an S in capitals, and is `master` in small letters.
  */
-const fold = (text: string): string => text.normalize("NFC").toLowerCase();
+const fold = (text: string): string => text.normalize("NFC").toUpperCase().toLowerCase();
 
 /** Whether any of the globs matches, whatever the case. For rules that restrict, never for ones that let through. */
 export function matchesAnyFolded(patterns: readonly string[], text: string): boolean {

@@ -98,6 +98,16 @@ notify:
       "connections: { code: { url: 'https://git.example.com/' } }",
       "connections.code.kind: is missing",
     ],
+    [
+      "access to a path with .git",
+      git("access: [{ repositories: [a/b.git] }]"),
+      "access[0].repositories[0]: repositories are named without .git",
+    ],
+    [
+      "access to a path with a slash",
+      git("access: [{ repositories: [/a] }]"),
+      "config.yaml:3:79: connections.code.access[0].repositories[0]: a repository's path neither",
+    ],
     ["a connection that is none", "connections: { code: 5 }", "connections.code: expected a mapping"],
     [
       "a reserved name",

@@ -46,6 +46,41 @@ describe("mayAccess", () => {
     expect(mayAccess(ana, code, "drop-box", "read")).toBe(false);
   });
 
+  it("adds rules up, and names to the letter: no other spelling gets more", () => {
+    const code = connection(
+      ["eng"],
+      [
+        { repositories: ["app-*", "*/docs"], read: ["eng"], write: [] },
+        { repositories: ["app-one"], read: [], write: ["team-a"] },
+      ],
+    );
+    expect(mayAccess(ana, code, "app-one", "read")).toBe(true);
+    expect(mayAccess(ana, code, "app-one", "write")).toBe(true);
+    expect(mayAccess(ana, code, "x/docs", "read")).toBe(true);
+    for (const path of [
+      "APP-one",
+      "app-One",
+      "app-one/x",
+      "App-two",
+      "x/Docs",
+      "docs",
+      "x/y/docs",
+      "app-one.git",
+      "app\u2010one",
+      "",
+    ]) {
+      expect([path, mayAccess(ana, code, path, "write")]).toEqual([path, false]);
+    }
+    for (const path of ["APP-one", "App-two", "x/Docs", "docs", "x/y/docs"]) {
+      expect([path, mayAccess(ana, code, path, "read")]).toEqual([path, false]);
+    }
+  });
+
+  it("gives nothing to nobody, and nothing by an empty list of rules", () => {
+    expect(mayAccess(ana, connection(["*"], []), "x", "read")).toBe(false);
+    expect(mayAccess({ ...ana, email: "", groups: [] }, connection(["user:"], null), "x", "read")).toBe(false);
+  });
+
   it("asks for `allow` first", () => {
     const rules = [{ repositories: ["**"], read: ["*"], write: ["*"] }];
     expect(mayAccess(ana, connection(["ops"], rules), "x", "read")).toBe(false);

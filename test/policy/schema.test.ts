@@ -87,6 +87,11 @@ describe("pushPolicySchema", () => {
     ],
     ["a question that nobody can answer", { secrets: "hold", approvers: ["a"], wait: "0s", expires: "0s" }, "expires"],
     ["a repository without a connection", { repositories: ["code"] }, "repositories.0: expected <connection>/<path>"],
+    [
+      "a repository with .git",
+      { repositories: ["code/app.git"] },
+      "repositories.0: repositories are named without .git",
+    ],
     ["no repository", { repositories: [] }, "repositories: name at least one"],
     ["a duration without a unit", { wait: 60 }, "wait: expected a duration"],
     ["a hold on known secrets without approvers", { knownSecrets: "hold" }, "a hold needs approvers"],
