@@ -11,15 +11,22 @@ import {
 } from "../../src/git/advertisement.ts";
 import { createByteReader } from "../../src/git/byte-reader.ts";
 import { parseCommitObject } from "../../src/git/commit-object.ts";
+import { splitSignedCommit } from "../../src/git/commit-signature.ts";
 import { readContentLines } from "../../src/git/content-lines.ts";
+import { createFetchRequestReader } from "../../src/git/fetch-request.ts";
 import { OutputReader, splitRecords } from "../../src/git/git-output.ts";
 import { openRequestBody } from "../../src/git/http-body.ts";
+import { applyDelta } from "../../src/git/inspection/delta.ts";
+import { checkTree, modeText, TreeCursor } from "../../src/git/inspection/tree.ts";
+import { encodeLfsBatchRequest, parseLfsBatchRequest } from "../../src/git/lfs/batch-request.ts";
+import { parseLfsPointer } from "../../src/git/lfs/pointer.ts";
 import { defaultPushLimits } from "../../src/git/limits.ts";
 import { parseSymrefs } from "../../src/git/ls-refs.ts";
 import { PackScanner } from "../../src/git/pack-scanner.ts";
 import { encodePacket, encodePktLine, FLUSH_PKT, parsePktLines, PktLineParser } from "../../src/git/pkt-line.ts";
 import { parseCertificate } from "../../src/git/push-certificate.ts";
 import type { ObjectFormat } from "../../src/git/push-command.ts";
+import { createRefListingReader } from "../../src/git/ref-names.ts";
 import { encodePushRequest, parsePushRequest } from "../../src/git/receive-pack.ts";
 import { encodeReportStatus, parseReportStatus } from "../../src/git/report-status.ts";
 import { encodeSideband, SidebandDemux } from "../../src/git/sideband.ts";
@@ -28,8 +35,8 @@ import { chunksOf, type Corpus } from "./corpus.ts";
 import { cutRandomly, mutateBytes } from "./mutate-bytes.ts";
 import { mutatePack } from "./mutate-pack.ts";
 import { mutateHead } from "./mutate-request.ts";
-import { parsePackFile } from "./pack-file.ts";
-import { randomFor, type Random } from "./random.ts";
+import { makeDelta, parsePackFile, type ObjectKind } from "./pack-file.ts";
+import { Random, randomFor } from "./random.ts";
 
 export interface Codec {
   readonly name: string;
@@ -193,24 +200,115 @@ async function contentLines(chunks: readonly Buffer[]): Promise<unknown> {
   return lines.sort();
 }
 
-/** A few strings of the objects that a pack holds, for codecs that read objects. */
-const objectsOf = (corpus: Corpus, kind: string): Buffer[] =>
-  corpus.pushes
-    .flatMap(({ objects }) => [...objects.values()])
-    .filter((object) => object.kind === kind && object.content.length < 20_000)
-    .map(({ content }) => content)
-    .slice(0, 60);
+/** What codecs are tried on. */
+export interface CodecSamples {
+  readonly heads: readonly Buffer[];
+  /** Heads with their packs behind them. */
+  readonly bodies: readonly Buffer[];
+  readonly packs: Readonly<Record<ObjectFormat, readonly Buffer[]>>;
+  readonly objects: Readonly<Record<ObjectKind, readonly Buffer[]>>;
+  /** Object ids for commands. */
+  readonly ids: readonly string[];
+}
 
-export function listCodecs(corpus: Corpus): readonly Codec[] {
-  const heads = corpus.pushes.map(({ head }) => head);
-  const bodies = corpus.pushes
-    .map(({ head, pack }) => Buffer.concat([head, pack]))
-    .filter(({ length }) => length < 40_000);
+export function samplesOf(corpus: Corpus): CodecSamples {
+  const isSmall = ({ length }: Buffer): boolean => length > 0 && length < 40_000;
+  const all = corpus.pushes.flatMap(({ objects }) => [...objects.values()]);
+  const objects = (kind: ObjectKind): Buffer[] =>
+    all
+      .filter((object) => object.kind === kind && object.content.length < 20_000)
+      .map(({ content }) => content)
+      .slice(0, 60);
   const packs = (format: ObjectFormat): Buffer[] =>
-    corpus.pushes
-      .filter(({ repository, pack }) => repository.format === format && pack.length > 0 && pack.length < 40_000)
-      .map(({ pack }) => pack);
-  const ids = [...new Set(corpus.pushes.flatMap(({ objects }) => [...objects.keys()]))].slice(0, 200);
+    corpus.pushes.filter(({ repository }) => repository.format === format).map(({ pack }) => pack);
+  return {
+    heads: corpus.pushes.map(({ head }) => head),
+    bodies: corpus.pushes.map(({ head, pack }) => Buffer.concat([head, pack])).filter(isSmall),
+    packs: { sha1: packs("sha1").filter(isSmall), sha256: packs("sha256").filter(isSmall) },
+    objects: { commit: objects("commit"), tree: objects("tree"), blob: objects("blob"), tag: objects("tag") },
+    ids: [...new Set(corpus.pushes.flatMap(({ objects }) => [...objects.keys()]))].slice(0, 200),
+  };
+}
+
+function fetchRequest(v2: boolean, chunks: readonly Buffer[]): unknown {
+  const reader = createFetchRequestReader({ v2 });
+  for (const chunk of chunks) reader.push(chunk);
+  reader.end();
+  return reader.request;
+}
+
+function listing(chunks: readonly Buffer[]): unknown {
+  const reader = createRefListingReader();
+  for (const chunk of chunks) reader.push(chunk);
+  return [...reader.names];
+}
+
+function treeEntries(bytes: Buffer): unknown {
+  checkTree("t", bytes, 20);
+  const entries: string[] = [];
+  for (const cursor = new TreeCursor("t", bytes, 20); !cursor.isOver; cursor.next()) {
+    entries.push(`${modeText(cursor.mode)} ${cursor.name()} ${cursor.id()}`);
+  }
+  return entries;
+}
+
+/** A delta with its base in front of it, behind the base's length in two bytes. */
+function deltaResult(bytes: Buffer): unknown {
+  const length = bytes.length < 2 ? 0 : bytes.readUInt16BE(0);
+  return text(applyDelta(bytes.subarray(2, 2 + length), bytes.subarray(2 + length), 2 ** 20));
+}
+
+const DELTA_BASE = Buffer.from("a base of some forty letters to copy from");
+const DELTAS = ["a base of some other letters to copy from", "", "nothing in common with it"].map((result) => {
+  const delta = makeDelta(DELTA_BASE, Buffer.from(result), new Random(1));
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(DELTA_BASE.length);
+  return Buffer.concat([length, DELTA_BASE, delta]);
+});
+const FETCHES = {
+  v0: [
+    pkts(
+      `want ${A} multi_ack side-band-64k\n`,
+      `want ${A}\n`,
+      "shallow " + A,
+      "deepen 1",
+      "filter blob:none",
+      null,
+      `have ${A}\n`,
+      "done\n",
+    ),
+  ],
+  v2: [
+    pkts("command=fetch\n", "agent=x\n").toString("latin1") +
+      "0001" +
+      pkts("thin-pack\n", `want ${A}\n`, "want-ref refs/heads/main\n", "deepen-since 1\n", null).toString("latin1"),
+    pkts("command=ls-refs\n").toString("latin1") +
+      "0001" +
+      pkts("peel\n", "ref-prefix refs/heads/\n", null).toString("latin1"),
+  ].map((all) => Buffer.from(all, "latin1")),
+};
+const POINTER = Buffer.from(
+  `version https://git-lfs.github.com/spec/v1\next-0-foo sha256:${B}\noid sha256:${B}\nsize 12345\n`,
+);
+const LFS_BATCH = Buffer.from(
+  JSON.stringify({
+    operation: "upload",
+    transfers: ["basic"],
+    ref: { name: "refs/heads/main" },
+    objects: [{ oid: B, size: 5 }],
+    hash_algo: "sha256",
+  }),
+);
+
+function lfsBatch(bytes: Buffer): unknown {
+  const request = parseLfsBatchRequest(bytes);
+  if (!request.ok) return request.error;
+  const again = parseLfsBatchRequest(encodeLfsBatchRequest(request.value));
+  if (JSON.stringify(again) !== JSON.stringify(request)) throw new Error("a batch changes when it is written anew");
+  return request.value;
+}
+
+export function listCodecs({ heads, bodies, packs, objects, ids }: CodecSamples): readonly Codec[] {
   const codecs: readonly Codec[] = [
     {
       name: "pkt-line",
@@ -260,13 +358,13 @@ export function listCodecs(corpus: Corpus): readonly Codec[] {
     { name: "report-status", seeds: REPORTS, read: (chunks) => reportOf(Buffer.concat(chunks)) },
     {
       name: "pack, sha1",
-      seeds: packs("sha1"),
+      seeds: packs.sha1,
       read: (chunks) => scanned("sha1", chunks),
       mutate: packMutation("sha1"),
     },
     {
       name: "pack, sha256",
-      seeds: packs("sha256"),
+      seeds: packs.sha256,
       read: (chunks) => scanned("sha256", chunks),
       mutate: packMutation("sha256"),
     },
@@ -277,17 +375,25 @@ export function listCodecs(corpus: Corpus): readonly Codec[] {
     },
     {
       name: "commit object",
-      seeds: objectsOf(corpus, "commit"),
+      seeds: objects.commit,
       read: (chunks) => parseCommitObject(A, Buffer.concat(chunks)),
     },
-    { name: "tag object", seeds: objectsOf(corpus, "tag"), read: (chunks) => parseTagObject(A, Buffer.concat(chunks)) },
+    { name: "tag object", seeds: objects.tag, read: (chunks) => parseTagObject(A, Buffer.concat(chunks)) },
+    { name: "fetch, versions 0 and 1", seeds: FETCHES.v0, read: (chunks) => fetchRequest(false, chunks) },
+    { name: "fetch, version 2", seeds: FETCHES.v2, read: (chunks) => fetchRequest(true, chunks) },
+    { name: "names in a listing", seeds: ADVERTISEMENTS, read: listing },
+    { name: "tree", seeds: objects.tree, read: (chunks) => treeEntries(Buffer.concat(chunks)) },
+    { name: "delta", seeds: DELTAS, read: (chunks) => deltaResult(Buffer.concat(chunks)) },
+    { name: "signed commit", seeds: objects.commit, read: (chunks) => splitSignedCommit(A, Buffer.concat(chunks)) },
+    { name: "LFS pointer", seeds: [POINTER], read: (chunks) => parseLfsPointer(Buffer.concat(chunks)) },
+    { name: "LFS batch", seeds: [LFS_BATCH], read: (chunks) => lfsBatch(Buffer.concat(chunks)) },
     {
       name: "records",
       seeds: [CAT_FILE, Buffer.from("a\n\nb\n")],
       read: async (chunks) => (await recordsOf(chunks, 0x0a)).map(text),
     },
     { name: "cat-file", seeds: [CAT_FILE], read: catFile },
-    { name: "content lines", seeds: objectsOf(corpus, "blob"), read: contentLines },
+    { name: "content lines", seeds: objects.blob, read: contentLines },
   ];
   return codecs.map((codec) => (codec.seeds.length > 0 ? codec : { ...codec, seeds: [Buffer.from("x")] }));
 }
@@ -309,7 +415,7 @@ export interface CodecFuzzResult {
 const SLOW_MS = 5_000;
 
 export async function fuzzCodecs(corpus: Corpus, options: CodecFuzzOptions): Promise<CodecFuzzResult> {
-  const codecs = listCodecs(corpus);
+  const codecs = listCodecs(samplesOf(corpus));
   const tally: Record<string, { read: number; refused: number }> = {};
   const violations: string[] = [];
   const onUnhandled = (error: unknown): void => void violations.push(`unhandled: ${String(error)}`);

@@ -300,7 +300,7 @@ async function runAll(
   const broken = gateway
     .log()
     .split("\n")
-    .filter((line) => /"code":"internal"|unhandled|uncaught|TypeError|RangeError/i.test(line));
+    .filter((line) => /"code":"internal"|"level":"(?:error|fatal)"|unhandled|uncaught/i.test(line));
   for (const line of broken.slice(0, 10)) violations.push(`the log says: ${line.slice(0, 600)}`);
   return { inputs: until - from, answers, delivered, violations };
 }

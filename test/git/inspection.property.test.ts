@@ -1,6 +1,6 @@
 /** Properties of the engine that compares trees, deltas and lines: held against what is obvious, or against real git. */
 import * as fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { applyDelta } from "../../src/git/inspection/delta.ts";
 import { addedLines, linesOf } from "../../src/git/inspection/line-diff.ts";
@@ -13,7 +13,7 @@ import { Random } from "../fuzz/random.ts";
 import { git, temporaryDirectory } from "../harness/git.ts";
 import { endsWell } from "./splits.ts";
 
-beforeAll(() => fc.configureGlobal({ seed: 1 }));
+fc.configureGlobal({ seed: 1 });
 
 const MEBIBYTE = 1024 * 1024;
 const bytes = fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array));
@@ -217,7 +217,7 @@ const directory: fc.Arbitrary<Directory> = fc.letrec<{ node: Directory }>((tie) 
     fc.constantFrom("a", "a-", "a.b", "b", "c"),
     fc.oneof({ maxDepth: 3, withCrossShrink: true }, fc.constantFrom("1", "2", "3"), tie("node")),
     { maxKeys: 4 },
-  ) as fc.Arbitrary<Directory>,
+  ),
 })).node;
 
 function store(node: Directory, trees: Map<string, Buffer>): string {
@@ -281,7 +281,7 @@ describe("addedLines", () => {
     .array(fc.constantFrom("a", "b", "c", "dd", "", "\r", "a b"), { maxLength: 40 })
     .chain((lines) => fc.boolean().map((ends) => Buffer.from(lines.join("\n") + (ends ? "\n" : ""))));
 
-  const check = async (now: Buffer, before: Buffer): Promise<void> => {
+  const expectSound = async (now: Buffer, before: Buffer): Promise<void> => {
     const added = await addedLines(now, before, new Turns());
     const all = linesOf(now);
     const textOf = (bytes: Buffer, { begin, end }: { begin: number; end: number }): string =>
@@ -300,7 +300,7 @@ describe("addedLines", () => {
   };
 
   it("never passes over a line that the old version has not, in its order", async () => {
-    await fc.assert(fc.asyncProperty(text, text, check), { numRuns: 1_000 });
+    await fc.assert(fc.asyncProperty(text, text, expectSound), { numRuns: 1_000 });
   });
 
   it("nor in files of thousands of lines with hundreds of changes", async () => {
@@ -311,7 +311,7 @@ describe("addedLines", () => {
         random.once(4) ? [] : random.once(4) ? [line, `new ${random.int(50)}`] : [line],
       );
       if (round % 2 === 0) now.sort(() => (random.once(200) ? 1 : 0));
-      await check(Buffer.from(now.join("\n")), Buffer.from(before.join("\n")));
+      await expectSound(Buffer.from(now.join("\n")), Buffer.from(before.join("\n")));
     }
   });
 });
