@@ -1,4 +1,5 @@
 import { parseCommitObject, type NewCommit } from "./commit-object.ts";
+import type { VerifyCommit } from "./commit-signature.ts";
 import { hasContent, modeText } from "./inspection/tree.ts";
 import type { TreeChange } from "./inspection/tree-diff.ts";
 import type { NewObjects } from "./new-objects.ts";
@@ -25,9 +26,13 @@ export async function* readNewCommits(objects: NewObjects): AsyncGenerator<NewCo
   for (const oid of objects.commits) yield readCommit(objects, oid);
 }
 
-/** A commit that is new, or that a ref moves over. @throws GatewayError */
-export async function readCommit({ source }: NewObjects, oid: string): Promise<NewCommit> {
-  return parseCommitObject(oid, await whole(source, oid));
+/**
+ * A commit that is new, or that a ref moves over.
+ * @param verify asked whose an SSH signature is; absent: it is nobody's
+ * @throws GatewayError
+ */
+export async function readCommit({ source }: NewObjects, oid: string, verify?: VerifyCommit): Promise<NewCommit> {
+  return parseCommitObject(oid, await whole(source, oid), verify);
 }
 
 /** Every new annotated tag. @throws GatewayError */

@@ -6,6 +6,7 @@
 import { createAdditionMeter, readChangedFiles, readWhole, type ChangedFile } from "../../git/additions.ts";
 import type { Advertisement } from "../../git/advertisement.ts";
 import { fileChange, readCommit, readNewTags } from "../../git/commits.ts";
+import type { VerifyCommit } from "../../git/commit-signature.ts";
 import { readRefDiff } from "../../git/diff.ts";
 import { overLimit } from "../../git/limits.ts";
 import { parseLfsPointer } from "../../git/lfs/pointer.ts";
@@ -40,6 +41,8 @@ export interface ReadPushOptions {
   /** Has received the pack. */
   readonly quarantine: Quarantine;
   readonly scanner: Scanner;
+  /** Asked whose a commit's signature is; absent: it is nobody's, and counts for none. */
+  readonly verify?: VerifyCommit | undefined;
 }
 
 const DIFF_BYTES = 1024 * 1024;
@@ -70,13 +73,13 @@ export async function readPush(options: ReadPushOptions): Promise<PushReading> {
 }
 
 async function readWithin(
-  { request, advertised, quarantine, scanner }: ReadPushOptions,
+  { request, advertised, quarantine, scanner, verify }: ReadPushOptions,
   signal: AbortSignal,
 ): Promise<PushReading> {
   const { head } = request;
   const tips = [...new Set([...advertised.refs.values(), ...advertised.peeled.values()])];
   const objects = await readNewObjects(quarantine, { updates: head.updates, tips, signal });
-  const reader = new PushReader(objects, scanner);
+  const reader = new PushReader(objects, scanner, verify);
 
   for (const oid of objects.older.keys()) await reader.readCommit(oid, true);
   for (const oid of objects.commits) await reader.readCommit(oid, false);
@@ -117,10 +120,12 @@ class PushReader {
   readonly pointers: PushedPointer[] = [];
   readonly #objects: NewObjects;
   readonly #known: KnownSecrets;
+  readonly #verify: VerifyCommit | undefined;
   readonly #meter: ReturnType<typeof createAdditionMeter>;
 
-  constructor(objects: NewObjects, scanner: Scanner) {
+  constructor(objects: NewObjects, scanner: Scanner, verify: VerifyCommit | undefined) {
     this.#objects = objects;
+    this.#verify = verify;
     this.findings = new Findings(scanner);
     this.hunks = new KeptHunks(scanner);
     this.#known = new KnownSecrets(objects, scanner);
@@ -130,7 +135,7 @@ class PushReader {
   /** @param isOlder it is upstream already: looked through again, and not the pusher's doing */
   async readCommit(oid: string, isOlder: boolean): Promise<void> {
     const { changes, turns } = this.#objects;
-    const { facts, texts } = await readCommit(this.#objects, oid);
+    const { facts, texts } = await readCommit(this.#objects, oid, this.#verify);
     this.commits.set(oid, facts);
     for (const { source, text } of texts) {
       for (const secret of this.findings.find(text)) this.findings.keep(secret, { source, oid, root: oid }, isOlder);
