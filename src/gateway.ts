@@ -172,6 +172,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     quarantineRoot,
     cache,
     upstream,
+    lfsUpstream,
     userAgent,
     limits: (repository) => limitsOf(repository).push,
     scanner,

@@ -16,12 +16,14 @@ import { evaluatePush } from "../policy/evaluate.ts";
 import { answerClient, deliverPart, outcomeElsewhere, type PartAnswer } from "./push/answer.ts";
 import { checkAliases } from "./push/check-aliases.ts";
 import { checkSigned } from "./push/check-signed.ts";
+import { checkPointers } from "./push/check-pointers.ts";
 import { refuseStale } from "./push/check-stale.ts";
 import type { PushDependencies, PushPart } from "./push/dependencies.ts";
 import type { OpenHold } from "./push/open-hold.ts";
 import { cutByVerdict } from "./push/parts.ts";
 import { readPush } from "./push/reading.ts";
 import { recordParts } from "./push/record-parts.ts";
+import { refusePointers } from "./push/refuse-pointers.ts";
 import { noteBroken, refuseBroken } from "./push/refuse-broken.ts";
 import { renderHold, renderRejection, renderWaiting, renderWarnings } from "./push/texts.ts";
 import { waitForDecision } from "./push/wait-for-decision.ts";
@@ -87,7 +89,12 @@ async function receiveAndDecide(deps: PushDependencies, request: PushRequest, re
       const judged = evaluatePush(deps.policies, reading.facts, {
         onFault: (check, error) => deps.log.error({ check, error }, "a policy check failed; the push is refused"),
       });
-      const verdict = refuseStale(judged, advertised.refs);
+      const unseen = await checkPointers(
+        { db: deps.db, lfs: deps.lfsUpstream(request.connection.name), now: deps.now },
+        request,
+        reading.pointers,
+      );
+      const verdict = refusePointers(refuseStale(judged, advertised.refs), reading.facts, unseen);
       const parts = cutByVerdict({ request, receivedAt, reading, verdict, cache, quarantine });
       const held = await recordParts(deps, parts, async () =>
         received.packBytes > 0 ? { key: await blob.commit(), bytes: received.packBytes } : null,

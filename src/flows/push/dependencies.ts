@@ -1,4 +1,5 @@
 import type { BlobStore } from "../../blobs/blob-store.ts";
+import type { LfsUpstream } from "../../git/lfs/lfs-upstream.ts";
 import type { Git } from "../../git/process.ts";
 import type { PushRequest } from "../../git/push-exchange.ts";
 import type { PushRequestHead } from "../../git/receive-pack.ts";
@@ -24,6 +25,7 @@ export interface PushDependencies {
   readonly quarantineRoot: string;
   readonly cache: RepositoryCache;
   readonly upstream: (connection: string) => GitUpstream;
+  readonly lfsUpstream: (connection: string) => LfsUpstream;
   /** Sent by the requests that git makes for the gateway. */
   readonly userAgent: string;
   /** What a push to this repository may cost. */
