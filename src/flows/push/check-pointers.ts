@@ -99,23 +99,3 @@ async function askUpstream(deps: CheckPointersDependencies, request: PointersReq
   if (!answer.ok) throw new GatewayError("upstream_misbehaved", `${what}: it answers ${answer.error}`);
   return answer.value;
 }
-
-/** More than these are counted, not listed. */
-const LISTED = 20;
-
-/** Why the refs that bring these pointers are refused: the reason behind each ref, and lines for the person. */
-export function renderUnseenPointers(unseen: readonly PushedPointer[]): {
-  readonly reason: string;
-  readonly lines: readonly string[];
-} {
-  const count = unseen.length === 1 ? "1 Git LFS object" : `${unseen.length} Git LFS objects`;
-  const lines = unseen.slice(0, LISTED).map(({ path, commit }) => {
-    const where = `${escapeLine(path)} (commit ${commit.slice(0, 10)})`;
-    return `  ${where} is a Git LFS pointer whose object did not pass this gateway`;
-  });
-  if (unseen.length > LISTED) lines.push(`  … and ${unseen.length - LISTED} more`);
-  return {
-    reason: `${count} did not pass this gateway`,
-    lines: [...lines, "Send them first: run git lfs push --all origin, and see that .lfsconfig names no other server."],
-  };
-}

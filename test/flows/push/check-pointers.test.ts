@@ -2,7 +2,6 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { startLfsServer, type LfsServer } from "../../../fixtures/lfs-server.ts";
 import {
   checkPointers,
-  renderUnseenPointers,
   type CheckPointersDependencies,
   type PointersRequest,
   type PushedPointer,
@@ -178,24 +177,5 @@ describe("the pointers of a push", () => {
     expect(await checkPointers(deps, request, [pointer("a", content)])).toHaveLength(1);
     lfs.tamper(() => ({ objects: [{ oid, size: 5, error: { code: 410, message: "removed" } }] }));
     expect(await checkPointers(deps, request, [pointer("a", content)])).toHaveLength(1);
-  });
-});
-
-describe("what the person reads", () => {
-  it("names the files, and what to do", () => {
-    const { reason, lines } = renderUnseenPointers([pointer("art/\u001b[2Jbig.bin", noise(5))]);
-    expect(reason).toBe("1 Git LFS object did not pass this gateway");
-    expect(lines).toEqual([
-      "  art/\\x1b[2Jbig.bin (commit cccccccccc) is a Git LFS pointer whose object did not pass this gateway",
-      "Send them first: run git lfs push --all origin, and see that .lfsconfig names no other server.",
-    ]);
-  });
-
-  it("counts where there are many", () => {
-    const many = Array.from({ length: 25 }, (_, i) => pointer(`f${i}`, noise(5)));
-    const { reason, lines } = renderUnseenPointers(many);
-    expect(reason).toBe("25 Git LFS objects did not pass this gateway");
-    expect(lines).toHaveLength(22);
-    expect(lines[20]).toBe("  … and 5 more");
   });
 });
