@@ -79,6 +79,8 @@ export interface RedirectContext {
   readonly connection: string;
   /** What stands before `/git/` for this client. */
   readonly prefix: string;
+  /** Whether a file of the dumb protocol was asked for, which may lie in another repository. */
+  readonly isFile?: boolean;
 }
 
 /**
@@ -91,7 +93,8 @@ export function rewriteLocation(location: string, context: RedirectContext): Res
   const target = new URL(location, context.asked);
   if (target.origin !== context.base.origin || !target.pathname.startsWith(context.base.pathname)) return err(refused);
   const rest = target.pathname.slice(context.base.pathname.length);
-  if (!/\/(?:info\/refs|git-upload-pack|git-receive-pack)$/.test(rest)) return err(refused);
+  const isGit = /\/(?:info\/refs|git-upload-pack|git-receive-pack)$/.test(rest);
+  if (!isGit && !(context.isFile === true && /\/(?:HEAD|objects\/.+)$/.test(rest))) return err(refused);
   // What it names is judged when the client asks for it: this is only where it is told to ask.
   return ok(`${context.prefix}/git/${encodeURIComponent(context.connection)}/${rest}${target.search}`);
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { GatewayError } from "../errors.ts";
+import { isAlternates, staysHere } from "./dumb-file.ts";
 import { checkRefusal, isRedirect, rewriteLocation } from "./upstream-answer.ts";
 import { clientResponseHeaders } from "./upstream-headers.ts";
 import type { RelayMeter } from "./upstream-relay.ts";
@@ -45,13 +46,13 @@ export async function relayFileToUpstream(relay: FileRelay, context: FileContext
   };
   const headers = clientResponseHeaders(response.headers, { isPassthrough, isRewritten: false });
   if (isRedirect(status)) {
-    // Anything but the list of refs would be fetched from there without the gateway's knowing of which repository.
     const { location = "" } = response.headers;
     const rewritten = rewriteLocation(location, {
       asked: context.url,
       base: context.base,
       connection,
       prefix: relay.prefix,
+      isFile: true,
     });
     if (!rewritten.ok) return refuse(new GatewayError("upstream_misbehaved", rewritten.error));
     headers["location"] = rewritten.value;
@@ -62,14 +63,37 @@ export async function relayFileToUpstream(relay: FileRelay, context: FileContext
   if (status === 200 && /^text\/html\b/i.test(response.headers["content-type"] ?? "")) {
     refuse(unexpected(connection, "an HTML page"));
   }
-  outgoing.writeHead(status, headers);
   response.on("data", (chunk: Buffer) => (meter.responseBytes += chunk.length));
   try {
+    if ((status === 200 || status === 206) && isAlternates(relay.file)) {
+      const bytes = await readAlternates(response, connection);
+      outgoing.writeHead(status, { ...headers, "content-length": bytes.length }).end(bytes);
+      return;
+    }
+    outgoing.writeHead(status, headers);
     await pipeline(response, outgoing);
   } catch (error) {
     request.destroy();
     throw describeFailure(error, connection, relay.signal);
   }
+}
+
+const MAX_ALTERNATES_BYTES = 65_536;
+
+/** Whole, because one line of it can lead a client around the gateway. @throws GatewayError `not_found` where one does */
+async function readAlternates(response: IncomingMessage, connection: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_ALTERNATES_BYTES) break;
+  }
+  const bytes = Buffer.concat(chunks);
+  const isPlain = (response.headers["content-encoding"] ?? "identity") === "identity";
+  if (isPlain && length <= MAX_ALTERNATES_BYTES && staysHere(bytes.toString("latin1"))) return bytes;
+  const message = `the upstream of “${connection}” names other places to fetch from, where the gateway does not lead`;
+  throw new GatewayError("not_found", message);
 }
 
 const unexpected = (connection: string, what: string): GatewayError =>

@@ -5,6 +5,7 @@ import type { Readable } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import type { GitConnection } from "../model/connection.ts";
 import { parseAdvertisement, type Advertisement } from "./advertisement.ts";
+import { isAlternates } from "./dumb-file.ts";
 import { encodeLsRefs, parseSymrefs } from "./ls-refs.ts";
 import { FLUSH_PKT } from "./pkt-line.ts";
 import { encodeRepositoryPath, type GitService } from "./repository-path.ts";
@@ -218,8 +219,11 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
             kind: "advertisement",
             client: incoming.headers,
             isInternal: false,
-            // git goes on with a file where it was broken off.
-            body: range === undefined ? {} : { range },
+            body: {
+              // git goes on with a file where it was broken off.
+              ...(range === undefined ? {} : { range }),
+              ...(isAlternates(file) ? { "accept-encoding": "identity" } : {}),
+            },
             signal: relay.signal,
           }),
       });

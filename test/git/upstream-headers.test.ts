@@ -129,6 +129,14 @@ describe("rewriteLocation", () => {
   });
 
   it.each([
+    ["/base/new/HEAD", "/u/t/git/code/new/HEAD"],
+    ["/base/new/objects/info/packs", "/u/t/git/code/new/objects/info/packs"],
+  ])("leads %s back through the gateway where a file was asked for", (location, rewritten) => {
+    expect(rewriteLocation(location, { ...context, isFile: true })).toEqual({ ok: true, value: rewritten });
+    expect(rewriteLocation(location, context)).toMatchObject({ ok: false });
+  });
+
+  it.each([
     "https://other.example/base/x/info/refs",
     "http://up.example/base/x/info/refs",
     "//other.example/base/x/info/refs",
@@ -139,5 +147,6 @@ describe("rewriteLocation", () => {
     "",
   ])("refuses %j", (location) => {
     expect(rewriteLocation(location, context)).toMatchObject({ ok: false });
+    expect(rewriteLocation(location, { ...context, isFile: true })).toMatchObject({ ok: false });
   });
 });

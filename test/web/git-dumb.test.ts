@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { git, mustGit, temporaryDirectory } from "../harness/git.ts";
@@ -68,8 +68,6 @@ describe("the dumb protocol", () => {
   });
 
   it.each([
-    "objects/info/alternates",
-    "objects/info/http-alternates",
     "objects/info/commit-graph",
     "objects/pack/pack-1.pack",
     "objects/pack/pack-0000000000000000000000000000000000000000.keep",
@@ -80,9 +78,40 @@ describe("the dumb protocol", () => {
     const { gateway, get } = await startDumb();
     const answer = await get(file);
     expect([400, 404]).toContain(answer.status);
-    expect(gateway.upstream.requests.filter(({ url }) => url.includes("alternates") || url.includes("info/"))).toEqual(
-      [],
-    );
+    expect(gateway.upstream.requests.filter(({ url }) => url.includes("info/"))).toEqual([]);
+  });
+
+  it("follows alternates to another repository of the same connection, by way of the gateway", async () => {
+    const { gateway, cwd } = await startDumb();
+    const fork = await gateway.upstream.createRepository("team/fork");
+    await writeFile(path.join(fork, "objects", "info", "alternates"), "../../app.git/objects\n");
+    const main = await gateway.upstream.ref("team/app", "refs/heads/main");
+    await gateway.upstream.git("team/fork", "update-ref", "refs/heads/main", main ?? "");
+    await gateway.upstream.git("team/fork", "update-server-info");
+
+    const config = ["-c", "http.followRedirects=true"];
+    await mustGit([...config, "clone", "-q", gateway.remote("team/fork.git"), "a"], { cwd, env: DUMB });
+
+    expect(await mustGit(["rev-parse", "HEAD"], { cwd: path.join(cwd, "a") })).toBe(main);
+    expect(gateway.fetches.map(({ repository }) => repository)).toContain("code/team/app");
+  });
+
+  it.each([
+    "http://other.example/app.git/objects",
+    "//other.example/app.git/objects",
+    "/app.git/objects",
+    "../../app.git/objects\nhttp://other.example/app.git/objects",
+    "../http://other.example/app.git/objects",
+    "..\\..\\app.git",
+    `../${"a".repeat(70_000)}`,
+  ])("passes no alternates that could lead around the gateway: %j", async (line) => {
+    const { gateway, get } = await startDumb();
+    for (const name of ["alternates", "http-alternates"]) {
+      await writeFile(path.join(gateway.upstream.directoryOf("team/app"), "objects", "info", name), `${line}\n`);
+      const answer = await get(`objects/info/${name}`);
+      expect(answer.status).toBe(404);
+      expect(answer.text).not.toContain("other.example");
+    }
   });
 
   it("goes on with a file where it was broken off", async () => {
