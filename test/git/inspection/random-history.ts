@@ -126,25 +126,25 @@ export function randomHistory(random: Random, count: number, digits: 40 | 64): B
   for (let mark = 1; mark <= count; mark++) {
     const parents = new Set<number>();
     if (mark > 1 && !random.chance(0.05)) parents.add(random.chance(0.6) ? mark - 1 : 1 + random.int(mark - 1));
-    while (mark > 3 && parents.size > 0 && parents.size < 3 && random.chance(0.25))
+    for (let more = mark > 3 && parents.size > 0 ? random.int(16) : 0; more >= 13; more--)
       parents.add(1 + random.int(mark - 1));
     // The last one leads to all that would be lost.
     if (mark === count) for (let other = 1; other < mark; other++) parents.add(other);
-    const [first, ...others] = [...parents];
+    const [first, ...rest] = [...parents];
     let tree: Tree = first === undefined ? new Map() : (trees[first - 1] ?? new Map());
-    for (const other of others) {
+    for (const other of rest) {
       const merged = new Map(tree);
       for (const [at, entry] of trees[other - 1] ?? []) if (random.chance(0.5)) put(merged, at, entry);
       tree = merged;
     }
-    if (others.length === 0 || random.chance(0.5)) tree = change(random, tree);
+    if (rest.length === 0 || random.chance(0.5)) tree = change(random, tree);
     trees.push(tree);
     const message = `commit ${mark}`;
     // Without this, git takes the branch's tip for a parent.
     if (first === undefined) write("reset refs/heads/main\n");
     write(`commit refs/heads/main\nmark :${mark}\ncommitter A <a@x> ${1_700_000_000 + mark} +0000\n`);
     write(`data ${message.length}\n${message}\n`);
-    if (first !== undefined) write(`from :${first}\n`, ...others.map((other) => `merge :${other}\n`));
+    if (first !== undefined) write(`from :${first}\n`, ...rest.map((other) => `merge :${other}\n`));
     write("deleteall\n");
     for (const [at, entry] of tree) {
       if (entry.mode === "160000") write(`M 160000 ${entry.oid.repeat(digits)} ${quoted(at)}\n`);
