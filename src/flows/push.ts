@@ -7,12 +7,14 @@
  */
 import { GatewayError } from "../errors.ts";
 import type { Advertisement } from "../git/advertisement.ts";
+import { createCommitVerifier } from "../git/commit-signature.ts";
 import type { PushRequest } from "../git/push-exchange.ts";
 import { openQuarantine } from "../git/quarantine.ts";
 import { refusalReport, sameReason } from "../git/refusal.ts";
 import { upstreamAddress } from "../git/upstream-address.ts";
 import { isZeroOid } from "../model/ref-update.ts";
 import { evaluatePush } from "../policy/evaluate.ts";
+import { policyFor } from "../policy/match.ts";
 import { answerClient, deliverPart, outcomeElsewhere, type PartAnswer } from "./push/answer.ts";
 import { checkAliases } from "./push/check-aliases.ts";
 import { checkSigned } from "./push/check-signed.ts";
@@ -85,7 +87,9 @@ async function receiveAndDecide(deps: PushDependencies, request: PushRequest, re
           throw error;
         });
       const advertised = await asked;
-      const reading = await readPush({ request, advertised, quarantine, scanner: deps.scanner });
+      const { signers } = policyFor(deps.policies, request.repository).commits;
+      const verify = createCommitVerifier(signers, request.principal.email);
+      const reading = await readPush({ request, advertised, quarantine, scanner: deps.scanner, verify });
       const judged = evaluatePush(deps.policies, reading.facts, {
         onFault: (check, error) => deps.log.error({ check, error }, "a policy check failed; the push is refused"),
       });

@@ -41,8 +41,8 @@ export interface ReadPushOptions {
   /** Has received the pack. */
   readonly quarantine: Quarantine;
   readonly scanner: Scanner;
-  /** Asked whose a commit's signature is; absent: it is nobody's, and counts for none. */
-  readonly verify?: VerifyCommit | undefined;
+  /** Asked whose a commit's signature is. */
+  readonly verify: VerifyCommit;
 }
 
 const DIFF_BYTES = 1024 * 1024;
@@ -120,10 +120,10 @@ class PushReader {
   readonly pointers: PushedPointer[] = [];
   readonly #objects: NewObjects;
   readonly #known: KnownSecrets;
-  readonly #verify: VerifyCommit | undefined;
+  readonly #verify: VerifyCommit;
   readonly #meter: ReturnType<typeof createAdditionMeter>;
 
-  constructor(objects: NewObjects, scanner: Scanner, verify: VerifyCommit | undefined) {
+  constructor(objects: NewObjects, scanner: Scanner, verify: VerifyCommit) {
     this.#objects = objects;
     this.#verify = verify;
     this.findings = new Findings(scanner);
