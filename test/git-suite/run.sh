@@ -29,10 +29,10 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-# Every file of git 2.39 that uses lib-httpd.sh but two: t5540 pushes by WebDAV, where no server and no gateway sees a push as one
-# thing, and lib-git-svn.sh is about Subversion.
-files='t0410 t5411 t5500 t5510 t5537 t5539 t5541 t5542 t5545 t5548 t5549 t5550 t5551 t5557 t5558 t5561 t5581 t5601 t5616 t5619
-  t5700 t5702 t5703 t5812'
+# Every file of git 2.39 that uses lib-httpd.sh but three: t5540 pushes by WebDAV, where no server and no gateway sees a push as one
+# thing; t5557 downloads a file from a web server that knows nothing of Git; lib-git-svn.sh is about Subversion.
+files='t0410 t5411 t5500 t5510 t5537 t5539 t5541 t5542 t5545 t5548 t5549 t5550 t5551 t5558 t5561 t5581 t5601 t5616 t5619 t5700
+  t5702 t5703 t5812'
 [ -z "$only" ] || files=${only//,/ }
 
 die() { echo "run.sh: $*" >&2; exit 1; }
@@ -108,11 +108,16 @@ if [ ! -x "$work/git/t/helper/test-tool" ]; then
     sed -i -e '/^\tHTTPD_URL_USER_PASS=/a\	. "$SALLYPORT_THROUGH"' lib-httpd.sh
     # What the gateway asks by itself (its cache) says so in its User-Agent; the tests' access log is about the client's requests.
     sed -i -e 's|^CustomLog access.log common$|& "expr=! (%{HTTP_USER_AGENT} =~ /gateway-internal/)"|' lib-httpd/apache.conf
-    # Tests that write the server's address out instead of using the variable for it, and two that know how long its path is:
-    # a cookie's path, and a link that climbs out of a directory named as the address.
+    # Tests that write the server's address out instead of using the variable for it, and some that know how long its path is: of a
+    # cookie, of a request's first line, of a link that climbs out of a directory named as the address.
     sed -i -e 's|http://127.0.0.1:$LIB_HTTPD_PORT/|$HTTPD_URL/|' t5541-*.sh t5703-*.sh
-    sed -i -e '/expect_cookies.txt <</s/\\EOF/EOF/' -e 's|FALSE\t\(/smart_cookies/repo.git\)|FALSE\t$HTTPD_PATH\1|' t5551-*.sh
+    sed -i -e '/expect_cookies.txt <</s/\\EOF/EOF/' -e 's|FALSE\t\(/smart_cookies/repo.git\)|FALSE\t$HTTPD_PATH\1|' \
+      -e 's,> \(GET\|POST\) /smart/,> \1 $HTTPD_PATH/smart/,' t5551-*.sh
     sed -i -e 's|ln -s "\.\./|ln -s "$HTTPD_UP../|' t5619-*.sh
+    # That file also compares every header, and has a list of those that depend on the web server: two more.
+    sed -i -e 's|^\(\t*\)/^\[><\] upgrade: /d$|&\n\1/^> sallyport-token: /d\n\1/^< keep-alive: /d|' t5551-*.sh
+    # Bundles that a user names by hand lie on a web server of their own: Apache is one.
+    sed -i -e 's/\(--bundle-uri="\|uri = \)$HTTPD_URL/\1$HTTPD_FILES/' t5558-*.sh
     grep -q SALLYPORT_THROUGH lib-httpd.sh && grep -q gateway-internal lib-httpd/apache.conf
   ) || die "git's t/lib-httpd is not what this script knows how to change"
 fi

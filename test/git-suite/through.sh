@@ -6,6 +6,7 @@ command -v test_grep >/dev/null || test_grep () {
 	grep "$@"
 }
 
+HTTPD_FILES=$HTTPD_URL
 HTTPD_PATH=
 HTTPD_UP=
 if test -n "$SALLYPORT_URL"
