@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { newId } from "../../src/model/id.ts";
 import type { Database } from "../../src/store/database.ts";
 import { insertEvent } from "../../src/store/events.ts";
+import { insertFetches, type NewFetch } from "../../src/store/fetches.ts";
 import {
   commitLines,
   commitSessions,
@@ -37,6 +38,32 @@ async function setUp() {
     return body.items.map((item) => item.id);
   };
   return { db, alice, auditor, api, get, ids };
+}
+
+async function addFetch(db: Database, person: Person, changes: Partial<NewFetch> = {}): Promise<string> {
+  const id = newId();
+  await insertFetches(db, [
+    {
+      id,
+      principalId: person.id,
+      connection: "code",
+      repository: "code/team/app",
+      kind: "objects",
+      status: "complete",
+      httpStatus: 200,
+      refs: [],
+      wants: [],
+      wantCount: 0,
+      options: [],
+      requestBytes: 100,
+      responseBytes: 5_000_000_000,
+      userAgent: "jgit",
+      startedAt: new Date("2026-01-01T00:00:01Z"),
+      finishedAt: new Date("2026-01-01T00:00:02Z"),
+      ...changes,
+    },
+  ]);
+  return id;
 }
 
 /** A session with one exchange: a prompt and an answer. */
@@ -194,7 +221,7 @@ describe("a list", () => {
     expect(seen).toEqual(inserted.toReversed());
   });
 
-  it.each(["pushes", "approvals", "sessions", "exchanges", "commits", "events"])(
+  it.each(["pushes", "approvals", "sessions", "exchanges", "commits", "events", "fetches"])(
     "of %s has the contract's shape, and pages",
     async (name) => {
       const { db, alice, get } = await setUp();
@@ -202,6 +229,7 @@ describe("a list", () => {
         await addHold(db, alice, { push: { commits: [commit({ oid: String(index).repeat(40) })] } });
         await addSession(db, alice, `prompt ${index}`);
         await insertEvent(db, { kind: "a.b", principalId: alice.id, repository: null, subject: null, data: {} });
+        await addFetch(db, alice);
       }
       const first = (await get(`/${name}?limit=2`)).body;
       expect(first.items).toHaveLength(2);
@@ -220,6 +248,7 @@ describe("a list", () => {
     ["/pushes?status=pending", "status"],
     ["/approvals?status=held", "status"],
     ["/exchanges?status=held", "status"],
+    ["/fetches?status=delivered", "status"],
     ["/pushes?limit=0", "limit"],
     ["/pushes?limit=201", "limit"],
     ["/pushes?limit=ten", "limit"],
@@ -366,6 +395,68 @@ describe("filters", () => {
       expect([query, await kinds(query)]).toEqual([query, ["push.rejected"]]);
     }
   });
+});
+
+it("finds fetches by everything that is known of them, for the person and for auditors", async () => {
+  const { db, alice, auditor, get, ids } = await setUp();
+  const bob = await addPerson(db, "bob@example.com");
+  const oid = "c0ffee".padEnd(40, "0");
+  const id = await addFetch(db, alice, {
+    connection: "mirror",
+    repository: "mirror/team/app",
+    status: "client_gone",
+    refs: ["refs/heads/topic", "refs/tags/v1"],
+    wants: ["d".repeat(40), oid],
+    wantCount: 2,
+    options: ["filter blob:none"],
+    userAgent: "git/2.39.5",
+    startedAt: new Date("2026-02-03T04:05:06Z"),
+  });
+  const other = await addFetch(db, bob);
+  for (const query of [
+    "user=Alice@example.com",
+    "connection=mirror",
+    "repository=mirror/team/app.git",
+    "ref=refs/heads/topic",
+    "ref=topic",
+    "ref=v1",
+    "sha=c0ffee0",
+    `sha=${oid}`,
+    "status=client_gone",
+    "q=blob:none",
+    "q=MIRROR/team",
+    "q=git/2.39",
+    "q=heads/top",
+    "since=2026-02-03T04:05:06Z&until=2026-02-03T04:05:07Z",
+  ]) {
+    expect([query, await ids(`/fetches?${query}`)]).toEqual([query, [id]]);
+    expect([query, await ids(`/fetches?${query}`, auditor)]).toEqual([query, [id]]);
+    expect([query, await ids(`/fetches?${query}`, bob)]).toEqual([query, []]);
+  }
+  for (const query of ["ref=top", "sha=c0ffee1", "status=complete", "q=nothing", "until=2026-02-03T04:05:06Z"]) {
+    expect([query, await ids(`/fetches?${query}`)]).toEqual([query, []]);
+  }
+  expect(await ids("/fetches", auditor)).toEqual([other, id]);
+  expect((await get("/fetches")).body.items).toEqual([
+    {
+      id,
+      user: "alice@example.com",
+      connection: "mirror",
+      repository: "mirror/team/app",
+      kind: "objects",
+      status: "client_gone",
+      http_status: 200,
+      refs: ["refs/heads/topic", "refs/tags/v1"],
+      wants: ["d".repeat(40), oid],
+      want_count: 2,
+      options: ["filter blob:none"],
+      request_bytes: 100,
+      response_bytes: 5_000_000_000,
+      user_agent: "git/2.39.5",
+      started_at: "2026-02-03T04:05:06.000Z",
+      finished_at: "2026-01-01T00:00:02.000Z",
+    },
+  ]);
 });
 
 describe("who may read", () => {
