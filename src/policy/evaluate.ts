@@ -58,14 +58,18 @@ export function evaluatePush(
   const isObserved = (check: Check): boolean => context.policy.observe.some((name) => name === check.name);
   const counted = checks.filter((check) => !isObserved(check));
   const observed = checks.filter(isObserved);
-  const judged = facts.refs.map((ref) => ({
-    ref,
-    opinions: counted.flatMap((check) => judgeSafely(check, context, ref, onFault)),
-  }));
-  const refs = judged.map(({ ref, opinions }): RefVerdict => ({
-    update: ref.update,
+  const judged = facts.refs.map((facts) => {
+    const ref = withLists(facts);
+    return {
+      update: ref.update,
+      opinions: counted.flatMap((check) => judgeSafely(check, context, ref, onFault)),
+      observed: observed.flatMap((check) => observe(check, context, ref, onFault)),
+    };
+  });
+  const refs = judged.map(({ update, opinions, observed }): RefVerdict => ({
+    update,
     opinion: strictest(opinions),
-    observed: observed.flatMap((check) => observe(check, context, ref, onFault)),
+    observed,
   }));
   return {
     kind: refs.reduce<Opinion["kind"]>((kind, { opinion }) => stricter(kind, opinion.kind), "allow"),
@@ -74,6 +78,16 @@ export function evaluatePush(
       judged.map(({ opinions }) => opinions).filter((opinions) => strictest(opinions).kind === "hold"),
     ),
   };
+}
+
+/** Lists of commits and files are made anew for whoever asks: here once for all checks of a ref, and for none that does not ask. */
+function withLists(ref: RefFacts): RefFacts {
+  let commits: RefFacts["commits"] | undefined;
+  let files: RefFacts["files"] | undefined;
+  return Object.create(ref, {
+    commits: { get: () => (commits ??= ref.commits) },
+    files: { get: () => (files ??= ref.files) },
+  }) as RefFacts;
 }
 
 function judgeSafely(

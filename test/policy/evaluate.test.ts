@@ -123,6 +123,33 @@ describe("policyFor", () => {
   });
 });
 
+describe("the lists of a ref", () => {
+  const counting = () => {
+    const asked = { commits: 0, files: 0 };
+    const ref = Object.defineProperties(
+      { ...refFacts(FEATURE) },
+      { commits: { get: () => (asked.commits++, []) }, files: { get: () => (asked.files++, []) } },
+    );
+    return { asked, ref };
+  };
+
+  it("are made for nobody where no check asks", () => {
+    const { asked, ref } = counting();
+    evaluatePush([policy()], facts([ref]));
+    expect(asked).toEqual({ commits: 0, files: 0 });
+  });
+
+  it("are made once for all checks that do", () => {
+    const { asked, ref } = counting();
+    const rules = {
+      commits: { author: "verified", message: "x", forbidMessage: "y" },
+      files: { maxBytes: 1, forbid: ["a"], symlinks: "refuse" },
+    };
+    evaluatePush([policy({ ...rules, observe: ["commit-message"] })], facts([ref]));
+    expect(asked).toEqual({ commits: 1, files: 1 });
+  });
+});
+
 describe("checks that are observed", () => {
   const observe = ["force-push", "secrets", "protected-refs"];
   const entry = (other: object = {}) => policy({ protect: [protect([MAIN])], ...other });

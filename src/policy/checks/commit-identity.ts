@@ -12,12 +12,12 @@ import { nameCommits } from "../name-commits.ts";
  */
 export const commitIdentity: Check = {
   name: "commit-identity",
-  judge: ({ policy, facts }, { commits: all, kind }) => {
+  judge: ({ policy, facts }, ref) => {
     const { author, committer, bots, others } = policy.commits;
     if ((!author && !committer) || isNamed(facts.principal, others)) return [];
     const fresh = newCommits(facts);
     // All that a new ref gains is new to the upstream, however it came there.
-    const commits = kind === "create" ? all : all.filter(({ oid }) => fresh.has(oid));
+    const commits = ref.kind === "create" ? ref.commits : ref.commits.filter(({ oid }) => fresh.has(oid));
     const accepted = [facts.principal.email, ...bots];
     const isStranger = (email: string): boolean => !accepted.some((own) => sameEmail(own, email));
     return [

@@ -1,5 +1,7 @@
+import type { CommitFacts, RefFacts } from "../../model/push-facts.ts";
+import type { Opinion } from "../../model/verdict.ts";
 import type { Check } from "../check.ts";
-import { isFound } from "../linear-pattern.ts";
+import { isFound, type LinearPattern } from "../linear-pattern.ts";
 import { nameCommits } from "../name-commits.ts";
 
 /**
@@ -8,28 +10,35 @@ import { nameCommits } from "../name-commits.ts";
  */
 export const commitMessage: Check = {
   name: "commit-message",
-  judge: ({ policy }, { commits }) => {
+  judge: ({ policy }, ref) => {
     const { message, forbidMessage } = policy.commits;
-    const wrong = message === null ? [] : commits.filter((commit) => !isFound(message, commit.message.trimEnd()));
-    const forbidden =
-      forbidMessage === null ? [] : commits.filter((commit) => isFound(forbidMessage, commit.message.trimEnd()));
     return [
-      ...(message === null || wrong.length === 0
-        ? []
-        : [
-            {
-              kind: "reject" as const,
-              reason: `${nameCommits(wrong.map(({ oid }) => oid))}: the message does not match ${message.pattern}; reword it`,
-            },
-          ]),
-      ...(forbidMessage === null || forbidden.length === 0
-        ? []
-        : [
-            {
-              kind: "reject" as const,
-              reason: `${nameCommits(forbidden.map(({ oid }) => oid))}: no message may match ${forbidMessage.pattern}; reword it`,
-            },
-          ]),
+      ...refuse(message, ref, false, ({ pattern }) => `the message does not match ${pattern}; reword it`),
+      ...refuse(forbidMessage, ref, true, ({ pattern }) => `no message may match ${pattern}; reword it`),
     ];
   },
 };
+
+function refuse(
+  pattern: LinearPattern | null,
+  ref: RefFacts,
+  wrong: boolean,
+  why: (pattern: LinearPattern) => string,
+): readonly Opinion[] {
+  if (pattern === null) return [];
+  const commits = ref.commits.filter((commit) => matches(pattern, commit) === wrong);
+  return commits.length === 0
+    ? []
+    : [{ kind: "reject", reason: `${nameCommits(commits.map(({ oid }) => oid))}: ${why(pattern)}` }];
+}
+
+/** A thousand refs may move over the same commits. */
+const answers = new WeakMap<LinearPattern, WeakMap<CommitFacts, boolean>>();
+
+function matches(pattern: LinearPattern, commit: CommitFacts): boolean {
+  let ofPattern = answers.get(pattern);
+  if (ofPattern === undefined) answers.set(pattern, (ofPattern = new WeakMap()));
+  let answer = ofPattern.get(commit);
+  if (answer === undefined) ofPattern.set(commit, (answer = isFound(pattern, commit.message.trimEnd())));
+  return answer;
+}

@@ -14,10 +14,10 @@ const FAULTS: Readonly<Record<Fault, string>> = {
 /** Every commit of the range is signed by a listed key of its committer, or of the person who pushes it. */
 export const commitSignature: Check = {
   name: "commit-signature",
-  judge: ({ policy, facts }, { commits }) => {
+  judge: ({ policy, facts }, ref) => {
     if (!policy.commits.signed) return [];
     const faulty = new Map<Fault, string[]>();
-    for (const commit of commits) {
+    for (const commit of ref.commits) {
       const fault = faultOf(commit, facts.principal.email);
       if (fault !== null) faulty.set(fault, [...(faulty.get(fault) ?? []), commit.oid]);
     }

@@ -5,10 +5,10 @@ import { nameCommits } from "../name-commits.ts";
 /** Of every file that a new commit puts somewhere, also one that a later commit takes away: its bytes stay in the history. */
 export const fileSize: Check = {
   name: "file-size",
-  judge: ({ policy }, { files }) => {
+  judge: ({ policy }, ref) => {
     const { maxBytes } = policy.files;
     if (maxBytes === null) return [];
-    const large = files.filter(({ bytes }) => bytes !== null && bytes > maxBytes);
+    const large = ref.files.filter(({ bytes }) => bytes !== null && bytes > maxBytes);
     if (large.length === 0) return [];
     const what = large.length === 1 ? "a file" : `${large.length} files`;
     return [
