@@ -2,7 +2,7 @@
  * What every new commit adds, file by file: the lines that its parent does not have. Of a merge, the lines that none of its
  * parents has ("evil merges"). Never the net difference: what a later commit undoes has been pushed all the same.
  *
- * All of it is read from the objects themselves; no `.gitattributes` and no configuration is in reach. A line that only gains
+ * A private key of which a line is added counts as added whole. All of it is read from the objects themselves; no `.gitattributes` and no configuration is in reach. A line that only gains
  * or loses the line feed at the end of its file is not new.
  */
 import type { AddedHunk } from "../model/added-hunk.ts";
@@ -16,6 +16,7 @@ import { overLimit } from "./limits.ts";
 import type { LooseBlob } from "./loose-objects.ts";
 import type { NewObjects } from "./new-objects.ts";
 import { pathText } from "./object-text.ts";
+import { KEY_BEGINS, WholeKeys } from "./whole-keys.ts";
 
 /** Added lines in one piece. Findings in an overlap have the same place in both pieces: they are the same finding. */
 export interface Addition extends AddedHunk {
@@ -136,20 +137,27 @@ async function* ofBlob(objects: NewObjects, reading: BlobReading): AsyncGenerato
   }
   const assembler = new AdditionAssembler(reading.commit, reading.path);
   if (isPlainText(now) && before.every(isPlainText)) {
+    const added = await linesInNone(now, before, turns);
+    const isAdded = now.includes(KEY_BEGINS) ? new Set(added.map(({ number }) => number)) : null;
+    const keys = new WholeKeys();
     // In pieces: a large new file would come as one list of everything in it.
-    for (const { number, begin, end } of await linesInNone(now, before, turns)) {
+    for (const { number, begin, end } of isAdded === null ? added : linesOf(now)) {
       for (const line of textLines(number, now.subarray(begin, end))) {
-        const told = assembler.add(line);
+        const lines = isAdded === null ? [line] : keys.push(line, isAdded.has(number));
+        const told = lines.flatMap((line) => assembler.add(line));
         if (told.length > 0) yield told;
       }
     }
+    yield keys.end().flatMap((line) => assembler.add(line));
   } else {
     const known = new LineSet();
     for (const old of before) known.addAll(contentLines(old));
+    const keys = new WholeKeys();
     for (const line of contentLines(now)) {
-      const told = known.has(line) ? [] : assembler.add(line);
+      const told = keys.push(line, !known.has(line)).flatMap((line) => assembler.add(line));
       if (told.length > 0) yield told;
     }
+    yield keys.end().flatMap((line) => assembler.add(line));
   }
   yield assembler.end();
 }
@@ -174,9 +182,11 @@ async function* ofLargeBlob({ source, turns }: NewObjects, reading: BlobReading)
     }
   }
   const assembler = new AdditionAssembler(reading.commit, reading.path);
+  const keys = new WholeKeys();
   for await (const lines of readContentLines(source.chunks(reading.oid))) {
-    yield lines.filter((line) => !known.has(line)).flatMap((line) => assembler.add(line));
+    yield lines.flatMap((line) => keys.push(line, !known.has(line))).flatMap((line) => assembler.add(line));
     if (turns.due) await turns.take();
   }
+  yield keys.end().flatMap((line) => assembler.add(line));
   yield assembler.end();
 }

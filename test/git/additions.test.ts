@@ -215,6 +215,41 @@ test("symbolic links by their target; submodules bring no content of their own, 
   expect((await collect(readChanges(objects))).map((change) => change.mode)).toContain("160000");
 });
 
+test.each<[string, (lines: string) => string | Buffer]>([
+  ["text", (lines) => lines],
+  ["UTF-16", (lines) => Buffer.from(`\ufeff${lines}`, "utf16le")],
+  ["a program", (lines) => Buffer.from(`\0\x01\x02\x03\n${lines}`)],
+  ["a file too large to compare", (lines) => `${"filler\n".repeat(700_000)}${lines}`],
+])("a private key of which only a part is added is told whole, and no other lines: %s", async (_how, content) => {
+  const scene = await startScene();
+  const [begin, end] = [["-----BEGIN", "RSA PRIVATE KEY-----"].join(" "), "-----END RSA PRIVATE KEY-----"];
+  const base = await scene.commit("base", {
+    "inside.pem": content(`old\n${begin}\nto be filled in\n${end}\nold too\n`),
+    "first.pem": content("old\nTOKEN-BODY\nold too\n"),
+    "beside.pem": content(`old\n${begin}\nTOKEN-BODY\n${end}\nold too\n`),
+  });
+  await scene.land("refs/heads/main", base);
+  const one = await scene.commit("one", {
+    "inside.pem": content(`old\n${begin}\nTOKEN-BODY\n${end}\nold too\n`),
+    "first.pem": content(`old\n${begin}\nTOKEN-BODY\nold too\n`),
+    "beside.pem": content(`old\nadded here\n${begin}\nTOKEN-BODY\n${end}\nold too\nadded too\n`),
+  });
+
+  const added = await addedLines(await scene.inspect({ updates: [main(base, one)] }), { one });
+
+  const lines = added.map((line) => line.replace(/:\d+ /, " ").replace("one ", ""));
+  expect(lines).toEqual([
+    "beside.pem added here",
+    "beside.pem added too",
+    `first.pem ${begin}`,
+    "first.pem TOKEN-BODY",
+    "first.pem old too",
+    `inside.pem ${begin}`,
+    "inside.pem TOKEN-BODY",
+    `inside.pem ${end}`,
+  ]);
+});
+
 test("what looks like a patch inside a file is content", async () => {
   const scene = await startScene();
   const trap = `diff --git a/x b/x\n--- a/x\n+++ b/innocent\n@@ -1 +1 @@\n-a\n+b\n${"1".repeat(40)}\n\\ No newline`;
