@@ -238,7 +238,8 @@ test.each<[string, (lines: string) => string | Buffer]>([
   const added = await addedLines(await scene.inspect({ updates: [main(base, one)] }), { one });
 
   const lines = added.map((line) => line.replace(/:\d+ /, " ").replace("one ", ""));
-  expect(lines).toEqual([
+  // What is extracted comes with its gaps, as empty lines.
+  expect(lines.filter((line) => !line.endsWith(" "))).toEqual([
     "beside.pem added here",
     "beside.pem added too",
     `first.pem ${begin}`,
