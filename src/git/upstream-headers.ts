@@ -98,6 +98,12 @@ export function clientResponseHeaders(
     if (theirs.length === 0) delete headers["set-cookie"];
     else headers["set-cookie"] = theirs;
   }
+  // Whoever is signed in at the gateway's pages can be led to this address, and it is of the same origin: an upstream's error page, or a
+  // file that calls itself one, must not run there.
+  if (!/^application\/x-git-[a-z-]+$/.test(upstream["content-type"] ?? "")) {
+    headers["content-security-policy"] = "sandbox";
+    headers["x-content-type-options"] = "nosniff";
+  }
   return headers;
 }
 

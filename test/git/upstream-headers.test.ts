@@ -100,13 +100,27 @@ describe("clientResponseHeaders", () => {
       "set-cookie": ["a=b"],
     });
   });
+
+  it.each(["text/html", "image/svg+xml", "application/x-git-pack, text/html", undefined])(
+    "lets nothing of the type %s run in the gateway's origin",
+    (type) => {
+      const theirs = {
+        ...(type === undefined ? {} : { "content-type": type }),
+        "content-security-policy": "default-src *",
+      };
+      expect(clientResponseHeaders(theirs, { isPassthrough: true, isRewritten: false })).toMatchObject({
+        "content-security-policy": "sandbox",
+        "x-content-type-options": "nosniff",
+      });
+    },
+  );
 });
 
 it("lets no upstream set the gateway's own cookies", () => {
   const options = { isPassthrough: true, isRewritten: false };
   const setCookie = ["__Host-sallyport=theirs; Path=/", "a=b", "sallyport-form=x"];
-  expect(clientResponseHeaders({ "set-cookie": setCookie }, options)).toEqual({ "set-cookie": ["a=b"] });
-  expect(clientResponseHeaders({ "set-cookie": ["sallyport=x"] }, options)).toEqual({});
+  expect(clientResponseHeaders({ "set-cookie": setCookie }, options)["set-cookie"]).toEqual(["a=b"]);
+  expect(clientResponseHeaders({ "set-cookie": ["sallyport=x"] }, options)["set-cookie"]).toBeUndefined();
 });
 
 describe("rewriteLocation", () => {
