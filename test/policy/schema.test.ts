@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { pushPolicySchema } from "../../src/config/schema.ts";
+import { USUAL_LIMITS } from "../../src/policy/schema/limits.ts";
 
 const mistakes = (entry: object): string[] =>
   (pushPolicySchema.safeParse({ repositories: ["code/**"], ...entry }).error?.issues ?? []).map(
@@ -31,7 +32,7 @@ describe("pushPolicySchema", () => {
         signers: [],
       },
       files: { maxBytes: null, forbid: [], symlinks: "allow", submodules: "allow" },
-      limits: { push: {}, head: {} },
+      limits: USUAL_LIMITS,
       observe: [],
     });
   });
@@ -137,8 +138,11 @@ describe("limits", () => {
   const limits = (given: object) => pushPolicySchema.parse({ repositories: ["**"], limits: given }).limits;
 
   it("become the bounds of reading a push, and what is not said stays as it is", () => {
-    expect(limits({})).toEqual({ push: {}, head: {} });
+    expect(limits({})).toEqual(USUAL_LIMITS);
+    expect(USUAL_LIMITS).toMatchObject({ push: {}, head: {} });
+    expect(Object.keys({ ...USUAL_LIMITS.push, ...USUAL_LIMITS.head })).toEqual([]);
     expect(limits({ refs: 10, packBytes: "10MB", time: "5m" })).toEqual({
+      ...USUAL_LIMITS,
       push: { packBytes: 10_000_000, gitTimeoutMs: 300_000, inspectionMs: 300_000 },
       head: { commands: 10 },
     });
@@ -157,6 +161,7 @@ describe("limits", () => {
       time: "12s",
     });
     expect(all).toEqual({
+      ...USUAL_LIMITS,
       push: {
         packBytes: 1,
         objects: 2,

@@ -27,6 +27,17 @@ it.each([
   expect(asked(paths, ref)).toEqual(approvers);
 });
 
+it("asks of a new ref, which has nothing to differ from, whatever a rule says of some refs alone", () => {
+  const judge = (ref: string, how: "create" | "delete" | "update") =>
+    pathApprovals
+      .judge({ policy: policy({ paths: rules }), facts: facts([]) }, refFacts(ref, how))
+      .map((opinion) => opinion.kind === "hold" && opinion.reason);
+  expect(judge("refs/heads/main", "create")).toEqual(["a new ref with docs/* needs 1 approval by docs"]);
+  expect(judge("refs/heads/topic", "create")).toEqual([]);
+  expect(judge("refs/heads/main", "update")).toEqual([]);
+  expect(judge("refs/heads/main", "delete")).toEqual([]);
+});
+
 it("asks as the rule says, in words of the rule alone", () => {
   expect(judge(["secret-name.tf"])).toEqual([
     {
