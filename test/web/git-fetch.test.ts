@@ -133,6 +133,7 @@ it("ends the upstream's request when the client goes away", async () => {
   request.destroy();
   await expect.poll(() => gateway.upstream.openConnections()).toBe(0);
   await expect.poll(() => gateway.log).toMatchObject([{ fields: { code: "client_gone" } }]);
+  expect(gateway.fetches).toMatchObject([{ kind: "refs", status: "client_gone", httpStatus: null, responseBytes: 0 }]);
 });
 
 describe("cookies and languages", () => {
