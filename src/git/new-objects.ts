@@ -128,6 +128,7 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
   for (const { oid } of looseBlobs) if (!pack.holds(oid)) wanted.add(oid);
   if (cache !== null && wanted.size > 0) {
     await cache.fetchBlobs(await source.missing(wanted), signal);
+    await source.readAhead(wanted);
   }
 
   const old = { graph, pack, source, idBytes, turns };

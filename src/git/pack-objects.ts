@@ -38,6 +38,7 @@ export class PackObjects {
   /** How many entries are the client's. */
   readonly #sent: number;
   readonly #met: Uint8Array;
+  readonly #fanout: Uint32Array;
 
   private constructor(ids: Buffer, idBytes: number, entries: PackEntries, sent: number) {
     this.#ids = ids;
@@ -45,6 +46,7 @@ export class PackObjects {
     this.#total = ids.length / idBytes;
     this.#entryOf = new Uint32Array(this.#total);
     this.#met = new Uint8Array(this.#total);
+    this.#fanout = fanoutOf(ids, idBytes);
     this.#entries = entries;
     this.#sent = sent;
   }
@@ -182,26 +184,28 @@ export class PackObjects {
   }
 
   #place(oid: string): number {
-    const id = Buffer.from(oid, "hex");
-    return id.length === this.#idBytes ? this.#placeOfId(id) : -1;
+    if (oid.length !== 2 * this.#idBytes) return -1;
+    const prefix = Number.parseInt(oid.slice(0, 4), 16);
+    // Of a hundred thousand ids, one or two begin alike.
+    const end = this.#fanout[prefix + 1] ?? 0;
+    for (let at = this.#fanout[prefix] ?? 0; at < end; at++) if (this.oid(at) === oid) return at;
+    return -1;
   }
 
   #entryOfId(id: Buffer): number {
-    const at = this.#placeOfId(id);
+    const at = this.#place(id.toString("hex"));
     return at === -1 ? -1 : (this.#entryOf[at] ?? 0);
   }
+}
 
-  /** Binary search; −1 for what is not in the pack. */
-  #placeOfId(id: Buffer): number {
-    let low = 0;
-    let high = this.#total - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const order = this.#ids.compare(id, 0, id.length, middle * this.#idBytes, (middle + 1) * this.#idBytes);
-      if (order === 0) return middle;
-      if (order < 0) low = middle + 1;
-      else high = middle - 1;
-    }
-    return -1;
+/** By the first 16 bits of an id, where in the sorted list those that begin so are: from one number to the next. */
+function fanoutOf(ids: Buffer, idBytes: number): Uint32Array {
+  const fanout = new Uint32Array(0x10001);
+  for (let at = 0; at < ids.length; at += idBytes) {
+    const prefix = ids.readUInt16BE(at);
+    fanout[prefix + 1] = (fanout[prefix + 1] ?? 0) + 1;
   }
+  for (let prefix = 1; prefix < fanout.length; prefix++)
+    fanout[prefix] = (fanout[prefix] ?? 0) + (fanout[prefix - 1] ?? 0);
+  return fanout;
 }

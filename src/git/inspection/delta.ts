@@ -27,7 +27,7 @@ export function applyDelta(base: Buffer, delta: Buffer, maxBytes: number): Buffe
   if (varint() !== base.length) throw damaged();
   const size = varint();
   if (size > maxBytes) throw damaged();
-  const result = Buffer.allocUnsafeSlow(size);
+  const result = Buffer.allocUnsafe(size);
   let end = 0;
   const next = (bit: number, shift: number): number => {
     if (bit === 0) return 0;

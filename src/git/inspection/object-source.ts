@@ -1,5 +1,5 @@
 import {
-  findMissing,
+  listObjects,
   unreadable,
   type ObjectReader,
   type ObjectType,
@@ -42,6 +42,8 @@ export class ObjectSource {
   readonly #held: HeldObjects;
   readonly #recent = new ByteCache<string>(RECENT_BYTES);
   readonly #emptyTree: string;
+  /** Bytes of old objects that are no larger than {@link AHEAD_BYTES}, as far as it is known. */
+  readonly #small = new Map<string, number>();
   /** Of the object that was last read as it came. */
   #lastHead: { readonly oid: string; readonly bytes: Buffer } = { oid: "", bytes: NOTHING };
 
@@ -109,8 +111,14 @@ export class ObjectSource {
   /** Those that are not here yet. Of few objects, what is here is read at once. */
   async missing(oids: Iterable<string>): Promise<string[]> {
     const asked = [...oids].filter((oid) => this.#recent.get(oid) === null);
-    if (asked.length > AHEAD_OBJECTS) return findMissing(this.#options.context, asked);
     const missing: string[] = [];
+    if (asked.length > AHEAD_OBJECTS) {
+      for await (const object of listObjects(this.#options.context, asked)) {
+        if (object.type === "missing") missing.push(object.name);
+        else if (object.size <= AHEAD_BYTES) this.#small.set(object.oid, object.size);
+      }
+      return missing;
+    }
     for (const oid of asked) {
       const found = await this.#options.reader.open(oid);
       if (found.type === "missing") missing.push(oid);
@@ -119,17 +127,27 @@ export class ObjectSource {
     return missing;
   }
 
-  /** Reads small objects of the pack that are not in memory together: asking for one after the other takes longer. */
+  /**
+   * Reads small objects that are not in memory together: asking for one after the other takes longer. Many are too many to be
+   * remembered: then the first of them.
+   */
   async readAhead(oids: Iterable<string>): Promise<void> {
     const { pack, reader } = this.#options;
-    const wanted: string[] = [];
+    let wanted: string[] = [];
+    let bytes = 0;
+    const read = async (): Promise<void> => {
+      if (wanted.length < 2) return;
+      for await (const { oid, content } of reader.all(wanted)) this.#recent.set(oid, Buffer.from(content));
+      wanted = [];
+    };
     for (const oid of new Set(oids)) {
-      const size = pack.size(oid);
-      if (size === null || size > AHEAD_BYTES || wanted.length >= AHEAD_OBJECTS || this.held(oid) !== null) continue;
-      wanted.push(oid);
+      const size = this.#small.get(oid) ?? pack.size(oid) ?? Number.POSITIVE_INFINITY;
+      if (size > AHEAD_BYTES || this.held(oid) !== null) continue;
+      bytes += size;
+      if (bytes > RECENT_BYTES / 2) break;
+      if (wanted.push(oid) === AHEAD_OBJECTS) await read();
     }
-    if (wanted.length < 2) return;
-    for await (const { oid, content } of reader.all(wanted)) this.#recent.set(oid, Buffer.from(content));
+    await read();
   }
 
   async #keep({ oid, size, chunks }: OpenObject): Promise<Buffer | null> {
