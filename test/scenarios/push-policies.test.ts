@@ -42,7 +42,11 @@ test("who may push where: only those whom a rule names move a ref, in every spel
 
 test("paths that need approval are seen again when a feature branch reaches the ref", async () => {
   const world = await startWorld(
-    policy({ paths: [{ paths: ["infra/**"], refs: ["refs/heads/main"], approvers: ["ops"], wait: "0s" }] }),
+    policy({
+      paths: [
+        { paths: ["infra/**"], refs: ["refs/heads/main", "refs/heads/release/*"], approvers: ["ops"], wait: "0s" },
+      ],
+    }),
   );
   const ana = await world.person("ana@example.com", ["eng"]);
   const copy = await ana.clone("team/app");
@@ -51,6 +55,10 @@ test("paths that need approval are seen again when a feature branch reaches the 
   const held = await copy.git("push", "origin", "main");
   expect(held.stderr).toContain("a change of infra/** needs 1 approval by ops");
   expect(held.stderr).toMatch(/main -> main \(.*\/approvals\/[0-9a-f-]{36}.*\)/);
+  // Of a new ref at what the upstream has nothing is new, and its history is what nobody has approved.
+  const created = await copy.git("push", "origin", "main:refs/heads/release/1");
+  expect(created.stderr).toContain("a new ref with infra/** needs 1 approval by ops");
+  expect(await world.upstream.ref("team/app", "refs/heads/release/1")).toBeNull();
 });
 
 test("commits of somebody else, messages, files and kinds of files are refused by name, and the secret-bearing name is not told", async () => {
