@@ -18,10 +18,11 @@ export async function createBareRepository(
   format: ObjectFormat,
   alternate: string | null,
 ): Promise<void> {
-  await mkdir(path.join(gitDir, "objects", "pack"), { recursive: true });
-  await mkdir(path.join(gitDir, "objects", "info"), { recursive: true });
-  await mkdir(path.join(gitDir, "refs"), { recursive: true });
-  await mkdir(path.join(gitDir, "info"), { recursive: true });
+  await Promise.all(
+    [["objects", "pack"], ["objects", "info"], ["refs"], ["info"]].map((names) =>
+      mkdir(path.join(gitDir, ...names), { recursive: true }),
+    ),
+  );
   await Promise.all([
     writeFile(path.join(gitDir, "config"), CONFIG[format]),
     writeFile(path.join(gitDir, "info", "attributes"), "* !diff !text !eol !filter !ident !working-tree-encoding\n"),

@@ -38,8 +38,8 @@ export type LauncherNews =
 export const CHANNEL_GREETING_BYTES = 16;
 export type ChannelEnd = "stdin" | "stdout";
 
-/** Pairs of sockets that wait for a git. */
-export const CHANNEL_STOCK = 32;
+/** Pairs of sockets that wait for a git: enough for fifty pushes that come at once. */
+export const CHANNEL_STOCK = 64;
 
 export interface GitLauncher {
   /** Starts `git`. Null where it cannot now: then it has to be started without. */

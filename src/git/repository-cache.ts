@@ -153,6 +153,9 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       if (unseen.size === 0) return;
       await lock.run(key, async () => {
         await prepare();
+        // Another push may have brought them while this one waited for its turn.
+        for (const oid of unseen) if (entry.commits.has(oid)) unseen.delete(oid);
+        if (unseen.size === 0) return;
         const missing = await findMissing(context(signal), unseen);
         if (missing.length > 0) {
           await fetchFromUpstream({ ...context(signal), upstream, filter: "blob:none", refspecs: missing, depth: 1 });
