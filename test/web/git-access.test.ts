@@ -1,6 +1,7 @@
 /** Who may do what where, seen from outside: what one may not read answers as if it were not there, under every name it has. */
-import { request } from "node:http";
-import { describe, expect, it } from "vitest";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
 import { fillRepository, startGitGateway, TOKEN, type GitGateway, type GitGatewayOptions } from "./git-gateway.ts";
 
@@ -196,5 +197,52 @@ describe("what no rule names", () => {
     });
     expect(pushed.body).toContain("ng refs/heads/x");
     expect(gateway.upstream.requests.map(({ url }) => url).filter((url) => url.includes("private"))).toEqual([]);
+  });
+});
+
+describe("an upstream's own refusal", () => {
+  type Refusal = readonly [status: number, headers: Readonly<Record<string, string>>, body: string];
+  const REFUSALS: readonly Refusal[] = [
+    [401, { "www-authenticate": 'Basic realm="upstream"' }, "sign in\n"],
+    [403, {}, "not you\n"],
+  ];
+  const PLAIN = OPERATIONS.slice(0, 6);
+
+  async function upstreamOf([status, headers, body]: Refusal): Promise<string> {
+    const server = createServer((incoming, outgoing) => {
+      incoming
+        .resume()
+        .on("end", () => outgoing.writeHead(status, { "content-type": "text/plain", ...headers }).end(body));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  }
+
+  it.each(REFUSALS)("is relayed under the client's own credential: %i", async (...refusal) => {
+    const gateway = await startGitGateway({
+      connection: { url: await upstreamOf(refusal), credential: { kind: "passthrough" } },
+    });
+    const [status, headers, body] = refusal;
+    for (const operation of PLAIN) {
+      const answer = await ask(gateway, "code/team/app", {
+        ...operation,
+        headers: { ...operation.headers, "sallyport-token": TOKEN },
+      });
+      expect(answer, operation.operation).toMatchObject({ status, headers, body });
+    }
+  });
+
+  it.each(REFUSALS)("is the gateway's trouble under a credential of its own: %i", async (...refusal) => {
+    const gateway = await startGitGateway({ connection: { url: await upstreamOf(refusal) } });
+    for (const operation of PLAIN) {
+      const answer = await ask(gateway, "code/team/app", operation);
+      expect(answer.headers["www-authenticate"], operation.operation).toBeUndefined();
+      expect([401, 403], operation.operation).not.toContain(answer.status);
+      expect(answer.body).toContain("the upstream refused the gateway's credential");
+    }
   });
 });
