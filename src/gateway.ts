@@ -33,6 +33,7 @@ import type { Logger } from "./model/log.ts";
 import { isNamed } from "./model/who.ts";
 import { createNotifiers } from "./notify/create-notifiers.ts";
 import { limitsFor } from "./policy/limits.ts";
+import { policyFor } from "./policy/match.ts";
 import type { Scanner } from "./secrets/scanner.ts";
 import type { DatabaseHandle, Queryable } from "./store/database.ts";
 import { openStore } from "./store/open.ts";
@@ -196,7 +197,8 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     scanner,
     policies: config.pushes,
     policyVersion: config.policyVersion,
-    maxObjectBytes: () => DEFAULT_LFS_OBJECT_BYTES,
+    maxObjectBytes: (repository) =>
+      policyFor(config.pushes, repository).limits.lfsObjectBytes ?? DEFAULT_LFS_OBJECT_BYTES,
     publicUrl,
     log,
     now,

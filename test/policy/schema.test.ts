@@ -178,4 +178,9 @@ describe("limits", () => {
       head: { commands: 8, bytes: 9 * 2 ** 20 },
     });
   });
+
+  it("say how large an object of Git LFS may be", () => {
+    expect(limits({}).lfsObjectBytes).toBeNull();
+    expect(limits({ lfsObjectBytes: "5GiB" })).toEqual({ ...USUAL_LIMITS, lfsObjectBytes: 5 * 2 ** 30 });
+  });
 });

@@ -8,9 +8,11 @@ import { byteSizeSchema } from "./byte-size.ts";
 export interface ConfiguredLimits {
   readonly push: Partial<PushLimits>;
   readonly head: Partial<PushHeadLimits>;
+  /** Of one Git LFS object; null: as usual. */
+  readonly lfsObjectBytes: number | null;
 }
 
-export const USUAL_LIMITS: ConfiguredLimits = { push: {}, head: {} };
+export const USUAL_LIMITS: ConfiguredLimits = { push: {}, head: {}, lfsObjectBytes: null };
 
 const countSchema = (what: string) =>
   z.int({ error: `expected a whole number of ${what}` }).min(1, { error: `at least 1: no push has fewer ${what}` });
@@ -20,6 +22,7 @@ export const limitsSchema = z
     packBytes: byteSizeSchema.optional().describe("Of the pack as it is sent. Default 2GiB."),
     objects: countSchema("objects").optional().describe("In the pack. Default 1000000."),
     objectBytes: byteSizeSchema.optional().describe("Of one object, unpacked. Default 100MiB."),
+    lfsObjectBytes: byteSizeSchema.optional().describe("Of one object of Git LFS. Default 2GiB."),
     inflatedBytes: byteSizeSchema.optional().describe("Of all objects, unpacked. Default 64GiB."),
     inflationRatio: countSchema("bytes for a byte sent")
       .optional()
@@ -37,9 +40,10 @@ export const limitsSchema = z
       .optional()
       .describe("For reading the push, and for each git that works on it. Default 10m and 15m."),
   })
-  .transform(({ diffBytes, refs, commandBytes, time, ...same }): ConfiguredLimits => ({
+  .transform(({ diffBytes, refs, commandBytes, time, lfsObjectBytes, ...same }): ConfiguredLimits => ({
     push: defined({ ...same, additionBytes: diffBytes, gitTimeoutMs: time, inspectionMs: time }),
     head: defined({ bytes: commandBytes, commands: refs }),
+    lfsObjectBytes: lfsObjectBytes ?? null,
   }));
 
 /** Without the keys that were not given, so that what is usual stays as it is. */
