@@ -247,7 +247,11 @@ describe("a push whose pack is broken", () => {
     const mark = world().upstream.requests.length;
     const request = http.request(`${world().url}/git/code/team/app.git/git-receive-pack`, {
       method: "POST",
-      headers: { authorization: basic(ana), "content-length": body.length },
+      headers: {
+        authorization: basic(ana),
+        "content-type": "application/x-git-receive-pack-request",
+        "content-length": body.length,
+      },
     });
     request.on("error", () => {});
     await new Promise((resolve) => request.write(body.subarray(0, -30), resolve));
