@@ -183,8 +183,9 @@ async function* ofLargeBlob({ source, turns }: NewObjects, reading: BlobReading)
   }
   const assembler = new AdditionAssembler(reading.commit, reading.path);
   const keys = new WholeKeys();
-  for await (const lines of readContentLines(source.chunks(reading.oid))) {
-    yield lines.flatMap((line) => keys.push(line, !known.has(line))).flatMap((line) => assembler.add(line));
+  const lines = source.digest(reading.oid)?.lines() ?? readContentLines(source.chunks(reading.oid));
+  for await (const some of lines) {
+    yield some.flatMap((line) => keys.push(line, !known.has(line))).flatMap((line) => assembler.add(line));
     if (turns.due) await turns.take();
   }
   yield keys.end().flatMap((line) => assembler.add(line));

@@ -29,23 +29,40 @@ export const OVERLAP_BYTES = 8 * 1024;
 const MIN_RUN = 6;
 
 export async function* readContentLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<ContentLine[], void, undefined> {
-  const source = chunks[Symbol.asyncIterator]();
-  let head: Buffer = Buffer.alloc(0);
-  while (head.length < HEAD_BYTES) {
-    const next = await source.next();
-    if (next.done === true) break;
-    head = Buffer.concat([head, next.value]);
+  const reader = new ContentReader();
+  for await (const chunk of chunks) yield reader.feed(chunk);
+  yield reader.end();
+}
+
+/** The same for content that is handed over. */
+export class ContentReader {
+  #head: Buffer = Buffer.alloc(0);
+  #readers: readonly LineReader[] | null = null;
+
+  feed(chunk: Buffer): ContentLine[] {
+    if (this.#readers !== null) return this.#readers.flatMap((reader) => reader.feed(chunk));
+    this.#head = Buffer.concat([this.#head, chunk]);
+    return this.#head.length < HEAD_BYTES ? [] : this.#begin();
   }
-  const readers = readersFor(head);
-  const read = (chunk: Buffer): ContentLine[] => readers.flatMap((reader) => reader.feed(chunk));
-  yield read(head);
-  for (let next = await source.next(); next.done !== true; next = await source.next()) yield read(next.value);
-  yield readers.flatMap((reader) => reader.end());
+
+  end(): ContentLine[] {
+    const first = this.#readers === null ? this.#begin() : [];
+    return [...first, ...(this.#readers ?? []).flatMap((reader) => reader.end())];
+  }
+
+  #begin(): ContentLine[] {
+    const readers = readersFor(this.#head);
+    this.#readers = readers;
+    const head = this.#head;
+    this.#head = Buffer.alloc(0);
+    return readers.flatMap((reader) => reader.feed(head));
+  }
 }
 
 /** The same for content that is in memory. */
 export function contentLines(bytes: Buffer): ContentLine[] {
-  return readersFor(bytes.subarray(0, HEAD_BYTES)).flatMap((reader) => [...reader.feed(bytes), ...reader.end()]);
+  const reader = new ContentReader();
+  return [...reader.feed(bytes), ...reader.end()];
 }
 
 /** Whether the content is text of a kind that its bytes can be compared line by line. */

@@ -64,7 +64,8 @@ export class InflateMeter {
   #ended = false;
   readonly #kept: Buffer[] | null;
 
-  constructor(size: number, isKept = false) {
+  /** @param onChunk told of what comes out, as far as it is not longer than declared */
+  constructor(size: number, isKept = false, onChunk: ((chunk: Buffer) => void) | null = null) {
     this.#size = size;
     this.#kept = isKept ? [] : null;
     this.#inflate.on("data", (chunk: Buffer) => {
@@ -74,7 +75,10 @@ export class InflateMeter {
       this.#output += chunk.length;
       // Longer than declared: no reason to unpack the rest of what may be a bomb.
       if (this.#output > this.#size) this.#inflate.destroy(wrongSize());
-      else this.#kept?.push(chunk);
+      else {
+        this.#kept?.push(chunk);
+        onChunk?.(chunk);
+      }
     });
     this.#inflate.on("end", () => {
       this.#ended = true;

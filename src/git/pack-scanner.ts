@@ -12,7 +12,9 @@
 import { GatewayError } from "../errors.ts";
 import type { PushLimits } from "../model/push-limits.ts";
 import { InflateMeter, inflateSmall, type Inflated } from "./inflate-meter.ts";
-import { OFS_DELTA, PackEntries, REF_DELTA, type PackEntry } from "./inspection/pack-entries.ts";
+import { BlobDigester } from "./inspection/blob-digest.ts";
+import { WHOLE_BYTES } from "./inspection/held-objects.ts";
+import { BLOB, OFS_DELTA, PackEntries, REF_DELTA, type PackEntry } from "./inspection/pack-entries.ts";
 import { overLimit } from "./limits.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
@@ -37,6 +39,12 @@ interface EntryHeader extends PackEntry {
   readonly bodyOffset: number;
 }
 
+interface LargeEntry {
+  readonly header: EntryHeader;
+  readonly meter: InflateMeter;
+  readonly digester: BlobDigester | null;
+}
+
 const HEADER_BYTES = 12;
 /** Objects up to this size are inflated at once, if all of them is there. */
 const SMALL_BYTES = 64 * 1024;
@@ -54,6 +62,7 @@ const invalid = (what: string): GatewayError =>
 export class PackScanner {
   readonly #limits: ScanLimits;
   readonly #hashBytes: number;
+  readonly #format: ObjectFormat;
   #pending: Buffer = Buffer.alloc(0);
   /** The last bytes so far. At the end they are the checksum: never read as an object, whatever the header announces. */
   #tail: Buffer = Buffer.alloc(0);
@@ -62,7 +71,7 @@ export class PackScanner {
   #announced: number | null = null;
   #seen = 0;
   /** The large entry that is being read. */
-  #current: { readonly header: EntryHeader; readonly meter: InflateMeter } | null = null;
+  #current: LargeEntry | null = null;
   #turnBytes = 0;
   #turnObjects = 0;
   /** Where in the pack the first byte of what is pending stands. */
@@ -71,6 +80,7 @@ export class PackScanner {
 
   constructor(format: ObjectFormat, limits: ScanLimits) {
     this.#hashBytes = hashBytes(format);
+    this.#format = format;
     this.#limits = limits;
   }
 
@@ -126,11 +136,11 @@ export class PackScanner {
   /** zlib tells the end of a stream only when it sees what follows it: behind the last object that is the checksum. */
   async #endLast(): Promise<void> {
     if (this.#current === null || this.#seen + 1 !== this.#announced) return;
-    const { header, meter } = this.#current;
+    const { header, meter, digester } = this.#current;
     const inflated = await meter.feed(this.#tail);
     if (inflated === null || inflated.consumed > 0) return;
     this.close();
-    this.#endEntry(header, inflated, Buffer.alloc(0));
+    this.#endEntry(header, inflated, Buffer.alloc(0), digester);
   }
 
   async #scan(isEnd: boolean): Promise<void> {
@@ -159,11 +169,11 @@ export class PackScanner {
           return this.#endEntry(header, inflated, body);
         }
       }
-      this.#current = { header, meter: new InflateMeter(header.size, header.size <= KEPT_BYTES) };
+      this.#current = this.#beginLarge(header);
       this.#pending = body;
       this.#offset += header.bodyOffset;
     }
-    const { header, meter } = this.#current;
+    const { header, meter, digester } = this.#current;
     const piece = this.#pending;
     const inflated = await meter.feed(piece);
     if (inflated === null) {
@@ -172,10 +182,25 @@ export class PackScanner {
       return false;
     }
     this.close();
-    return this.#endEntry(header, inflated, piece);
+    return this.#endEntry(header, inflated, piece, digester);
   }
 
-  #endEntry(header: EntryHeader, inflated: Inflated, body: Buffer): true {
+  #beginLarge(header: EntryHeader): LargeEntry {
+    const { size, type } = header;
+    const entries = this.#entries;
+    const digester =
+      type === BLOB && size > WHOLE_BYTES && entries !== null
+        ? new BlobDigester(size, this.#format, entries.held)
+        : null;
+    const meter = new InflateMeter(
+      size,
+      size <= KEPT_BYTES,
+      digester === null ? null : (chunk) => digester.feed(chunk),
+    );
+    return { header, meter, digester };
+  }
+
+  #endEntry(header: EntryHeader, inflated: Inflated, body: Buffer, digester: BlobDigester | null = null): true {
     let { size } = header;
     if (header.base !== null) {
       size = readDeltaResultSize(inflated.head);
@@ -184,6 +209,8 @@ export class PackScanner {
     if (this.#entries?.add(header, size, inflated.content) === false) {
       throw invalid("a delta builds on what is no object of it");
     }
+    const digest = digester?.end() ?? null;
+    if (digest !== null) this.#entries?.addDigest(digest);
     this.#pending = body.subarray(inflated.consumed);
     this.#offset += inflated.consumed;
     this.#seen += 1;

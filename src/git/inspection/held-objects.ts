@@ -3,14 +3,18 @@ import { GatewayError } from "../../errors.ts";
 import type { PackObjects } from "../pack-objects.ts";
 import type { ObjectFormat } from "../push-command.ts";
 import { ByteCache } from "./byte-cache.ts";
+import type { BlobDigest } from "./blob-digest.ts";
 import { applyDelta } from "./delta.ts";
 import { TYPE_NAMES } from "./pack-entries.ts";
 
-/** Larger objects are read from the disk. */
-const MAX_BYTES = 4 * 1024 * 1024;
+/** Objects up to this size are read whole; larger ones as they come. */
+export const WHOLE_BYTES = 4 * 1024 * 1024;
 /** What unpacking one object may write on the way, down a chain of deltas: it is done in one go. */
 const MAX_CHAIN_BYTES = 8 * 1024 * 1024;
 const RESOLVED_BYTES = 12 * 1024 * 1024;
+
+const forged = (oid: string): GatewayError =>
+  new GatewayError("pack_invalid", `object ${oid} of the pack is not what its name says; push again`);
 
 /**
  * The objects of a pack out of memory, as far as they were kept while it came in. Each is checked against its id before it
@@ -36,11 +40,17 @@ export class HeldObjects {
     if (content === null || this.#isChecked[entry] === 1) return content;
     const type = TYPE_NAMES[this.#pack.entries.type(entry)] ?? "";
     const hash = createHash(this.#format).update(`${type} ${content.length}\0`).update(content);
-    if (hash.digest("hex") !== oid) {
-      throw new GatewayError("pack_invalid", `object ${oid} of the pack is not what its name says; push again`);
-    }
+    if (hash.digest("hex") !== oid) throw forged(oid);
     this.#isChecked[entry] = 1;
     return content;
+  }
+
+  /** What was found in a large file while it came in. @throws GatewayError `pack_invalid` */
+  digest(oid: string): BlobDigest | null {
+    const entry = this.#pack.entry(oid);
+    const digest = entry === -1 ? null : this.#pack.entries.digest(entry);
+    if (digest !== null && digest.oid !== oid) throw forged(oid);
+    return digest;
   }
 
   #resolve(entry: number): Buffer | null {
@@ -51,7 +61,7 @@ export class HeldObjects {
     for (let at = entry; ;) {
       const size = entries.size(at);
       work += size;
-      if (size > MAX_BYTES || work > MAX_CHAIN_BYTES) return null;
+      if (size > WHOLE_BYTES || work > MAX_CHAIN_BYTES) return null;
       content = this.#resolved.get(at);
       if (content !== null) break;
       content = entries.content(at);
@@ -62,7 +72,7 @@ export class HeldObjects {
       at = base;
     }
     for (let link = chain.pop(); link !== undefined; link = chain.pop()) {
-      content = applyDelta(content, link.delta, MAX_BYTES);
+      content = applyDelta(content, link.delta, WHOLE_BYTES);
       this.#resolved.set(link.entry, content);
     }
     return content;

@@ -10,18 +10,14 @@ import type { PackObjects } from "../pack-objects.ts";
 import type { ObjectFormat } from "../push-command.ts";
 import type { CachedRepository } from "../repository-cache.ts";
 import { ByteCache } from "./byte-cache.ts";
-import { HeldObjects } from "./held-objects.ts";
+import { HEAD_BYTES, type BlobDigest } from "./blob-digest.ts";
+import { HeldObjects, WHOLE_BYTES } from "./held-objects.ts";
 import { EMPTY_TREE } from "./tree.ts";
 
-/** Objects up to this size are read whole; larger ones as they come. */
-export const WHOLE_BYTES = 4 * 1024 * 1024;
 const RECENT_BYTES = 8 * 1024 * 1024;
 /** Objects up to this size are worth asking for together. */
 const AHEAD_BYTES = 128 * 1024;
 const AHEAD_OBJECTS = 64;
-
-/** What is remembered of an object that is too large to be held. */
-const HEAD_BYTES = 1024;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -70,10 +66,17 @@ export class ObjectSource {
     return this.#keep(await this.#open(oid));
   }
 
+  /** What is known of a large new file without reading it again; null: it has to be read. */
+  digest(oid: string): BlobDigest | null {
+    return this.#held.digest(oid);
+  }
+
   /** The first bytes of an object, at most {@link HEAD_BYTES}. @throws GatewayError as {@link load} */
   async head(oid: string): Promise<Buffer> {
     const whole = await this.load(oid);
     if (whole !== null) return whole.subarray(0, HEAD_BYTES);
+    const digest = this.digest(oid);
+    if (digest !== null) return digest.head;
     if (this.#lastHead.oid !== oid) {
       // Leaving it in the middle starts git anew: less work than reading all of it.
       for await (const _ of this.chunks(oid)) if (this.#lastHead.bytes.length === HEAD_BYTES) break;

@@ -1,7 +1,9 @@
 import type { ObjectType } from "../cat-file.ts";
+import type { BlobDigest } from "./blob-digest.ts";
 import { HeldBytes } from "./held-bytes.ts";
 
 /** Types of pack entries (gitformat-pack, "Object types"). */
+export const BLOB = 3;
 export const OFS_DELTA = 6;
 export const REF_DELTA = 7;
 export const TYPE_NAMES: readonly (ObjectType | null)[] = [null, "commit", "tree", "blob", "tag"];
@@ -34,7 +36,9 @@ export class PackEntries {
   #lengths: Uint32Array;
   #count = 0;
   #names: Buffer[] = [];
-  readonly #held = new HeldBytes();
+  readonly #digests = new Map<number, BlobDigest>();
+  /** Room for what is kept of them. */
+  readonly held = new HeldBytes();
 
   /** @param announced how many are to come */
   constructor(announced: number) {
@@ -86,7 +90,7 @@ export class PackEntries {
       this.#bases[at] = NAMED + this.#names.length;
       this.#names.push(Buffer.from(base));
     }
-    const address = content === null ? null : this.#held.put(content);
+    const address = content === null ? null : this.held.put(content);
     this.#addresses[at] = address ?? -1;
     this.#lengths[at] = content?.length ?? 0;
     return true;
@@ -152,11 +156,21 @@ export class PackEntries {
   /** What was unpacked of it; null where there was no room. */
   content(at: number): Buffer | null {
     const address = this.#addresses[at] ?? -1;
-    return address < 0 ? null : this.#held.get(address, this.#lengths[at] ?? 0);
+    return address < 0 ? null : this.held.get(address, this.#lengths[at] ?? 0);
+  }
+
+  /** What was found in the last entry, which is too large to be kept. */
+  addDigest(digest: BlobDigest): void {
+    this.#digests.set(this.#count - 1, digest);
+  }
+
+  digest(at: number): BlobDigest | null {
+    return this.#digests.get(at) ?? null;
   }
 
   release(): void {
-    this.#held.release();
+    this.#digests.clear();
+    this.held.release();
     this.#addresses.fill(-1);
   }
 }
