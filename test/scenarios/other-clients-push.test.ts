@@ -50,7 +50,8 @@ test.for(absent)("$name is left out: $missing is not installed", ({ missing }, {
   expect(missing).toBeNull();
 });
 
-describe.each(installed.map((client) => [client.name, client] as const))("%s", (name, client) => {
+// Java and Python have to start first.
+describe.each(installed.map((client) => [client.name, client] as const))("%s", { timeout: 90_000 }, (name, client) => {
   const slug = name.toLowerCase();
   let home = "";
   beforeAll(async () => {
@@ -91,7 +92,7 @@ describe.each(installed.map((client) => [client.name, client] as const))("%s", (
 
     const pushing = clone.push("refs/heads/main");
     const pending = async () => (await lee.api(`/api/v1/approvals?repository=code/${repository}`)).items;
-    await expect.poll(pending, { timeout: 20_000 }).toHaveLength(1);
+    await expect.poll(pending, { timeout: 60_000 }).toHaveLength(1);
     expect(await world().upstream.ref(repository, "refs/heads/main")).toBe(before);
     const [approval] = await pending();
     expect((await lee.decide(String(approval?.["id"]), "approve", "fine")).status).toBe(200);
