@@ -1,11 +1,13 @@
 /** The body of the process that starts git: see `git-launcher.ts`. It ends with the gateway, and takes every git along. */
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { rmdirSync, rmSync } from "node:fs";
 import net, { type Socket } from "node:net";
 import path from "node:path";
 import {
   CHANNEL_GREETING_BYTES,
   CHANNEL_STOCK,
+  LAUNCHER_DIRECTORY,
+  LAUNCHER_SOCKET,
   type ChannelEnd,
   type LauncherNews,
   type LauncherOrder,
@@ -14,7 +16,7 @@ import { keepTail, signalGroup } from "./git-process.ts";
 
 const channels = new Map<number, Readonly<Record<ChannelEnd, Socket>>>();
 const running = new Map<number, number>();
-let address = "";
+const directory = process.cwd();
 let lastId = 0;
 
 const tell = (news: LauncherNews): void => void process.send?.(news, undefined, undefined, () => {});
@@ -27,7 +29,7 @@ async function addChannel(): Promise<void> {
 
 /** Never read here: what the gateway writes is for the git that will have this socket. */
 function connect(id: number, end: ChannelEnd): Promise<Socket> {
-  const socket = net.connect({ path: address });
+  const socket = net.connect({ path: path.join(directory, LAUNCHER_SOCKET) });
   socket.pause();
   return new Promise((resolve, reject) => {
     socket.once("error", reject).once("connect", () => {
@@ -37,7 +39,7 @@ function connect(id: number, end: ChannelEnd): Promise<Socket> {
   });
 }
 
-function start({ id, args, env }: Extract<LauncherOrder, { kind: "start" }>): void {
+function start({ id, cwd, args, env }: Extract<LauncherOrder, { kind: "start" }>): void {
   const channel = channels.get(id);
   if (channel === undefined) return;
   channels.delete(id);
@@ -45,6 +47,7 @@ function start({ id, args, env }: Extract<LauncherOrder, { kind: "start" }>): vo
     tell({ kind: "failed", id, message: error instanceof Error ? error.message : String(error) });
   try {
     const child = spawn("git", args, {
+      cwd,
       env,
       stdio: [channel.stdin, channel.stdout, "pipe"],
       // A group of its own: `git fetch` starts git-remote-http and index-pack, which have to end with it.
@@ -72,10 +75,6 @@ function start({ id, args, env }: Extract<LauncherOrder, { kind: "start" }>): vo
 process.on("message", (message) => {
   const order = message as LauncherOrder;
   switch (order.kind) {
-    case "connect":
-      ({ address } = order);
-      for (let count = 0; count < CHANNEL_STOCK; count++) addChannel().catch(() => {});
-      return;
     case "start":
       start(order);
       return;
@@ -85,12 +84,27 @@ process.on("message", (message) => {
     }
   }
 });
-process.on("disconnect", () => {
+
+/** A gateway that was killed has left it. Nothing but what is ours: somebody may run this file by hand, anywhere. */
+function removeDirectory(): void {
+  if (!path.basename(directory).startsWith(LAUNCHER_DIRECTORY)) return;
+  rmSync(path.join(directory, LAUNCHER_SOCKET), { force: true });
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Gone already, or not empty.
+  }
+}
+
+const end = (): void => {
   for (const pid of running.values()) signalGroup(pid, "SIGTERM");
-  // A gateway that was killed has left it.
-  if (address !== "") rmSync(path.dirname(address), { recursive: true, force: true });
+  removeDirectory();
   // oxlint-disable-next-line unicorn/no-process-exit -- a process of its own, and its work is over
   process.exit();
-});
+};
+process.on("disconnect", end);
 // The gateway is told to stop, lets what runs end, and then this process as well.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+
+if (process.connected) for (let count = 0; count < CHANNEL_STOCK; count++) addChannel().catch(() => {});
+else end();

@@ -18,11 +18,10 @@ import { signalGroup, type GitProcess, type ProcessEnd } from "./git-process.ts"
 
 /** From the gateway to the launcher. */
 export type LauncherOrder =
-  /** The first one: where to connect to. */
-  | { readonly kind: "connect"; readonly address: string }
   | {
       readonly kind: "start";
       readonly id: number;
+      readonly cwd: string;
       readonly args: readonly string[];
       readonly env: Readonly<Record<string, string>>;
     }
@@ -37,6 +36,10 @@ export type LauncherNews =
 /** What the launcher says first on each socket: `<id> <end>\n`, padded, so that it is known without reading on. */
 export const CHANNEL_GREETING_BYTES = 16;
 export type ChannelEnd = "stdin" | "stdout";
+
+/** How the name of the directory begins in which the launcher runs, and what the gateway listens on there. */
+export const LAUNCHER_DIRECTORY = "sallyport-git-";
+export const LAUNCHER_SOCKET = "socket";
 
 /** Pairs of sockets that wait for a git: enough for fifty pushes that come at once. */
 export const CHANNEL_STOCK = 64;
@@ -75,22 +78,22 @@ export async function startGitLauncher(options: GitLauncherOptions): Promise<Git
   );
   if (!isBuilt) return null;
   // Readable by its owner alone (mkdtemp(3)): who can connect could put words into git's mouth.
-  const directory = await mkdtemp(path.join(tmpdir(), "sallyport-git-"));
+  const directory = await mkdtemp(path.join(tmpdir(), LAUNCHER_DIRECTORY));
   const server = net.createServer({ pauseOnConnect: true });
   try {
-    const address = path.join(directory, "socket");
+    const address = path.join(directory, LAUNCHER_SOCKET);
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject).listen(address, resolve);
     });
     const [command, ...args] = [...options.wrapper, process.execPath, program];
     const child = spawn(command, args, {
       env: { PATH: options.environment["PATH"] },
+      cwd: directory,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
       // Not in the terminal's group: Ctrl-C is for the gateway, which lets its pushes end first.
       detached: true,
     });
     const launcher = launch(child, server, directory, options.onLost ?? (() => {}));
-    child.send({ kind: "connect", address } satisfies LauncherOrder, () => {});
     // It keeps nobody from ending: it ends with whoever started it.
     child.unref();
     child.channel?.unref();
@@ -182,7 +185,7 @@ function launch(
       const ended = new Promise<ProcessEnd>((resolve) => {
         running.set(id, { pid: null, end: resolve });
       });
-      send({ kind: "start", id, args, env });
+      send({ kind: "start", id, cwd: process.cwd(), args, env });
       return {
         stdin,
         stdout,
