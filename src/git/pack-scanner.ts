@@ -162,9 +162,10 @@ export class PackScanner {
       const body = this.#pending.subarray(header.bodyOffset);
       if (header.size <= SMALL_BYTES) {
         if (body.length < header.size + SMALL_SLACK && !isEnd) return this.#uncount(header);
+        // Before, not behind it: what comes out stands in memory that the next push to have its turn inflates into.
+        await this.#takeTurn(header.size);
         const inflated = inflateSmall(body, header.size);
         if (inflated !== null) {
-          await this.#takeTurn(header.size);
           this.#offset += header.bodyOffset;
           return this.#endEntry(header, inflated, body);
         }

@@ -8,7 +8,9 @@ import { PackEntries } from "../../src/git/inspection/pack-entries.ts";
 import { checkTree, DIRECTORY, EMPTY_TREE, modeText, TreeCursor } from "../../src/git/inspection/tree.ts";
 import { diffTrees, type TreeReading } from "../../src/git/inspection/tree-diff.ts";
 import { Turns } from "../../src/git/inspection/turns.ts";
-import { makeDelta, objectId, varint } from "../fuzz/pack-file.ts";
+import { defaultPushLimits } from "../../src/git/limits.ts";
+import { PackScanner } from "../../src/git/pack-scanner.ts";
+import { encodePackFile, makeDelta, objectId, varint } from "../fuzz/pack-file.ts";
 import { Random } from "../fuzz/random.ts";
 import { git, temporaryDirectory } from "../harness/git.ts";
 import { endsWell } from "./splits.ts";
@@ -112,6 +114,27 @@ describe("PackEntries", () => {
     circle.add({ offset: 12, type: 7, base: Buffer.from([1]) }, 1, null);
     circle.add({ offset: 30, type: 7, base: Buffer.from([0]) }, 1, null);
     expect(circle.resolveBases((id) => id[0] ?? -1)).toBe(false);
+  });
+});
+
+describe("PackScanner", () => {
+  it("keeps what each pack holds apart from others that come in at the same time", async () => {
+    const contents = (who: string): Buffer[] =>
+      Array.from({ length: 1_500 }, (_, at) => Buffer.from(`${who} ${at} `.repeat(1 + (at % 9))));
+    const scan = async (who: string): Promise<void> => {
+      const scanner = new PackScanner("sha1", defaultPushLimits);
+      const pack = encodePackFile(
+        contents(who).map((content) => ({ type: 3, content })),
+        "sha1",
+      );
+      for (let at = 0; at < pack.length; at += 4_000) await scanner.feed(pack.subarray(at, at + 4_000));
+      await scanner.finish();
+      const wrong = contents(who).filter((content, at) => scanner.entries?.content(at)?.equals(content) !== true);
+      expect(wrong.length).toBe(0);
+      scanner.close();
+      scanner.entries?.release();
+    };
+    await Promise.all(["ana", "bob", "somebody with a longer name", "c"].map(scan));
   });
 });
 
