@@ -70,6 +70,8 @@ const stopping = new AbortController();
 // Fifty pushes at once listen to it.
 setMaxListeners(0, stopping.signal);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopping.abort());
+// Nobody reads on (`| head`): unheard, that would end this process and leave what it has started.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => stopping.abort());
 
 try {
   await run(options, {
