@@ -230,7 +230,12 @@ export function samplesOf(corpus: Corpus): CodecSamples {
   };
 }
 
+/**
+ * A fetch is read for what its beginning asks: how much of it is there before a broken packet is met depends on how it is cut, and
+ * whoever gets it meets that packet too.
+ */
 function fetchRequest(v2: boolean, chunks: readonly Buffer[]): unknown {
+  parsePktLines(Buffer.concat(chunks));
   const reader = createFetchRequestReader({ v2 });
   for (const chunk of chunks) reader.push(chunk);
   reader.end();
@@ -238,6 +243,7 @@ function fetchRequest(v2: boolean, chunks: readonly Buffer[]): unknown {
 }
 
 function listing(chunks: readonly Buffer[]): unknown {
+  parsePktLines(Buffer.concat(chunks));
   const reader = createRefListingReader();
   for (const chunk of chunks) reader.push(chunk);
   return [...reader.names];
