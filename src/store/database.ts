@@ -81,6 +81,8 @@ const AWAY = /^(08|53|57P|58)|^(CONNECT|CONNECTION_|ECONN|EPIPE|ENOTFOUND|ETIMED
 
 /** Whether a failed query failed because the database is away: worth another try later, and told as such to clients. */
 export function isDatabaseAway(error: unknown): boolean {
+  // Somebody has said already what it is: an upstream that refuses the connection has the same code in its cause.
+  if (error instanceof GatewayError) return error.code === "database_unavailable";
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as Error & { code?: unknown };
     if (typeof code === "string" && AWAY.test(code)) return true;

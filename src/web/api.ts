@@ -12,7 +12,7 @@ import { answerList, jsonError, type ApiEnv, type Decide, type RecordDependencie
 import { LISTS } from "./api/list-kinds.ts";
 import { createApprovalRoutes } from "./approvals.ts";
 import { createCommitRoutes } from "./commits.ts";
-import { isDatabaseAway } from "./database-away.ts";
+import { isDatabaseAway } from "../store/database.ts";
 import { errorResponse } from "./error-response.ts";
 import { createFetchRoutes } from "./fetches.ts";
 import { describeApi } from "./openapi.ts";

@@ -8,7 +8,7 @@ import { bodyLimit } from "hono/body-limit";
 import { isNamed } from "../model/who.ts";
 import { listApprovals } from "../store/approval-queries.ts";
 import { listPushes } from "../store/push-queries.ts";
-import { isDatabaseAway } from "./database-away.ts";
+import { isDatabaseAway } from "../store/database.ts";
 import { createApprovalPages, FORGED } from "./pages/approval-routes.tsx";
 import { ConnectPage } from "./pages/connect-page.tsx";
 import {

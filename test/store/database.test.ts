@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { expect, onTestFinished, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
 import { checkDatabase, describeDatabase, isDatabaseAway, openDatabase } from "../../src/store/database.ts";
 import { testDatabase } from "../harness/database.ts";
 
@@ -13,6 +14,8 @@ test("a database that is away is told from a query that is wrong", async () => {
   const killed = failure(database.db.execute(sql`select pg_terminate_backend(pg_backend_pid())`));
   expect(isDatabaseAway(await killed)).toBe(true);
   expect(isDatabaseAway("text")).toBe(false);
+  const refused = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+  expect(isDatabaseAway(new GatewayError("upstream_unreachable", "away", { cause: refused }))).toBe(false);
 });
 
 test("a server that is too old is refused by its version", async () => {
