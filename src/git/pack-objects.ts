@@ -11,6 +11,13 @@ const MAX_APPENDED_BYTES = 8 * 1024 * 1024;
 /** The header of an entry that is no delta, with room. */
 const HEADER_BYTES = 16;
 
+/** Larger than any digit, and than any two of them. */
+const NO_DIGIT = 0x1000;
+const DIGITS: Readonly<Record<number, number>> = Uint16Array.from({ length: 128 }, (_, code) => {
+  const digit = "0123456789abcdef".indexOf(String.fromCharCode(code));
+  return digit === -1 ? NO_DIGIT : digit;
+});
+
 const damaged = (): GatewayError => new GatewayError("inspection_failed", "the index of the pack could not be read");
 
 export interface ReceivedEntries {
@@ -185,17 +192,30 @@ export class PackObjects {
 
   #place(oid: string): number {
     if (oid.length !== 2 * this.#idBytes) return -1;
-    const prefix = Number.parseInt(oid.slice(0, 4), 16);
+    const prefix = (byteIn(oid, 0) << 8) | byteIn(oid, 1);
     // Of a hundred thousand ids, one or two begin alike.
     const end = this.#fanout[prefix + 1] ?? 0;
-    for (let at = this.#fanout[prefix] ?? 0; at < end; at++) if (this.oid(at) === oid) return at;
+    for (let at = this.#fanout[prefix] ?? 0; at < end; at++) if (this.#isAt(at, oid)) return at;
     return -1;
+  }
+
+  #isAt(at: number, oid: string): boolean {
+    const begin = at * this.#idBytes;
+    for (let byte = 2; byte < this.#idBytes; byte++) if (this.#ids[begin + byte] !== byteIn(oid, byte)) return false;
+    return true;
   }
 
   #entryOfId(id: Buffer): number {
     const at = this.#place(id.toString("hex"));
     return at === -1 ? -1 : (this.#entryOf[at] ?? 0);
   }
+}
+
+/** A byte of an id that is written in lower-case hexadecimal; what is none matches nothing. */
+function byteIn(oid: string, at: number): number {
+  const high = DIGITS[oid.charCodeAt(2 * at)] ?? NO_DIGIT;
+  const low = DIGITS[oid.charCodeAt(2 * at + 1)] ?? NO_DIGIT;
+  return (high << 4) | low;
 }
 
 /** By the first 16 bits of an id, where in the sorted list those that begin so are: from one number to the next. */

@@ -5,6 +5,9 @@ import { rememberAnswers } from "./remember.ts";
 /** Findings that are kept of one push: a thousand refuse it as well as a million do. */
 const KEPT_FINDINGS = 1_000;
 
+/** When somebody did it, in seconds of ten digits: too few for a secret, and no two commits have the same. */
+const SECONDS = /> \d{10} /g;
+
 /** Where a text stands. */
 export interface Place {
   readonly source: FindingSource;
@@ -25,6 +28,7 @@ export class Findings {
   readonly #scanner: Scanner;
   readonly #maskPath: (path: string) => string;
   readonly #findInPath: (path: string) => readonly PlacedSecret[];
+  readonly #findInPeople: (text: string) => readonly PlacedSecret[];
   readonly #found: Found[] = [];
   readonly #seen = new Set<string>();
   /** Of what has a finding that refuses it, after there was room for all of them. */
@@ -34,11 +38,17 @@ export class Findings {
     this.#scanner = scanner;
     this.#maskPath = rememberAnswers((path) => scanner.mask(path).text);
     // Thousands of commits touch the same ones.
+    this.#findInPeople = rememberAnswers((text) => scanner.find(text));
     this.#findInPath = rememberAnswers((path) => scanner.find(path, path));
   }
 
   find(text: string, path?: string): readonly PlacedSecret[] {
     return text === path ? this.#findInPath(text) : this.#scanner.find(text, path);
+  }
+
+  /** The same for author and committer: the same few people at ever new times. */
+  findInIdentity(text: string): readonly PlacedSecret[] {
+    return this.#findInPeople(text.replace(SECONDS, "> 0000000000 "));
   }
 
   add(text: string, place: Place): void {

@@ -142,7 +142,8 @@ class PushReader {
     const { facts, texts } = await readCommit(this.#objects, oid, this.#verify);
     this.commits.set(oid, facts);
     for (const { source, text } of texts) {
-      for (const secret of this.findings.find(text)) this.findings.keep(secret, { source, oid, root: oid }, isOlder);
+      const secrets = source === "commit-identity" ? this.findings.findInIdentity(text) : this.findings.find(text);
+      for (const secret of secrets) this.findings.keep(secret, { source, oid, root: oid }, isOlder);
     }
     for (const change of await changes.of(oid)) {
       const { kind, path, mode, size } = fileChange(oid, change, this.#objects.pack);

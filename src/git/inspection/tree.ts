@@ -140,6 +140,7 @@ export class TreeCursor {
 
 /** Names that lead somewhere else on somebody's disk. */
 const RESERVED: ReadonlySet<string> = new Set([".", "..", ".git", "git~1"]);
+const MAX_RESERVED = 5;
 
 /**
  * @throws GatewayError `inspection_failed` for a tree that not everybody reads alike
@@ -147,20 +148,36 @@ const RESERVED: ReadonlySet<string> = new Set([".", "..", ".git", "git~1"]);
 export function checkTree(oid: string, bytes: Buffer, idBytes: number): void {
   const cursor = new TreeCursor(oid, bytes, idBytes);
   const before = new TreeCursor(oid, bytes, idBytes);
-  /** Files whose name the present one begins with: the only ones that a directory behind them may share its name with. */
-  const prefixes: string[] = [];
+  /** Files whose name the present one begins with, begin and end: only with these may a directory behind them share its name. */
+  const prefixes: number[] = [];
   for (let isFirst = true; !cursor.isOver; isFirst = false) {
+    const { nameStart, nameEnd } = cursor;
     const type = cursor.rawMode & FILE_TYPE;
     if (type !== cursor.mode && type !== REGULAR) throw malformed(oid, `mode ${cursor.rawMode.toString(8)}`);
-    const name = cursor.name();
-    if (name.includes("/") || RESERVED.has(name.toLowerCase())) throw malformed(oid, "a name that leads elsewhere");
+    if (leadsElsewhere(bytes, nameStart, nameEnd)) throw malformed(oid, "a name that leads elsewhere");
     if (!isFirst) {
       if (before.compare(cursor) >= 0) throw malformed(oid, "its entries are not in order");
       before.next();
     }
-    while (prefixes.length > 0 && !name.startsWith(prefixes.at(-1) ?? "")) prefixes.pop();
-    if (cursor.mode !== DIRECTORY) prefixes.push(name);
-    else if (prefixes.includes(name)) throw malformed(oid, "a name that is there twice");
+    let at = prefixes.length - 2;
+    while (at >= 0 && !beginsWith(bytes, nameStart, nameEnd, prefixes[at] ?? 0, prefixes[at + 1] ?? 0)) at -= 2;
+    prefixes.length = at + 2;
+    if (cursor.mode !== DIRECTORY) prefixes.push(nameStart, nameEnd);
+    // Of all that it begins with, the one of its own length is the last.
+    else if (at >= 0 && (prefixes[at + 1] ?? 0) - (prefixes[at] ?? 0) === nameEnd - nameStart) {
+      throw malformed(oid, "a name that is there twice");
+    }
     cursor.next();
   }
+}
+
+function leadsElsewhere(bytes: Buffer, begin: number, end: number): boolean {
+  for (let at = begin; at < end; at++) if (bytes[at] === SLASH) return true;
+  return end - begin <= MAX_RESERVED && RESERVED.has(bytes.toString("latin1", begin, end).toLowerCase());
+}
+
+function beginsWith(bytes: Buffer, begin: number, end: number, prefix: number, prefixEnd: number): boolean {
+  if (prefixEnd - prefix > end - begin) return false;
+  for (let at = prefix; at < prefixEnd; at++) if (bytes[at] !== bytes[begin + at - prefix]) return false;
+  return true;
 }
