@@ -93,7 +93,7 @@ export async function openQuarantine(options: QuarantineOptions): Promise<Quaran
     },
     receive: async (receiveOptions) => {
       scanner = new PackScanner(options.objectFormat, options.limits);
-      received = await receivePack(options, gitDir, { ...receiveOptions, scanner });
+      received = await receivePack(options, gitDir, { ...receiveOptions, scanner, reader });
       return received;
     },
     remove: async () => {
@@ -112,10 +112,15 @@ export async function removeStaleQuarantines(root: string): Promise<number> {
   return stale.length;
 }
 
+type ReceiveOptions = Parameters<Quarantine["receive"]>[0] & {
+  readonly scanner: PackScanner;
+  readonly reader: ObjectReader;
+};
+
 async function receivePack(
   options: QuarantineOptions,
   gitDir: string,
-  { pack, sink, bases, signal, scanner }: Parameters<Quarantine["receive"]>[0] & { readonly scanner: PackScanner },
+  { pack, sink, bases, signal, scanner, reader }: ReceiveOptions,
 ): Promise<ReceivedPack> {
   const { limits, cache } = options;
   // A base that cannot be had is no reason to refuse: the pack may not need it, and index-pack tells if it does.
@@ -141,6 +146,8 @@ async function receivePack(
           config: cache?.promisorConfig ?? [],
           signal,
         });
+        // The old trees that the push is compared with will be asked for in a moment: by then it runs.
+        reader.start();
         for (const held of early) await child.write(held);
         early = [];
       }
