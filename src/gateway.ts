@@ -243,6 +243,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       now,
       lfs: createLfsHandler({ flow: lfsFlow, log }),
       headLimits: (repository) => limitsOf(repository).head,
+      mask,
       log,
     },
     copilot: createCopilotHandler({

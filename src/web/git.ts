@@ -48,6 +48,8 @@ export interface GitRoutesOptions {
   readonly onFetch: (fetch: RelayedFetch) => void;
   /** Absent: Git LFS is refused. */
   readonly lfs?: LfsHandler;
+  /** Takes secrets out of a text. */
+  readonly mask: (text: string) => string;
   readonly log: Logger;
   readonly now: () => Date;
   /** By repository; absent: the usual ones. */
@@ -255,8 +257,13 @@ async function receivePush(options: GitRoutesOptions, exchange: NodeExchange, ad
       return await body.drain();
     }
     await decidePush(options, exchange, admitted, body, reader, head);
-  } catch (error) {
+  } catch (caught) {
     await body.drain();
+    // A head that cannot be read is quoted, and a secret may stand in it: the answer ends in the logs of build machines.
+    const error =
+      caught instanceof PushHeadError
+        ? new PushHeadError(caught.code, options.mask(caught.message), caught.head)
+        : caught;
     if (!(error instanceof PushHeadError) || error.head.capabilities.length === 0) throw error;
     // Enough was read to answer in the form that git shows.
     logFailure(options.log, error);

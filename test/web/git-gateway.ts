@@ -121,6 +121,7 @@ export async function startGitGateway(options: GitGatewayOptions = {}): Promise<
       authenticate,
       pushFlow: options.pushFlow ?? deliverAll(() => upstream),
       onFetch: (fetch) => fetches.push(fetch),
+      mask: (text) => text,
       log: logger,
       now: () => new Date(),
       ...(options.headLimits === undefined ? {} : { headLimits: options.headLimits }),
