@@ -2,6 +2,7 @@ import type { Command } from "./command.ts";
 import { loadConfigOrTell, readRules, tellMistakes } from "./load-config.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
 import { formatListen } from "../config.ts";
+import { formatMistake } from "../config/mistake.ts";
 
 export const check: Command = {
   help: `Usage: sallyport check [--config FILE|DIR]…
@@ -16,11 +17,12 @@ every secret rule. Each mistake is told as file:line:column: place: what is wron
     const { values } = parseOptions(args, configOption);
     const config = await loadConfigOrTell(values.config ?? [], io, io.stdout);
     if (config === null) return 1;
-    const { rules, mistakes } = readRules(config.secretRules, { examples: true });
+    const { rules, mistakes, notes } = readRules(config.secretRules, { examples: true });
     if (mistakes.length > 0) {
       tellMistakes(mistakes, io.stdout);
       return 1;
     }
+    for (const note of notes) io.stdout.write(`note: ${formatMistake(note)}\n`);
     const count = (number: number, one: string, many: string): string => `${number} ${number === 1 ? one : many}`;
     io.stdout.write(
       [

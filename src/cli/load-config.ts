@@ -3,6 +3,8 @@ import type { Writable } from "node:stream";
 import { loadConfig, type LoadedConfig } from "../config.ts";
 import { formatMistake, type ConfigMistake } from "../config/mistake.ts";
 import type { SecretRuleSource } from "../config/secret-rules.ts";
+import { ok, type Result } from "../errors.ts";
+import { parseGitleaks, type GitleaksRules } from "../secrets/gitleaks-toml.ts";
 import { checkExamples } from "../secrets/rule-examples.ts";
 import type { Rule, RuleMistake } from "../secrets/rule.ts";
 import { parseRules } from "../secrets/rules.ts";
@@ -25,18 +27,24 @@ export function tellMistakes(mistakes: readonly ConfigMistake[], out: Writable):
   out.write(`${mistakes.length === 1 ? "1 mistake" : `${mistakes.length} mistakes`} in the configuration.\n`);
 }
 
-/**
- * Parses rule files and, where asked, runs their examples.
- * @returns the rules in order, and what is wrong with them
- */
+export interface ReadRules {
+  readonly rules: readonly Rule[];
+  readonly mistakes: readonly ConfigMistake[];
+  /** What a foreign file asks for and does not get. */
+  readonly notes: readonly ConfigMistake[];
+}
+
+/** Parses rule files and, where asked, runs their examples. @returns the rules in order, and what is wrong with them */
 export function readRules(
   sources: readonly SecretRuleSource[],
   { examples }: { readonly examples: boolean },
-): { readonly rules: readonly Rule[]; readonly mistakes: readonly ConfigMistake[] } {
+): ReadRules {
   const rules: Rule[] = [];
   const mistakes: ConfigMistake[] = [];
+  const notes: ConfigMistake[] = [];
   const owners = new Map<string, string>();
-  for (const { name, text } of sources) {
+  for (const source of sources) {
+    const { name } = source;
     const at = ({ line, rule, message }: RuleMistake): ConfigMistake => ({
       file: name,
       line,
@@ -44,12 +52,15 @@ export function readRules(
       path: rule ?? "",
       message,
     });
-    const parsed = parseRules(text);
+    const parsed = parseSource(source);
     if (!parsed.ok) {
       mistakes.push(...parsed.error.map(at));
       continue;
     }
-    for (const rule of parsed.value) {
+    notes.push(...parsed.value.notes.map(at));
+    // Theirs have names like ours (`private-key`, `jwt`), and nobody may have to edit a foreign file for that.
+    const own = isToml(name) ? renameRules(parsed.value.rules, (id) => owners.has(id)) : parsed.value.rules;
+    for (const rule of own) {
       const owner = owners.get(rule.id);
       if (owner === undefined) owners.set(rule.id, name);
       else
@@ -57,8 +68,29 @@ export function readRules(
           at({ line: rule.line, rule: rule.id, message: `there is a rule of this id in ${owner} already` }),
         );
     }
-    rules.push(...parsed.value);
-    if (examples) mistakes.push(...checkExamples(parsed.value).map(at));
+    rules.push(...own);
+    if (examples) mistakes.push(...checkExamples(own).map(at));
   }
-  return { rules, mistakes };
+  return { rules, mistakes, notes };
+}
+
+const isToml = (name: string): boolean => /\.toml$/i.test(name);
+
+function renameRules(rules: readonly Rule[], isTaken: (id: string) => boolean): readonly Rule[] {
+  const renamed = (id: string): string => (isTaken(id) ? `gitleaks-${id}`.slice(0, 64) : id);
+  return rules.map((rule) => ({
+    ...rule,
+    id: renamed(rule.id),
+    required: rule.required.map((required) => ({ ...required, rule: renamed(required.rule) })),
+  }));
+}
+
+function parseSource({ name, text, base }: SecretRuleSource): Result<GitleaksRules, RuleMistake[]> {
+  if (!isToml(name)) {
+    const parsed = parseRules(text);
+    return parsed.ok ? ok({ rules: parsed.value, notes: [] }) : parsed;
+  }
+  if (base === undefined) return parseGitleaks(text, null);
+  const extended = parseSource(base);
+  return extended.ok ? parseGitleaks(text, extended.value) : extended;
 }

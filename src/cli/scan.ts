@@ -1,12 +1,12 @@
 /** The detector by itself, over files: what would be found if they were pushed. */
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { lstat, readdir, readFile, stat } from "node:fs/promises";
+import { lstat, readdir, stat } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { readProblem } from "../config/files.ts";
 import { readKey } from "../config/key.ts";
-import { readBuiltinRules, type SecretRuleSource } from "../config/secret-rules.ts";
+import { readBuiltinRules, readRuleFile, type SecretRuleSource } from "../config/secret-rules.ts";
 import { GatewayError } from "../errors.ts";
 import type { Detection, Severity } from "../model/finding.ts";
 import { escapeLine } from "../model/printable.ts";
@@ -179,7 +179,7 @@ async function readSources(rules: readonly string[], cwd: string): Promise<reado
       continue;
     }
     try {
-      sources.push({ name: rule, text: await readFile(resolve(cwd, rule), "utf8") });
+      sources.push(await readRuleFile(rule, resolve(cwd, rule)));
     } catch (cause) {
       throw new GatewayError("config_invalid", `the rules ${rule}: ${readProblem(cause)}`, { cause });
     }

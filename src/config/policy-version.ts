@@ -8,8 +8,10 @@ import type { SecretRuleSource } from "./secret-rules.ts";
  */
 export const policyVersion = (pushes: readonly PushPolicy[], secretRules: readonly SecretRuleSource[]): string =>
   createHash("sha256")
-    .update(canonicalJson({ pushes, secretRules: secretRules.map(({ text }) => text) }))
+    .update(canonicalJson({ pushes, secretRules: secretRules.flatMap(textsOf) }))
     .digest("hex");
+
+const textsOf = ({ text, base }: SecretRuleSource): string[] => [text, ...(base === undefined ? [] : textsOf(base))];
 
 /** JSON with the keys of every object in order. */
 function canonicalJson(value: unknown): string {

@@ -1,6 +1,7 @@
 /** The files of secret rules that the configuration names, read but not yet parsed: `secrets/` does that. */
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { findExtendedPath } from "../secrets/gitleaks-toml.ts";
 import type { ConfigDocument } from "./document.ts";
 import { readProblem } from "./files.ts";
 import type { ConfigMistake } from "./mistake.ts";
@@ -10,8 +11,10 @@ import { packageRoot } from "./package-root.ts";
 export interface SecretRuleSource {
   /** `builtin/<file>`, or the path as the configuration has it. */
   readonly name: string;
-  /** YAML. */
+  /** YAML, or TOML where the name says so. */
   readonly text: string;
+  /** The file that a TOML file extends. */
+  readonly base?: SecretRuleSource;
 }
 
 const builtinDirectory = (): string => join(packageRoot(), "policies", "secrets");
@@ -23,6 +26,20 @@ export async function readBuiltinRules(): Promise<readonly SecretRuleSource[]> {
   return Promise.all(
     names.map(async (name) => ({ name: `builtin/${name}`, text: await readFile(join(directory, name), "utf8") })),
   );
+}
+
+/** As many files as may extend one another; gitleaks stops there too. */
+const deepestExtension = 2;
+
+/**
+ * Reads one file, and those that it extends: gitleaks files name one by its path, here relative to the file that says so.
+ * @throws what `readFile` throws
+ */
+export async function readRuleFile(name: string, path: string, depth = 0): Promise<SecretRuleSource> {
+  const text = await readFile(path, "utf8");
+  const extended = /\.toml$/i.test(path) && depth < deepestExtension ? findExtendedPath(text) : null;
+  if (extended === null) return { name, text };
+  return { name, text, base: await readRuleFile(extended, resolve(dirname(path), extended), depth + 1) };
 }
 
 /** @param rules `secrets.rules` as configured: `builtin` and paths */
@@ -40,19 +57,14 @@ export async function readSecretRules(
       const builtin = await readBuiltinRules().catch(() => []);
       sources.push(...builtin);
       if (builtin.length === 0) mistakes.push(missingBuiltin());
-    } else if (/\.toml$/i.test(rule)) {
+    } else if (!/\.(?:ya?ml|toml)$/i.test(basename(rule))) {
       mistakes.push(
-        document.mistake(
-          path,
-          "gitleaks TOML is not available in this version; write the rules as YAML, or leave this out",
-        ),
+        document.mistake(path, "expected builtin, or the path of a file with rules: .yaml, or .toml for gitleaks's"),
       );
-    } else if (!/\.ya?ml$/i.test(basename(rule))) {
-      mistakes.push(document.mistake(path, "expected builtin, or the path of a .yaml file with rules"));
     } else {
       try {
         const base = dirname(document.fileOf(path)?.path ?? ".");
-        sources.push({ name: rule, text: await readFile(resolve(base, rule), "utf8") });
+        sources.push(await readRuleFile(rule, resolve(base, rule)));
       } catch (error) {
         mistakes.push(document.mistake(path, `this file of rules cannot be used: ${readProblem(error)}`));
       }

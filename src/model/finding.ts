@@ -1,6 +1,13 @@
 /** `block` refuses a push (where policy says so); `warn` is recorded and told, and lets pass. */
 export type Severity = "block" | "warn";
 
+/** A comment on the secret's line by which whoever wrote it says that it may stand there. Their word, and no more than that. */
+export interface InlineAllow {
+  readonly by: "sallyport:allow" | "gitleaks:allow";
+  /** What stands behind it on the line; empty if nothing does. */
+  readonly reason: string;
+}
+
 /** What the detector returns: where in a text a secret stands. Offsets are UTF-16 code units, `end` exclusive. */
 export interface Detection {
   readonly rule: string;
@@ -9,6 +16,8 @@ export interface Detection {
   /** The span of the secret itself (not of the whole match). */
   readonly start: number;
   readonly end: number;
+  /** null without such a comment, and where a text is read in parts. */
+  readonly allowed: InlineAllow | null;
 }
 
 /** Where in a push a text was read. */

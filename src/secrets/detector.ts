@@ -3,7 +3,9 @@ import type { Detection } from "../model/finding.ts";
 import { AnchorAutomaton } from "./anchor-automaton.ts";
 import { createMatcher, type Matcher } from "./candidate.ts";
 import type { Rule } from "./rule.ts";
-import { createScan, type Scan, type ScanProgram, type Target } from "./scan.ts";
+import { createScan, type Passage, type Scan, type ScanProgram, type Target } from "./scan.ts";
+import { findInlineAllow, hasInlineAllow } from "./inline-allow.ts";
+import { createLineIndex } from "./line-index.ts";
 
 export interface Detector {
   readonly rules: readonly Rule[];
@@ -12,6 +14,8 @@ export interface Detector {
    * @returns the secrets in the text by place, none overlapping another.
    */
   detect(text: string, path?: string): Detection[];
+  /** As `detect`, with what they are: to be fingerprinted, never told. */
+  find(text: string, path?: string): { readonly detection: Detection; readonly secret: string }[];
   /** Reads one text in parts; all ways of cutting it give the same answer. */
   scan(path?: string): Scan;
 }
@@ -23,20 +27,47 @@ export function createDetector(rules: readonly Rule[]): Detector {
   const withPath = matchers.filter(({ path }) => path !== null);
   const withoutPath = Uint8Array.from(matchers, ({ path }) => (path === null ? 1 : 0));
 
+  const hasRequired = rules.some(({ required }) => required.length > 0);
+
   const scan = (path?: string): Scan => {
     if (path === undefined || withPath.length === 0) return createScan(program, withoutPath, path);
     const isActive = withoutPath.slice();
     for (const matcher of withPath) if (matcher.path!.test(path)) isActive[matcher.order] = 1;
     return createScan(program, isActive, path);
   };
-  return {
-    rules,
-    scan,
-    detect: (text, path) =>
-      scan(path)
-        .end(text)
-        .flatMap((passage) => (passage.kind === "secret" ? [passage.detection] : [])),
+  const find = (text: string, path?: string): FoundPassage[] => {
+    const found = scan(path)
+      .end(text)
+      .filter((passage) => passage.kind === "secret");
+    if (found.length === 0) return found;
+    const satisfied = hasRequired ? withRequired(text, found) : found;
+    if (!hasInlineAllow(text)) return satisfied;
+    return satisfied.map((passage) => {
+      const { start, end } = passage.detection;
+      return { ...passage, detection: { ...passage.detection, allowed: findInlineAllow(text, start, end) } };
+    });
   };
+  return { rules, scan, find, detect: (text, path) => find(text, path).map(({ detection }) => detection) };
+}
+
+type FoundPassage = Extract<Passage, { kind: "secret" }>;
+
+/** Leaves out what counts only with another rule's finding near it, where there is none. */
+function withRequired(text: string, found: readonly FoundPassage[]): FoundPassage[] {
+  const position = createLineIndex(text);
+  return found.filter(({ detection, matcher }) =>
+    matcher.rule.required.every(({ rule, withinLines, withinColumns }) => {
+      const own = position(detection.start);
+      return found.some((other) => {
+        if (other.detection.rule !== rule) return false;
+        const { line, column } = position(other.detection.start);
+        return (
+          Math.abs(line - own.line) <= (withinLines ?? Infinity) &&
+          Math.abs(column - own.column) <= (withinColumns ?? Infinity)
+        );
+      });
+    }),
+  );
 }
 
 function createProgram(matchers: readonly Matcher[]): ScanProgram {

@@ -3,12 +3,12 @@
  * escape in JSON, HTML, YAML or a shell, and stand in nobody's secrets.
  */
 const maskOpening = "⟦";
-/** An upper bound: a rule's id has at most 48 characters. */
+/** An upper bound: a rule's id has at most 64 characters. */
 const longestMask = 80;
 
-const wholeMask = /⟦[a-z][a-z0-9-]{0,47}:[0-9a-f]{8}⟧/y;
+const wholeMask = /⟦[\w.-]{1,64}:[0-9a-f]{8}⟧/y;
 const everyMask = new RegExp(wholeMask.source, "g");
-const maskBeginning = /⟦(?:[a-z][a-z0-9-]{0,47}(?::[0-9a-f]{0,8})?)?$/y;
+const maskBeginning = /⟦(?:[\w.-]{1,64}(?::[0-9a-f]{0,8})?)?$/y;
 
 export const encodeMask = (rule: string, fingerprint: string): string => `⟦${rule}:${fingerprint.slice(0, 8)}⟧`;
 

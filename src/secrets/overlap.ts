@@ -3,6 +3,8 @@ import type { Candidate, Matcher } from "./candidate.ts";
 
 export interface FoundSecret extends Candidate {
   readonly matcher: Matcher;
+  /** How it was encoded, behind the rule's description; empty for what stands there as it is. */
+  readonly note: string;
 }
 
 /** Secrets that overlap one another, directly or in a chain, and those of them that are told, in order. */
@@ -21,6 +23,7 @@ const better = (a: FoundSecret, b: FoundSecret): number =>
   Number(b.severity === "block") - Number(a.severity === "block") ||
   (a.end === b.end ? 0 : b.end - b.start - (a.end - a.start)) ||
   a.start - b.start ||
+  a.note.length - b.note.length ||
   a.matcher.order - b.matcher.order;
 
 /**

@@ -94,7 +94,9 @@ function choose(node: RegexNode): Choice | null {
 
 function literalsAt(parts: readonly RegexNode[], least: number, most: number): Choice | null {
   const texts = new Set(
-    leadingLiterals({ kind: "sequence", nodes: parts }, mostAnchors).map(({ text }) => asciiBeginning(text).slice(0, longestAnchor)),
+    leadingLiterals({ kind: "sequence", nodes: parts }, mostAnchors).map(({ text }) =>
+      asciiBeginning(text).slice(0, longestAnchor),
+    ),
   );
   // Where one begins another, it is found wherever the other is.
   const distinct = [...texts].filter((text) => ![...texts].some((other) => other !== text && text.startsWith(other)));

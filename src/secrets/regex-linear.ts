@@ -26,7 +26,7 @@ export class LinearRegex {
    */
   exec(text: string, at: number, end: number, anchored: boolean): MatchOffsets | null {
     const { steps, start, groups } = this.program;
-    const empty: readonly number[] = new Array<number>(2 * groups + 2).fill(-1);
+    const empty: readonly number[] = Array.from({ length: 2 * groups + 2 }, () => -1);
     const seen = new Int32Array(steps.length).fill(-1);
     let found: readonly number[] | null = null;
     let threads: Thread[] = [];

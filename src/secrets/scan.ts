@@ -8,6 +8,7 @@
 import type { Detection } from "../model/finding.ts";
 import type { AnchorAutomaton } from "./anchor-automaton.ts";
 import { findCandidate, isWordStart, lineReach, type Matcher } from "./candidate.ts";
+import { EncodedTextFinder } from "./encoded-text.ts";
 import { findOpenMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
@@ -17,7 +18,7 @@ import { dead, Stretches } from "./regex-filter.ts";
  * that lost to it is in no piece. */
 export type Passage =
   | { readonly kind: "clear"; readonly text: string }
-  | { readonly kind: "secret"; readonly detection: Detection; readonly secret: string };
+  | { readonly kind: "secret"; readonly detection: Detection; readonly secret: string; readonly matcher: Matcher };
 
 export interface Scan {
   /** @returns what is settled by now. After a block without an end: nothing, ever again. */
@@ -61,13 +62,17 @@ interface Hit {
 
 /** What has been told is dropped from the buffer when it exceeds this; less would copy too often. */
 const trimAt = 2048;
+/** Encoded text within encoded text is read this far down. */
+const deepestEncoding = 3;
+/** How much of a line is read with what is encoded in it. */
+const lineAround = 64;
 const keptBehind = lineReach + 64;
 
 /**
  * @param isActive which matchers take part, by their order; the others are not meant for this text.
  * @param path as of `Detector.detect`
  */
-export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined): Scan {
+export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined, depth = 0): Scan {
   const { automaton, targets, matchers, lookingBack, everywhere } = program;
   let buffer = "";
   /** Offset of the buffer's first character. */
@@ -79,13 +84,15 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   let hits: Hit[] = [];
   let found: FoundSecret[] = [];
   /** By matcher, as all of these: where it may match again; up to where it has been tried; how far behind a keyword it is. */
-  const resumeAt = new Float64Array(matchers.length);
-  const triedTo = new Float64Array(matchers.length);
-  const armedTo = new Float64Array(matchers.length);
+  const places = new Float64Array(3 * matchers.length);
+  const resumeAt = places.subarray(0, matchers.length);
+  const triedTo = places.subarray(matchers.length, 2 * matchers.length);
+  const armedTo = places.subarray(2 * matchers.length);
   const armed = everywhere.filter(({ order }) => isActive[order] === 1);
   for (const { order } of armed) armedTo[order] = Infinity;
   const backwards = lookingBack.filter(({ order }) => isActive[order] === 1);
   const stretches: (Stretches | undefined)[] = [];
+  const encodedTexts = new EncodedTextFinder();
 
   function read(chunk: string, final: boolean): void {
     let from = buffer.length;
@@ -93,12 +100,11 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
     while (from < buffer.length) {
       const block = automaton.scan(buffer, from, state);
       ({ state } = block);
-      const { hits: places, hitCount } = automaton;
+      const { hits: ends, hitCount } = automaton;
       for (let i = 0; i < hitCount; i += 2) {
-        const ends = automaton.endsIn(places[i + 1]!);
-        for (const index of ends) {
+        for (const index of automaton.endsIn(ends[i + 1]!)) {
           for (const target of targets[index]!) {
-            if (isActive[target.matcher.order] === 1) aim(target, places[i]!, final);
+            if (isActive[target.matcher.order] === 1) aim(target, ends[i]!, final);
           }
         }
       }
@@ -180,15 +186,41 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
     else hits.splice(place, 0, hit);
   }
 
+  /** Looks for secrets in what is encoded. @returns the first place where something encoded may still begin. */
+  function decode(final: boolean): number {
+    const { found: texts, open } = encodedTexts.find(buffer, origin, told, final);
+    for (const encoded of texts) {
+      // What a value is, its name tells: it is read with what stands around it in its line.
+      const before = lineBefore(buffer, encoded.start);
+      const inner = before + encoded.decoded + signBehind(buffer, encoded.end);
+      for (const passage of createScan(program, isActive, path, depth + 1).end(inner)) {
+        if (passage.kind === "clear") continue;
+        const { detection, secret, matcher } = passage;
+        const start = detection.start - before.length;
+        const end = Math.min(encoded.decoded.length, detection.end - before.length);
+        if (end <= Math.max(0, start)) continue;
+        const from = origin + (start < 0 ? encoded.start + start : encoded.sourceOf(start, false));
+        const to = origin + encoded.sourceOf(end, true);
+        // As it stands it has been read already.
+        if (to - from === end - start || to <= told) continue;
+        const { severity } = detection;
+        const note = `${detection.description.slice(matcher.rule.description.length)} (${encoded.encoding})`;
+        found.push({ start: Math.max(from, told), end: to, matchEnd: to, secret, severity, matcher, note });
+      }
+    }
+    return open;
+  }
+
   /** @returns the offset before which nothing new can begin. */
   function settle(final: boolean): number {
     const total = origin + buffer.length;
+    const undecoded = depth < deepestEncoding ? decode(final) : total;
     if (final) {
       ask(Infinity, final);
       return total;
     }
     const mask = findOpenMask(buffer);
-    const horizon = total - automaton.pendingLength(state);
+    const horizon = Math.min(total - automaton.pendingLength(state), undecoded);
     return ask(mask < 0 ? horizon : Math.min(horizon, origin + mask), final, mask);
   }
 
@@ -228,7 +260,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       } else {
         const { candidate } = answer;
         resumeAt[matcher.order] = origin + candidate.matchEnd;
-        found.push({ ...candidate, start: origin + candidate.start, end: origin + candidate.end, matcher });
+        found.push({ ...candidate, start: origin + candidate.start, end: origin + candidate.end, matcher, note: "" });
       }
     }
     hits = i === 0 ? hits : [...waiting, ...hits.slice(i)];
@@ -250,9 +282,11 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       clear(origin + span.start);
       const masks = swallowing ? "" : masksIn(buffer.slice(span.start, span.end));
       if (masks !== "") passages.push({ kind: "clear", text: masks });
-      for (const { start, end, secret, severity, matcher } of group.secrets) {
-        const { id, description } = matcher.rule;
-        passages.push({ kind: "secret", detection: { rule: id, description, severity, start, end }, secret });
+      for (const { start, end, secret, severity, matcher, note } of group.secrets) {
+        const { id } = matcher.rule;
+        const description = `${matcher.rule.description}${note}`;
+        const detection: Detection = { rule: id, description, severity, start, end, allowed: null };
+        passages.push({ kind: "secret", detection, secret, matcher });
       }
       told = origin + span.end;
     }
@@ -292,4 +326,15 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       return passages;
     },
   };
+}
+
+function lineBefore(text: string, at: number): string {
+  const before = text.slice(Math.max(0, at - lineAround), at);
+  return before.slice(before.lastIndexOf("\n") + 1);
+}
+
+/** A quote or the like, which a rule may ask for; never more of the text, whose own secrets are its own. */
+function signBehind(text: string, at: number): string {
+  const sign = text.charAt(at);
+  return /[A-Za-z0-9+/_=-]/.test(sign) ? "" : sign;
 }

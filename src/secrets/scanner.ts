@@ -1,4 +1,4 @@
-import type { Severity } from "../model/finding.ts";
+import type { InlineAllow, Severity } from "../model/finding.ts";
 import { createDetector } from "./detector.ts";
 import { createFingerprint } from "./fingerprint.ts";
 import { createLineIndex } from "./line-index.ts";
@@ -17,6 +17,8 @@ export interface PlacedSecret {
   /** One past the secret's last character, on its first line. */
   readonly endColumn: number;
   readonly fingerprint: string;
+  /** The comment on its line that allows it. */
+  readonly allowed: InlineAllow | null;
 }
 
 /** What the rest of the gateway sees of this room: rules and key, ready to use. */
@@ -32,14 +34,14 @@ export function createScanner(rules: readonly Rule[], key: Uint8Array): Scanner 
   const fingerprint = createFingerprint(key);
   return {
     find: (text, path) => {
-      const detections = detector.detect(text, path);
-      if (detections.length === 0) return [];
+      const found = detector.find(text, path);
+      if (found.length === 0) return [];
       const position = createLineIndex(text);
-      return detections.map(({ rule, description, severity, start, end }) => {
-        const secret = text.slice(start, end);
+      return found.map(({ detection: { rule, description, severity, start, end, allowed }, secret }) => {
         const { line, column } = position(start);
-        const endColumn = column + (secret.split("\n", 1)[0] ?? "").length;
-        return { rule, description, severity, line, column, endColumn, fingerprint: fingerprint(secret) };
+        const lineEnd = text.indexOf("\n", start);
+        const endColumn = column + (lineEnd < 0 ? end : Math.min(end, lineEnd)) - start;
+        return { rule, description, severity, line, column, endColumn, fingerprint: fingerprint(secret), allowed };
       });
     },
     mask: (text) => maskText(text, detector, fingerprint),

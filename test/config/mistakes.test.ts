@@ -161,8 +161,8 @@ notify:
 
   it.each([
     ["./missing.yaml", "there is no such file"],
-    ["./gitleaks.toml", "gitleaks TOML is not available in this version"],
-    ["./rules.txt", "expected builtin, or the path of a .yaml file"],
+    ["./gitleaks.toml", "there is no such file"],
+    ["./rules.txt", "expected builtin, or the path of a file with rules"],
   ])("rules %s", async (rule, expected) => {
     const found = await mistakes({ files: { "config.yaml": `secrets: { rules: [${rule}] }` } });
     expect(found).toEqual([expect.stringContaining(`config.yaml:1:20: secrets.rules[0]: `)]);

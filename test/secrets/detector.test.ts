@@ -23,13 +23,14 @@ const found = (detector: Detector, text: string, path?: string): string[] =>
 test("secrets come by place, with their description and the secret's own span", () => {
   const text = `😀 id ${secrets.awsKey}\npassword = "hunter2-and-3-more"\n`;
   expect(builtin.detect(text)).toEqual([
-    { rule: "aws-access-key", description: "AWS access key ID", severity: "block", start: 6, end: 26 },
+    { rule: "aws-access-key", description: "AWS access key ID", severity: "block", start: 6, end: 26, allowed: null },
     {
       rule: "generic-password",
       description: "Password assigned as a quoted text",
       severity: "warn",
       start: text.indexOf("hunter2"),
       end: text.indexOf('"\n'),
+      allowed: null,
     },
   ]);
 });
