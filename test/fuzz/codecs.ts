@@ -126,7 +126,9 @@ async function scanned(format: ObjectFormat, chunks: readonly Buffer[]): Promise
 const packMutation =
   (format: ObjectFormat) =>
   (seed: Buffer, random: Random): Buffer =>
-    random.once(2) ? mutateBytes(seed, random) : mutatePack(parsePackFile(seed, format), format, random);
+    random.once(2) || seed.length < 32
+      ? mutateBytes(seed, random)
+      : mutatePack(parsePackFile(seed, format), format, random);
 
 async function recordsOf(chunks: readonly Buffer[], delimiter: number): Promise<Buffer[]> {
   const all: Buffer[] = [];

@@ -178,6 +178,23 @@ const SHAPES: Readonly<Record<string, Shape>> = {
       return ["HEAD:refs/heads/bytes"];
     },
   },
+  "files of five megabytes": {
+    prepare: async (clone, random) => {
+      const noise = random.bytes(4_096);
+      const program = Buffer.concat([
+        ...Array.from({ length: 640 }, () => noise),
+        Buffer.from(`\n${clone.line()}\0`),
+        ...Array.from({ length: 640 }, () => noise),
+        Buffer.from(clone.line()),
+      ]);
+      await clone.commit({
+        "program.bin": program,
+        "long.txt": `${"a line of text\n".repeat(340_000)}${clone.line()}`,
+      });
+      await clone.commit({ "program.bin": Buffer.concat([program, Buffer.from(`\0${clone.line()}`)]) });
+      return ["HEAD:refs/heads/large"];
+    },
+  },
   "a merge with lines of its own": {
     prepare: async (clone) => {
       const base = await clone.must("rev-parse", "HEAD");
@@ -263,6 +280,12 @@ export interface Corpus {
   readonly pushes: readonly CorpusPush[];
 }
 
+export interface CorpusOptions {
+  readonly formats?: readonly ObjectFormat[] | undefined;
+  /** Absent: all. */
+  readonly shapes?: readonly string[] | undefined;
+}
+
 /**
  * @param upstream records bodies, and asks for no credential
  * @param directory for clones; the caller removes it
@@ -271,7 +294,7 @@ export async function makeCorpus(
   upstream: GitUpstreamFixture,
   directory: string,
   seed: number,
-  formats: readonly ObjectFormat[] = ["sha1", "sha256"],
+  { formats = ["sha1", "sha256"], shapes }: CorpusOptions = {},
 ): Promise<Corpus> {
   const random = new Random(seed);
   const signer = path.join(directory, "sign");
@@ -296,6 +319,7 @@ export async function makeCorpus(
     const empty = await readRepository(upstream, `${name}-empty`, format);
     repositories.push(full, empty);
     for (const [shape, recipe] of Object.entries(SHAPES)) {
+      if (shapes !== undefined && !shapes.includes(shape)) continue;
       const repository = recipe.into === "empty" ? empty : full;
       const work = path.join(directory, "clone");
       await rm(work, { recursive: true, force: true });

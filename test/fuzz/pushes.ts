@@ -5,9 +5,8 @@ import path from "node:path";
 import { startGitUpstream, type GitUpstreamFixture } from "../../fixtures/git-upstream.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { createGit } from "../../src/git/process.ts";
-import type { ObjectFormat } from "../../src/git/push-command.ts";
 import { createRepositoryCache } from "../../src/git/repository-cache.ts";
-import { makeCorpus, type Corpus } from "./corpus.ts";
+import { makeCorpus, type Corpus, type CorpusOptions } from "./corpus.ts";
 import { readAllObjects } from "./git-run.ts";
 import { judge } from "./judge.ts";
 import { countHeld } from "./leaks.ts";
@@ -17,12 +16,11 @@ import { deliverToGit } from "./oracle.ts";
 import { randomFor, type Random } from "./random.ts";
 import { readMutatedPush, type PushReading, type Stage } from "./read-push.ts";
 
-export interface PushFuzzOptions {
+export interface PushFuzzOptions extends CorpusOptions {
   readonly seed: number;
   readonly count: number;
   /** Only this one, e.g. to look at it again. */
   readonly only?: number;
-  readonly formats?: readonly ObjectFormat[];
   readonly at?: number;
   readonly concurrency?: number;
   /** Stop beginning new ones after this long. */
@@ -61,7 +59,7 @@ export async function fuzzPushes(options: PushFuzzOptions): Promise<PushFuzzResu
   const upstream = await startGitUpstream({ root: path.join(root, "upstream"), recordBodies: true });
   try {
     await mkdir(path.join(root, "oracle"));
-    const corpus = await makeCorpus(upstream, root, options.seed, options.formats);
+    const corpus = await makeCorpus(upstream, root, options.seed, options);
     options.progress?.(
       `${corpus.pushes.length} real pushes of ${new Set(corpus.pushes.map(({ shape }) => shape)).size} shapes`,
     );
