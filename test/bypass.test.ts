@@ -3,6 +3,7 @@
  *
  * All of them share one world: what is refused leaves nothing behind that the next one could meet.
  */
+import { createHash } from "node:crypto";
 import { cp } from "node:fs/promises";
 import net from "node:net";
 import { deflateSync, gzipSync } from "node:zlib";
@@ -1674,6 +1675,43 @@ describe("a push certificate", () => {
     expect(answer.text).toContain("outside of the push certificate");
     expect(await mainOf(repository)).toBe(main);
     expect(await world().upstream.ref(repository, "refs/heads/free")).toBeNull();
+  });
+});
+
+describe("an LFS pointer whose object nobody has seen is pushed", () => {
+  const pointer = (): string =>
+    `version https://git-lfs.github.com/spec/v1\noid sha256:${createHash("sha256").update(freshName()).digest("hex")}\nsize 12\n`;
+  const UNSEEN = /\(.*pointer whose object did not pass/;
+
+  test("in a file, and in one that git-lfs would not track", async () => {
+    for (const name of ["a.bin", "src/main.ts", ".gitattributes"]) {
+      const tree = await make.tree([["100644", name.replace("/", "-"), await make.blob(pointer())]]);
+      await expectRefused(await make.commit({ tree, parents: [main] }), undefined, UNSEEN);
+    }
+  });
+
+  test("in a commit that the next one undoes", async () => {
+    const below = await make.commit({ tree: await file("a.bin", pointer()), parents: [main] });
+    await expectRefused(await make.commit({ tree: mainTree, parents: [below] }), undefined, UNSEEN);
+  });
+
+  test("in a merge itself", async () => {
+    const side = await make.commit({ tree: await file("b.txt", "b\n"), parents: [main] });
+    const oid = await make.commit({ tree: await file("a.bin", pointer()), parents: [main, side] });
+    await expectRefused(oid, undefined, UNSEEN);
+  });
+
+  test("in a file that only a tag points at", async () => {
+    const tag = await make.tag(await make.blob(pointer()), "blob", "t", "x");
+    await expectRefused(tag, `refs/tags/${freshName()}`, UNSEEN);
+  });
+
+  test("beside a .lfsconfig that leads to another server", async () => {
+    const tree = await make.tree([
+      ["100644", ".lfsconfig", await make.blob("[lfs]\n\turl = https://elsewhere.example/\n")],
+      ["100644", "a.bin", await make.blob(pointer())],
+    ]);
+    await expectRefused(await make.commit({ tree, parents: [main] }), undefined, UNSEEN);
   });
 });
 
