@@ -3,11 +3,14 @@ import { GatewayError } from "../errors.ts";
 import type { ObjectType } from "./cat-file.ts";
 import { inflateSmall } from "./inflate-meter.ts";
 import { PackEntries, TYPE_NAMES } from "./inspection/pack-entries.ts";
+import { Turns } from "./inspection/turns.ts";
 import { hashBytes, readEntryHeader } from "./pack-scanner.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
 /** Of the old objects that git appends so much is read: what is beyond is read when it is needed. */
 const MAX_APPENDED_BYTES = 8 * 1024 * 1024;
+/** So many are looked up between looking whether it is others' turn. */
+const TURN_OBJECTS = 2_000;
 /** The header of an entry that is no delta, with room. */
 const HEADER_BYTES = 16;
 
@@ -77,7 +80,9 @@ export class PackObjects {
     const objects = new PackObjects(ids, idBytes, received.entries, received.objects);
     const end = received.packBytes - idBytes;
     const appended: { place: number; offset: number }[] = [];
+    const turns = new Turns();
     for (let at = 0; at < total; at++) {
+      if (at % TURN_OBJECTS === 0 && turns.due) await turns.take();
       const short = index.readUInt32BE(offsets + at * 4);
       const offset =
         short < 0x80000000 ? short : Number(index.readBigUInt64BE(offsets + total * 4 + (short - 0x80000000) * 8));
