@@ -19,10 +19,14 @@ export interface SecretRuleSource {
 
 const builtinDirectory = (): string => join(packageRoot(), "policies", "secrets");
 
-/** The gateway's own rules, in the order of their files' names. */
+/** Its rules know a secret by the name of a variable only. The earlier rule wins, and one that knows the vendor should. */
+const generalRules = "builtin.yaml";
+
+/** The gateway's own rules, in the order of their files' names, the general ones last. */
 export async function readBuiltinRules(): Promise<readonly SecretRuleSource[]> {
   const directory = builtinDirectory();
-  const names = (await readdir(directory)).filter((name) => name.endsWith(".yaml")).sort();
+  const found = (await readdir(directory)).filter((name) => name.endsWith(".yaml")).sort();
+  const names = [...found.filter((name) => name !== generalRules), ...found.filter((name) => name === generalRules)];
   return Promise.all(
     names.map(async (name) => ({ name: `builtin/${name}`, text: await readFile(join(directory, name), "utf8") })),
   );

@@ -1,15 +1,18 @@
-import { readFileSync } from "node:fs";
+import { readBuiltinRules } from "../../src/config/secret-rules.ts";
 import { createDetector } from "../../src/secrets/detector.ts";
 import { createFingerprint } from "../../src/secrets/fingerprint.ts";
 import type { Rule } from "../../src/secrets/rule.ts";
 import { parseRules } from "../../src/secrets/rules.ts";
 
-export const builtinText = readFileSync(new URL("../../policies/secrets/builtin.yaml", import.meta.url), "utf8");
+/** The files that `builtin` stands for, in their order. */
+export const builtinFiles = await readBuiltinRules();
 
 export function builtinRules(): readonly Rule[] {
-  const parsed = parseRules(builtinText);
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.error));
-  return parsed.value;
+  return builtinFiles.flatMap(({ name, text }) => {
+    const parsed = parseRules(text);
+    if (!parsed.ok) throw new Error(`${name}: ${JSON.stringify(parsed.error)}`);
+    return parsed.value;
+  });
 }
 
 export const builtin = createDetector(builtinRules());
