@@ -4,13 +4,21 @@
  */
 const asciiSize = 128;
 const root = 0;
+/** Code units that are looked at together for runs of base64 digits. */
+const stretchLength = 12;
 /** Code units in one go: hits lie in a buffer of fixed size. */
-const blockLength = 16_384;
+const blockLength = 1365 * stretchLength;
+/** The column of base64 digits that stand in no anchor, and of what is neither: columns below the second are digits. */
+const otherDigit = 0;
+const otherSign = 64;
 
 export class AnchorAutomaton {
   /** Of the last `scan`: for each hit the offset behind it, and the state that it ended in. */
   readonly hits = new Int32Array(2 * blockLength);
   hitCount = 0;
+  /** Also of the last `scan`: the ends of stretches in which nothing stands but digits of base64. Every run of 23 holds one. */
+  readonly runs = new Int32Array(blockLength / stretchLength);
+  runCount = 0;
   private readonly columnOf = new Uint8Array(65_536);
   private readonly columns: number;
   private readonly table: Int32Array;
@@ -53,18 +61,28 @@ export class AnchorAutomaton {
    * @param state what the previous call gave as `state`, or 0 at the beginning.
    */
   scan(text: string, from: number, state: number): { readonly to: number; readonly state: number } {
-    const { columnOf, table, firstHit, hits } = this;
+    const { columnOf, table, firstHit, hits, runs } = this;
     const to = Math.min(text.length, from + blockLength);
     let at = state;
     let count = 0;
-    for (let i = from; i < to; i++) {
-      at = table[at + columnOf[text.charCodeAt(i)]!]!;
-      if (at >= firstHit) {
-        hits[count] = i + 1;
-        hits[count + 1] = at;
-        count += 2;
+    let runCount = 0;
+    for (let i = from; i < to;) {
+      const stop = Math.min(to, i + stretchLength);
+      const isWhole = stop - i === stretchLength;
+      let signs = 0;
+      for (; i < stop; i++) {
+        const column = columnOf[text.charCodeAt(i)]!;
+        signs |= column;
+        at = table[at + column]!;
+        if (at >= firstHit) {
+          hits[count] = i + 1;
+          hits[count + 1] = at;
+          count += 2;
+        }
       }
+      if (signs < otherSign && isWhole) runs[runCount++] = i;
     }
+    this.runCount = runCount;
     this.hitCount = count;
     return { to, state: at };
   }
@@ -76,15 +94,21 @@ export class AnchorAutomaton {
   pendingLength = (state: number): number => this.depths[state / this.columns]!;
 }
 
+const isDigit64 = (unit: number): boolean => /[A-Za-z0-9+/_-]/.test(String.fromCharCode(unit));
+
 function assignColumns(words: readonly string[], columnOf: Uint8Array): number {
-  let columns = 1;
+  columnOf.fill(otherSign);
+  for (let unit = 0; unit < asciiSize; unit++) if (isDigit64(unit)) columnOf[unit] = otherDigit;
+  let digits = otherDigit + 1;
+  let columns = otherSign + 1;
   for (const word of words) {
     for (let i = 0; i < word.length; i++) {
-      const code = word.charCodeAt(i);
-      if (code >= asciiSize) throw new RangeError("an anchor is ASCII");
-      if (columnOf[code] !== 0) continue;
-      columnOf[code] = columns;
-      columnOf[word[i]!.toUpperCase().charCodeAt(0)] = columns++;
+      const unit = word.charCodeAt(i);
+      if (unit >= asciiSize) throw new RangeError("an anchor is ASCII");
+      if (columnOf[unit] !== otherDigit && columnOf[unit] !== otherSign) continue;
+      const column = isDigit64(unit) ? digits++ : columns++;
+      columnOf[unit] = column;
+      columnOf[word[i]!.toUpperCase().charCodeAt(0)] = column;
     }
   }
   return columns;

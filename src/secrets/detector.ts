@@ -1,6 +1,7 @@
 /** The detector of secrets, made from rules. Pure: no I/O, no clock; one detector serves any number of texts. */
 import type { Detection } from "../model/finding.ts";
 import { AnchorAutomaton } from "./anchor-automaton.ts";
+import { escapeSigns } from "./encoded-text.ts";
 import { createMatcher, type Matcher } from "./candidate.ts";
 import type { Rule } from "./rule.ts";
 import { createScan, type Passage, type Scan, type ScanProgram, type Target } from "./scan.ts";
@@ -71,7 +72,7 @@ function withRequired(text: string, found: readonly FoundPassage[]): FoundPassag
 }
 
 function createProgram(matchers: readonly Matcher[]): ScanProgram {
-  const byText = new Map<string, Target[]>();
+  const byText = new Map<string, Target[]>(escapeSigns.map((sign) => [sign, []]));
   const add = (text: string, target: Target): void => {
     const targets = byText.get(text);
     if (targets === undefined) byText.set(text, [target]);

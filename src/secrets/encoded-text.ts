@@ -16,7 +16,7 @@ export interface EncodedText {
 }
 
 /** Shorter runs hold no secret worth the name, and too many words are as long. */
-const shortestRun = 20;
+const shortestRun = 24;
 /** What a person's word, sixteen bits a character, must have to be taken for one. */
 const shortestPairs = 8;
 /** A longer stretch is read in pieces, which overlap by this. */
@@ -24,6 +24,17 @@ const longestPiece = 65_536;
 const overlap = 4096;
 /** A word with an escape in it is read from there on, as far as this. */
 const longestWord = 4096;
+
+/** What a whole text is known to hold. */
+export interface SeenInText {
+  /** Ascending places, each at the end of a stretch of base64 digits; every long enough run holds one. */
+  readonly runs: readonly number[];
+  /** Whether `escapeSigns` stand in it. */
+  readonly hasSigns: boolean;
+}
+
+/** Of each escape that is read, one stands in its beginning. */
+export const escapeSigns = ["\\u", "\\x", "%2", "%3", "%4", "%5", "%6", "%7"];
 
 /** Looks through one text, whole or in parts. All offsets but those of what it finds count from the beginning of the whole text. */
 export class EncodedTextFinder {
@@ -39,10 +50,17 @@ export class EncodedTextFinder {
    * @param origin offset of its first character.
    * @param told what begins before is not looked at any more.
    * @param final whether nothing will be added.
+   * @param seen what another reading of the text, if it is whole, has told already.
    * @returns what was found, its offsets in `text`, and from where on more text could make something encoded of what is there.
    */
-  find(text: string, origin: number, told: number, final: boolean) {
+  find(text: string, origin: number, told: number, final: boolean, seen: SeenInText | null = null) {
     const found: EncodedText[] = [];
+    if (seen !== null) {
+      readRuns(text, seen.runs, found);
+      if (seen.hasSigns) this.findWords(text, 0, true, found);
+      findWide(text, 0, true, found);
+      return { found, open: text.length };
+    }
     this.runsTo = origin + this.findRuns(text, this.runsTo - origin, final, found);
     const wordsOpen = this.findWords(text, this.wordsTo - origin, final, found);
     this.wideTo = origin + findWide(text, Math.max(this.wideTo, told) - origin, final, found);
@@ -82,7 +100,7 @@ export class EncodedTextFinder {
         this.inRun = true;
         return end;
       }
-      at = end + 1;
+      at = end;
     }
     if (final) return text.length;
     // A run that is still too short: it is open as long as it reads like text.
@@ -138,6 +156,33 @@ for (const unit of "0123456789abcdefABCDEF") isHexDigit[unit.charCodeAt(0)] = 1;
 
 /** Printable ASCII, tab and line ends. */
 const isTexty = (byte: number): boolean => (byte >= 0x20 && byte < 0x7f) || byte === 9 || byte === 10 || byte === 13;
+
+function readRuns(text: string, places: readonly number[], found: EncodedText[]): void {
+  let last = -1;
+  for (const place of places) {
+    // The run goes on: it has been judged by its beginning.
+    const isSame = last >= 0 && isRun(text, last, place);
+    last = place;
+    if (isSame) continue;
+    let at = place;
+    while (at > 0 && isDigit64[text.charCodeAt(at - 1)] === 1) at--;
+    const start = behindEscape(text, at);
+    if (readsAs(text, start, Math.min(place, start + 12)) === null) continue;
+    let end = place;
+    while (end < text.length && isDigit64[text.charCodeAt(end)] === 1) end++;
+    if (end - at < shortestRun) continue;
+    const encoding = readsAs(text, start, end);
+    if (encoding === "base64") while (end < text.length && text.charCodeAt(end) === 0x3d) end++;
+    if (encoding !== null) addPieces(text, start, end, true, encoding, found);
+  }
+}
+
+/** Whether nothing but digits stands between the places; those further apart are not of one run that matters here. */
+function isRun(text: string, from: number, to: number): boolean {
+  if (to - from > 2 * shortestRun) return false;
+  for (let i = from; i < to; i++) if (isDigit64[text.charCodeAt(i)] === 0) return false;
+  return true;
+}
 
 /** The letter of an escape (`\nZGF0YQ`) is not part of what follows. */
 const behindEscape = (text: string, at: number): number => (at > 0 && text.charCodeAt(at - 1) === 0x5c ? at + 1 : at);

@@ -8,7 +8,7 @@
 import type { Detection } from "../model/finding.ts";
 import type { AnchorAutomaton } from "./anchor-automaton.ts";
 import { findCandidate, isWordStart, lineReach, type Matcher } from "./candidate.ts";
-import { EncodedTextFinder } from "./encoded-text.ts";
+import { EncodedTextFinder, escapeSigns } from "./encoded-text.ts";
 import { findOpenMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
@@ -30,7 +30,7 @@ export interface Scan {
 /** What is fixed for all readings under one set of rules. */
 export interface ScanProgram {
   readonly automaton: AnchorAutomaton;
-  /** By index of an anchor: which matchers it is for, and how far before it their matches begin. */
+  /** By index of an anchor, of which the first are `escapeSigns`: which matchers it is for, and how far before it their matches begin. */
   readonly targets: readonly (readonly Target[])[];
   readonly matchers: readonly Matcher[];
   /** In a text that comes in parts, these are tried everywhere: their anchor stands behind what is told before it comes. */
@@ -62,6 +62,7 @@ interface Hit {
 
 /** What has been told is dropped from the buffer when it exceeds this; less would copy too often. */
 const trimAt = 2048;
+const nowhere = new Float64Array(0);
 /** Encoded text within encoded text is read this far down. */
 const deepestEncoding = 3;
 /** How much of a line is read with what is encoded in it. */
@@ -84,30 +85,47 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   let hits: Hit[] = [];
   let found: FoundSecret[] = [];
   /** By matcher, as all of these: where it may match again; up to where it has been tried; how far behind a keyword it is. */
-  const places = new Float64Array(3 * matchers.length);
-  const resumeAt = places.subarray(0, matchers.length);
-  const triedTo = places.subarray(matchers.length, 2 * matchers.length);
-  const armedTo = places.subarray(2 * matchers.length);
+  let resumeAt = nowhere;
+  let triedTo = nowhere;
+  let armedTo = nowhere;
   const armed = everywhere.filter(({ order }) => isActive[order] === 1);
-  for (const { order } of armed) armedTo[order] = Infinity;
+  if (armed.length > 0) {
+    makePlaces();
+    for (const { order } of armed) armedTo[order] = Infinity;
+  }
   const backwards = lookingBack.filter(({ order }) => isActive[order] === 1);
   const stretches: (Stretches | undefined)[] = [];
   const encodedTexts = new EncodedTextFinder();
+  const runs: number[] = [];
+  let hasSigns = false;
+  /** Whether the text came in parts. */
+  let wasCut = false;
+
+  /** Most texts are small and hold nothing: they need none of these. */
+  function makePlaces(): void {
+    if (resumeAt !== nowhere) return;
+    resumeAt = new Float64Array(matchers.length);
+    triedTo = new Float64Array(matchers.length);
+    armedTo = new Float64Array(matchers.length);
+  }
 
   function read(chunk: string, final: boolean): void {
     let from = buffer.length;
     buffer += chunk;
+    if (!final) makePlaces();
     while (from < buffer.length) {
       const block = automaton.scan(buffer, from, state);
       ({ state } = block);
       const { hits: ends, hitCount } = automaton;
       for (let i = 0; i < hitCount; i += 2) {
         for (const index of automaton.endsIn(ends[i + 1]!)) {
+          if (index < escapeSigns.length) hasSigns = true;
           for (const target of targets[index]!) {
             if (isActive[target.matcher.order] === 1) aim(target, ends[i]!, final);
           }
         }
       }
+      for (let i = 0; i < automaton.runCount; i++) runs.push(automaton.runs[i]!);
       for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo[matcher.order]!, origin + block.to), final);
       if (!final) for (const matcher of backwards) tryUpTo(matcher, origin + block.to, final);
       from = block.to;
@@ -119,6 +137,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   function aim({ matcher, length, before }: Target, end: number, final: boolean): void {
     const { order } = matcher;
     const place = origin + end - length;
+    if (before === null || before.most > 0) makePlaces();
     if (before === null) {
       if (!armed.includes(matcher)) armed.push(matcher);
       // Where the last keyword's reach has ended, nothing is tried before this one's.
@@ -144,8 +163,16 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
 
   /** Keeps the place if the filter says that the rule may match there. */
   function tryAt(matcher: Matcher, at: number, final: boolean): void {
-    if (at < resumeAt[matcher.order]! || at < told) return;
+    if (at < told || (resumeAt !== nowhere && at < resumeAt[matcher.order]!)) return;
     const start = at - origin;
+    const { filter, order, longest } = matcher;
+    if (final) {
+      // Nearly all places end here, and cost no memory.
+      const begin = filter.begin(buffer, start);
+      const end = Math.min(buffer.length, start + longest + 1);
+      const known = (stretches[order] ??= new Stretches());
+      if (!filter.read(buffer, start, begin, end, origin, known, true, end === buffer.length).accepted) return;
+    }
     if (matcher.rule.wordStart && !isWordStart(buffer, start)) return;
     const hit: Hit = { at, matcher, state: dead, generation: -1, readTo: at, accepted: false, searched: 0 };
     if (readOn(hit, final)) addHit(hit);
@@ -188,7 +215,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
 
   /** Looks for secrets in what is encoded. @returns the first place where something encoded may still begin. */
   function decode(final: boolean): number {
-    const { found: texts, open } = encodedTexts.find(buffer, origin, told, final);
+    const { found: texts, open } = encodedTexts.find(buffer, origin, told, final, wasCut ? null : { runs, hasSigns });
     for (const encoded of texts) {
       // What a value is, its name tells: it is read with what stands around it in its line.
       const before = lineBefore(buffer, encoded.start);
@@ -234,6 +261,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
     const waiting: Hit[] = [];
     const busy = new Set<Matcher>();
     let i = 0;
+    if (hits.length > 0) makePlaces();
     for (; i < hits.length && hits[i]!.at < horizon; i++) {
       const hit = hits[i]!;
       const { matcher } = hit;
@@ -308,6 +336,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   return {
     push(chunk) {
       if (swallowing || chunk === "") return [];
+      wasCut = true;
       read(chunk, false);
       const passages = tell(settle(false), false);
       if (swallowing) forget();
