@@ -1,4 +1,5 @@
 /** The composition root: builds every room, hands the flows their dependencies, and takes all of it down again. */
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { createApp } from "./app.ts";
@@ -12,6 +13,7 @@ import { createExchangeFlow } from "./flows/exchange.ts";
 import { createFetchRecorder } from "./flows/fetches.ts";
 import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
+import { createPushLoad } from "./flows/push/load.ts";
 import { defaultPushLimits } from "./git/limits.ts";
 import { startGitLauncher } from "./git/git-launcher.ts";
 import { DEFAULT_PUSH_HEAD_LIMITS } from "./git/receive-pack.ts";
@@ -146,8 +148,9 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     limitsFor(config.pushes, repository, { push: defaultPushLimits, head: DEFAULT_PUSH_HEAD_LIMITS });
 
   // Flows and jobs
+  const load = createPushLoad(Math.max(2, availableParallelism()));
   const attribution = createAttributionFlow({ db, key: config.key, log, now });
-  const attributionJob = createAttributionJob({ attribution, log });
+  const attributionJob = createAttributionJob({ attribution, isBusy: () => load.isBusy(), log, now });
   const announce = (tx: Queryable, pushId: string): Promise<void> => signals.notify(tx, DECIDED, pushId);
   const delivery = createDelivery({
     db,
@@ -176,6 +179,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     lfsUpstream,
     userAgent,
     limits: (repository) => limitsOf(repository).push,
+    load,
     scanner,
     policies: config.pushes,
     policyVersion: config.policyVersion,

@@ -9,10 +9,11 @@ import { GatewayError } from "../errors.ts";
 import type { Advertisement } from "../git/advertisement.ts";
 import { createCommitVerifier } from "../git/commit-signature.ts";
 import type { PushRequest } from "../git/push-exchange.ts";
-import { openQuarantine } from "../git/quarantine.ts";
+import { openQuarantine, type Quarantine } from "../git/quarantine.ts";
 import { refusalReport, sameReason } from "../git/refusal.ts";
 import { upstreamAddress } from "../git/upstream-address.ts";
 import { isZeroOid } from "../model/ref-update.ts";
+import type { Verdict } from "../model/verdict.ts";
 import { evaluatePush } from "../policy/evaluate.ts";
 import { policyFor } from "../policy/match.ts";
 import { answerClient, deliverPart, outcomeElsewhere, type PartAnswer } from "./push/answer.ts";
@@ -23,7 +24,7 @@ import { refuseStale } from "./push/check-stale.ts";
 import type { PushDependencies, PushPart } from "./push/dependencies.ts";
 import type { OpenHold } from "./push/open-hold.ts";
 import { cutByVerdict } from "./push/parts.ts";
-import { readPush } from "./push/reading.ts";
+import { readPush, type PushReading } from "./push/reading.ts";
 import { recordParts } from "./push/record-parts.ts";
 import { refusePointers } from "./push/refuse-pointers.ts";
 import { noteBroken, refuseBroken } from "./push/refuse-broken.ts";
@@ -33,10 +34,13 @@ import { waitForDecision } from "./push/wait-for-decision.ts";
 export function createPushFlow(deps: PushDependencies): (request: PushRequest) => Promise<void> {
   return async (request) => {
     const receivedAt = deps.now();
+    const leave = deps.load.enter();
     try {
-      await receiveAndDecide(deps, request, receivedAt);
+      await receiveAndDecide(deps, request, { receivedAt, leave });
     } catch (error) {
       await refuseBroken(deps, request, error);
+    } finally {
+      leave();
     }
   };
 }
@@ -53,8 +57,15 @@ async function askUpstream(deps: PushDependencies, request: PushRequest): Promis
   return advertised;
 }
 
-/** The first door: the pack comes in and is read; the verdict says whether the second one opens. */
-async function receiveAndDecide(deps: PushDependencies, request: PushRequest, receivedAt: Date): Promise<void> {
+/**
+ * The first door: the pack comes in and is read; the verdict says whether the second one opens.
+ * @param leave to be called once the verdict is recorded: from then on the push only waits
+ */
+async function receiveAndDecide(
+  deps: PushDependencies,
+  request: PushRequest,
+  { receivedAt, leave }: { readonly receivedAt: Date; readonly leave: () => void },
+): Promise<void> {
   const { head } = request;
   // While the pack comes in. An upstream that is down has told so before a large one: to the probe that git sends first.
   const asked = askUpstream(deps, request);
@@ -87,22 +98,12 @@ async function receiveAndDecide(deps: PushDependencies, request: PushRequest, re
           throw error;
         });
       const advertised = await asked;
-      const { signers } = policyFor(deps.policies, request.repository).commits;
-      const verify = createCommitVerifier(signers, request.principal.email);
-      const reading = await readPush({ request, advertised, quarantine, scanner: deps.scanner, verify });
-      const judged = evaluatePush(deps.policies, reading.facts, {
-        onFault: (check, error) => deps.log.error({ check, error }, "a policy check failed; the push is refused"),
-      });
-      const unseen = await checkPointers(
-        { db: deps.db, lfs: deps.lfsUpstream(request.connection.name), now: deps.now },
-        request,
-        reading.pointers,
-      );
-      const verdict = refusePointers(refuseStale(judged, advertised.refs), reading.facts, unseen);
+      const { reading, verdict } = await judge(deps, request, advertised, quarantine);
       const parts = cutByVerdict({ request, receivedAt, reading, verdict, cache, quarantine });
       const held = await recordParts(deps, parts, async () =>
         received.packBytes > 0 ? { key: await blob.commit(), bytes: received.packBytes } : null,
       );
+      leave();
       const answers: PartAnswer[] = [];
       for (const part of parts) answers.push(await endPart(deps, part, held));
       await answerClient(request, answers);
@@ -115,6 +116,29 @@ async function receiveAndDecide(deps: PushDependencies, request: PushRequest, re
     await blob.abort();
     await cache.release();
   }
+}
+
+/** What the push brings, and what the policy says of it. */
+async function judge(
+  deps: PushDependencies,
+  request: PushRequest,
+  advertised: Advertisement,
+  quarantine: Quarantine,
+): Promise<{ readonly reading: PushReading; readonly verdict: Verdict }> {
+  const { signers } = policyFor(deps.policies, request.repository).commits;
+  const verify = createCommitVerifier(signers, request.principal.email);
+  const reading = await deps.load.read(() =>
+    readPush({ request, advertised, quarantine, scanner: deps.scanner, verify }),
+  );
+  const judged = evaluatePush(deps.policies, reading.facts, {
+    onFault: (check, error) => deps.log.error({ check, error }, "a policy check failed; the push is refused"),
+  });
+  const unseen = await checkPointers(
+    { db: deps.db, lfs: deps.lfsUpstream(request.connection.name), now: deps.now },
+    request,
+    reading.pointers,
+  );
+  return { reading, verdict: refusePointers(refuseStale(judged, advertised.refs), reading.facts, unseen) };
 }
 
 /** The second door, for the refs of one verdict. What breaks behind it is this part's answer: the others have theirs. */

@@ -233,7 +233,12 @@ describe("the job", () => {
     const { db, flow, ana } = await setUp();
     const many = Array.from({ length: 40 }, (_, i) => ({ oid: i.toString(16).padStart(40, "a") }));
     await addPush(db, ana, { minute: 1, commits: many });
-    const job = createAttributionJob({ attribution: flow, log: { debug() {}, info() {}, warn() {}, error() {} } });
+    const job = createAttributionJob({
+      attribution: flow,
+      isBusy: () => false,
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      now: () => new Date(),
+    });
     const isRead = (sha: string): Promise<void> =>
       vi.waitFor(async () => expect((await findCommit(db, sha))?.attributed_at).toEqual(expect.any(String)), 4_000);
     job.start();

@@ -15,6 +15,7 @@ import type { PushPolicy } from "../../policy/schema.ts";
 import type { Database } from "../../store/database.ts";
 import type { Delivery } from "../delivery.ts";
 import type { Scanner } from "../../secrets/scanner.ts";
+import type { PushLoad } from "./load.ts";
 import type { PushReading } from "./reading.ts";
 
 export interface PushDependencies {
@@ -30,6 +31,7 @@ export interface PushDependencies {
   readonly userAgent: string;
   /** What a push to this repository may cost. */
   readonly limits: (repository: string) => PushLimits;
+  readonly load: PushLoad;
   readonly scanner: Scanner;
   readonly policies: readonly PushPolicy[];
   readonly policyVersion: string;
