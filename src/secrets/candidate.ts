@@ -7,7 +7,9 @@ import { isMasked } from "./mask-form.ts";
 import { looksRandom } from "./randomness.ts";
 import { findAnchors, furthestBefore, stripOptionalPrefix, type Anchor } from "./regex-anchors.ts";
 import { RegexFilter } from "./regex-filter.ts";
-import { beside, besideOf } from "./regex-program.ts";
+import { first } from "./regex-bounds.ts";
+import { beside, besideOf, includesUnit } from "./regex-program.ts";
+import type { RegexNode } from "./regex-syntax.ts";
 import type { Allowlist, Rule } from "./rule.ts";
 import {
   boundRegex,
@@ -32,6 +34,8 @@ export interface Matcher {
   /** Where matches are looked for; null: behind the rule's keywords, or everywhere if it has none. */
   readonly anchors: readonly Anchor[] | null;
   readonly filter: RegexFilter;
+  /** By unit below 128: whether a match can begin with it. */
+  readonly begins: Uint8Array;
   readonly exact: AnchoredRegex;
   readonly longest: number;
   readonly until: RegexSearch | null;
@@ -71,13 +75,14 @@ export function createMatcher(rule: Rule, order: number): Matcher {
   const search = (pattern: string): RegexSearch => createRegexSearch(parsed(pattern));
   const written = parsed(rule.regex);
   const regex = rule.secretGroup === 0 ? written : boundRegex(stripOptionalPrefix(written.node));
-  const anchors = findAnchors(regex.node);
+  const anchors = findAnchors(regex.node, rule.keywords.length > 0);
   const implied = anchors?.every(({ text }) => rule.keywords.some((keyword) => text.includes(keyword))) === true;
   return {
     rule,
     order,
     anchors,
     filter: new RegexFilter(regex.node),
+    begins: beginningsOf(regex.node),
     exact: createAnchoredRegex(regex),
     longest: regex.longest,
     until: rule.until === null ? null : search(rule.until),
@@ -92,6 +97,11 @@ export function createMatcher(rule: Rule, order: number): Matcher {
     looksAtLine: rule.allow.some(({ on }) => on === "line"),
     keywords: implied ? [] : rule.keywords,
   };
+}
+
+function beginningsOf(node: RegexNode): Uint8Array {
+  const { set, empty } = first(node);
+  return Uint8Array.from({ length: 128 }, (_, unit) => (empty || includesUnit(set, unit) ? 1 : 0));
 }
 
 export type Answer =

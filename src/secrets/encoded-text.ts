@@ -24,6 +24,8 @@ const longestPiece = 65_536;
 const overlap = 4096;
 /** A word with an escape in it is read from there on, as far as this. */
 const longestWord = 4096;
+/** How much of a line is read with what is encoded in it: a secret may begin before its first escape. */
+export const contextReach = 64;
 
 /** What a whole text is known to hold. */
 export interface SeenInText {
@@ -121,19 +123,20 @@ export class EncodedTextFinder {
       escape.lastIndex = at;
       if (!escape.test(text)) {
         // `%4` and `\u00` may yet become one.
-        if (!final && text.length - at < longestEscape && escapeBeginning.test(text.slice(at))) return at;
+        if (!final && text.length - at < longestEscape && escapeBeginning.test(text.slice(at)))
+          return at - contextReach;
         continue;
       }
       if (!hidesToken(text.slice(at, escape.lastIndex))) continue;
       const start = at;
       let end = escape.lastIndex;
       while (end < text.length && end - start < longestWord && !isBlank(text.charCodeAt(end))) end++;
-      if (end === text.length && !final && end - start < longestWord) return start;
+      if (end === text.length && !final && end - start < longestWord) return start - contextReach;
       addWord(text, start, end, found);
       done = end;
       this.wordsTo = origin + done;
     }
-    return text.length;
+    return !final && text.endsWith("\\") ? text.length - 1 - contextReach : text.length;
   }
 }
 

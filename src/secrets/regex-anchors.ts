@@ -22,12 +22,20 @@ export const furthestBefore = 256;
 
 interface Choice {
   readonly anchors: readonly Anchor[];
-  readonly score: number;
+  /** How often, for each character of ordinary text, the pattern would be tried; and a little for the room that the anchors take. */
+  readonly cost: number;
 }
 
-/** @returns null where no fixed text stands within reach of the beginning. */
-export function findAnchors(node: RegexNode): readonly Anchor[] | null {
-  return choose(node)?.anchors ?? null;
+/** Trying a pattern more often than this costs more than it is worth, if there are keywords to go by. */
+const dearest = 1 / 1000;
+
+/**
+ * @param hasKeywords whether the pattern can be looked for behind its keywords instead.
+ * @returns null where no fixed text stands within reach of the beginning.
+ */
+export function findAnchors(node: RegexNode, hasKeywords = false): readonly Anchor[] | null {
+  const best = choose(node);
+  return best === null || (hasKeywords && best.cost > dearest) ? null : best.anchors;
 }
 
 /**
@@ -79,11 +87,12 @@ function choose(node: RegexNode): Choice | null {
   let least = 0;
   let most = 0;
   const offer = (choice: Choice | null): void => {
-    if (choice !== null && (best === null || choice.score > best.score)) best = choice;
+    if (choice !== null && (best === null || choice.cost < best.cost)) best = choice;
   };
   for (const [index, part] of parts.entries()) {
     if (most > furthestBefore) break;
-    offer(literalsAt(parts.slice(index), least, most));
+    // What may be missing begins nothing better than what stands behind it.
+    if (shortestMatch(part) > 0) offer(literalsAt(parts.slice(index), least, most));
     if (part.kind === "choice") offer(branches(part.nodes.map(choose), least, most));
     if (part.kind === "repeat" && part.min > 0) offer(branches([choose(part.node)], least, most));
     least += shortestMatch(part);
@@ -93,14 +102,22 @@ function choose(node: RegexNode): Choice | null {
 }
 
 function literalsAt(parts: readonly RegexNode[], least: number, most: number): Choice | null {
-  const texts = new Set(
-    leadingLiterals({ kind: "sequence", nodes: parts }, mostAnchors).map(({ text }) =>
-      asciiBeginning(text).slice(0, longestAnchor),
-    ),
+  const texts = leadingLiterals({ kind: "sequence", nodes: parts }, mostAnchors).map(({ text }) =>
+    asciiBeginning(text),
   );
-  // Where one begins another, it is found wherever the other is.
-  const distinct = [...texts].filter((text) => ![...texts].some((other) => other !== text && text.startsWith(other)));
-  return scored(distinct.map((text) => ({ text, least, most })));
+  // Cut shorter they may be fewer: `sk-ant-api` rather than `sk-ant-api00` to `sk-ant-api99`.
+  let best: Choice | null = null;
+  for (let length = shortestAnchor; length <= longestAnchor; length++) {
+    const distinct: string[] = [];
+    // Where one begins another, it is found wherever the other is: sorted, it stands before all of them.
+    for (const text of texts.map((whole) => whole.slice(0, length)).toSorted()) {
+      const last = distinct.at(-1);
+      if (last === undefined || !text.startsWith(last)) distinct.push(text);
+    }
+    const choice = costed(distinct.map((text) => ({ text, least, most })));
+    if (choice !== null && (best === null || choice.cost < best.cost)) best = choice;
+  }
+  return best;
 }
 
 function branches(choices: readonly (Choice | null)[], least: number, most: number): Choice | null {
@@ -111,26 +128,29 @@ function branches(choices: readonly (Choice | null)[], least: number, most: numb
       anchors.push({ text: own.text, least: least + own.least, most: most + own.most });
     }
   }
-  return scored(anchors);
+  return costed(anchors);
 }
 
-/** Long before short, few before many, and best where the beginning is certain. */
-function scored(anchors: readonly Anchor[]): Choice | null {
-  const shortest = Math.min(...anchors.map(({ text }) => text.length));
-  const spread = Math.max(...anchors.map(({ least, most }) => most - least));
-  const furthest = Math.max(...anchors.map(({ most }) => most));
+function costed(anchors: readonly Anchor[]): Choice | null {
   if (anchors.length === 0 || anchors.length > mostAnchors) return null;
-  if (shortest < shortestAnchor || furthest > furthestBefore) return null;
-  const hasSign = anchors.every(({ text }) => /[^a-z]/.test(text));
-  return {
-    anchors,
-    score:
-      4 * Math.min(shortest, 8) +
-      (hasSign ? 3 : 0) -
-      Math.log2(anchors.length) -
-      2 * Math.log2(1 + spread) -
-      furthest / 16,
-  };
+  let cost = 0;
+  for (const { text, least, most } of anchors) {
+    if (text.length < shortestAnchor || most > furthestBefore) return null;
+    cost += frequencyOf(text) * (1 + most - least) + text.length * 1e-9;
+    // A stream that looks for something further in tries the pattern everywhere.
+    if (most > 0) cost += 1e-6;
+  }
+  return { anchors, cost };
+}
+
+/** A rough guess how often a text stands somewhere in code: letters are frequent there, signs are not, but for rows of one. */
+function frequencyOf(text: string): number {
+  let frequency = 1;
+  for (let i = 0; i < text.length; i++) {
+    if (i > 0 && text[i] === text[i - 1]) frequency /= 2;
+    else frequency /= /[a-z]/.test(text[i]!) ? 12 : 40;
+  }
+  return frequency;
 }
 
 /** A text as far as the automaton has letters for it. */

@@ -28,7 +28,7 @@ export function longestMatch(node: RegexNode): number {
 }
 
 /** The characters that can come first, and whether the node can match nothing. */
-function first(node: RegexNode): { set: CharSet; empty: boolean } {
+export function first(node: RegexNode): { set: CharSet; empty: boolean } {
   switch (node.kind) {
     case "char":
       return { set: node.set, empty: false };
@@ -137,8 +137,22 @@ export interface Leading {
   readonly whole: boolean;
 }
 
+/** Of a wider class the letters are not told one by one: they would make many beginnings, and none better to look for. */
+const mostLetters = 8;
+
 /** Every way in which a match can begin, each as far as it is fixed, `limit` of them at most (then cut shorter). */
-export function leadingLiterals(node: RegexNode, limit = 512): Leading[] {
+export function leadingLiterals(node: RegexNode, limit = 512): readonly Leading[] {
+  let byLimit = knownLeading.get(node);
+  if (byLimit === undefined) knownLeading.set(node, (byLimit = new Map()));
+  let known = byLimit.get(limit);
+  if (known === undefined) byLimit.set(limit, (known = findLeading(node, limit)));
+  return known;
+}
+
+/** A part of a pattern is asked for once for each part in front of it. */
+const knownLeading = new WeakMap<RegexNode, Map<number, readonly Leading[]>>();
+
+function findLeading(node: RegexNode, limit: number): readonly Leading[] {
   switch (node.kind) {
     case "assert":
       return [{ text: "", whole: true }];
@@ -146,7 +160,7 @@ export function leadingLiterals(node: RegexNode, limit = 512): Leading[] {
       return leadingLiterals(node.node, limit);
     case "char": {
       const letters = new Set<string>();
-      if (sizeOf(node.set) <= 32) {
+      if (sizeOf(node.set) <= mostLetters) {
         for (const [from, to] of node.set) {
           for (let code = from; code <= to; code++) letters.add(String.fromCharCode(code).toLowerCase());
         }
@@ -177,11 +191,15 @@ export function leadingLiterals(node: RegexNode, limit = 512): Leading[] {
   }
 }
 
-function joined(nodes: readonly RegexNode[], limit: number): Leading[] {
-  let heads: Leading[] = [{ text: "", whole: true }];
+function joined(nodes: readonly RegexNode[], limit: number): readonly Leading[] {
+  let heads: readonly Leading[] = [{ text: "", whole: true }];
   for (const part of nodes) {
     if (!heads.some((head) => head.whole)) break;
     const tails = leadingLiterals(part, limit);
+    // Nothing fixed stands here: the beginnings are as long as they get.
+    if (tails.length === 1 && tails[0]?.text === "" && !tails[0].whole) {
+      return unique(heads.map(({ text }) => ({ text, whole: false })));
+    }
     const next = unique(
       heads.flatMap((head) =>
         head.whole ? tails.map((tail) => cut({ text: head.text + tail.text, whole: tail.whole })) : [head],

@@ -8,7 +8,7 @@
 import type { Detection } from "../model/finding.ts";
 import type { AnchorAutomaton } from "./anchor-automaton.ts";
 import { findCandidate, isWordStart, lineReach, type Matcher } from "./candidate.ts";
-import { EncodedTextFinder, escapeSigns } from "./encoded-text.ts";
+import { contextReach, EncodedTextFinder, escapeSigns } from "./encoded-text.ts";
 import { findOpenMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
@@ -65,8 +65,6 @@ const trimAt = 2048;
 const nowhere = new Float64Array(0);
 /** Encoded text within encoded text is read this far down. */
 const deepestEncoding = 3;
-/** How much of a line is read with what is encoded in it. */
-const lineAround = 64;
 const keptBehind = lineReach + 64;
 
 /**
@@ -165,6 +163,8 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   function tryAt(matcher: Matcher, at: number, final: boolean): void {
     if (at < told || (resumeAt !== nowhere && at < resumeAt[matcher.order]!)) return;
     const start = at - origin;
+    const unit = buffer.charCodeAt(start);
+    if (unit < 128 && matcher.begins[unit] === 0) return;
     const { filter, order, longest } = matcher;
     if (final) {
       // Nearly all places end here, and cost no memory.
@@ -226,6 +226,8 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
         const start = detection.start - before.length;
         const end = Math.min(encoded.decoded.length, detection.end - before.length);
         if (end <= Math.max(0, start)) continue;
+        // What is encoded in the text before is found there, and does not reach into this.
+        if (start < 0 && detection.description !== matcher.rule.description) continue;
         const from = origin + (start < 0 ? encoded.start + start : encoded.sourceOf(start, false));
         const to = origin + encoded.sourceOf(end, true);
         // As it stands it has been read already.
@@ -358,7 +360,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
 }
 
 function lineBefore(text: string, at: number): string {
-  const before = text.slice(Math.max(0, at - lineAround), at);
+  const before = text.slice(Math.max(0, at - contextReach), at);
   return before.slice(before.lastIndexOf("\n") + 1);
 }
 

@@ -2,7 +2,12 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { maskText } from "../../src/secrets/mask.ts";
 import { createMaskStream } from "../../src/secrets/mask-stream.ts";
-import { builtin, fingerprint, pem, secrets } from "./builtin-rules.ts";
+import { createDetector } from "../../src/secrets/detector.ts";
+import { builtinRules, fingerprint, pem, secrets } from "./builtin-rules.ts";
+
+/** A few rules, so that none finds the encoded text as it stands. */
+const ids = ["aws-access-key", "slack-token", "sallyport-token", "private-key", "generic-secret-unquoted"];
+const builtin = createDetector(builtinRules().filter(({ id }) => ids.includes(id)));
 
 const utf16 = (text: string, order: "le" | "be"): string =>
   text
