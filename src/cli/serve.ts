@@ -2,6 +2,7 @@ import { openConfig, type Config } from "../config.ts";
 import type { Environment } from "../config/secret-source.ts";
 import { createLogger } from "../log.ts";
 import type { Connection } from "../model/connection.ts";
+import { createDetector } from "../secrets/detector.ts";
 import { createScanner } from "../secrets/scanner.ts";
 import type { Command } from "./command.ts";
 import { loadConfigOrTell, readRules, tellMistakes } from "./load-config.ts";
@@ -37,7 +38,7 @@ Environment:
       return 1;
     }
     const config = await openConfig(loaded);
-    const scanner = createScanner(rules, config.key);
+    const scanner = createScanner(createDetector(rules), config.key);
     const log = createLogger({ stream: io.stderr, mask: (text) => scanner.mask(text).text });
     await checkNoOtherGateway(config.dataDir, io.pid);
     const { startGateway } = await import("../gateway.ts");

@@ -105,9 +105,11 @@ function literalsAt(parts: readonly RegexNode[], least: number, most: number): C
   const texts = leadingLiterals({ kind: "sequence", nodes: parts }, mostAnchors).map(({ text }) =>
     asciiBeginning(text),
   );
+  if (texts.some((text) => text.length < shortestAnchor)) return null;
+  const longest = texts.reduce((most, text) => Math.max(most, text.length), 0);
   // Cut shorter they may be fewer: `sk-ant-api` rather than `sk-ant-api00` to `sk-ant-api99`.
   let best: Choice | null = null;
-  for (let length = shortestAnchor; length <= longestAnchor; length++) {
+  for (let length = shortestAnchor; length <= Math.min(longest, longestAnchor); length++) {
     const distinct: string[] = [];
     // Where one begins another, it is found wherever the other is: sorted, it stands before all of them.
     for (const text of texts.map((whole) => whole.slice(0, length)).toSorted()) {

@@ -124,10 +124,9 @@ function isDeterministic(branches: readonly RegexNode[]): boolean {
     return true;
   }
   const words = branches.map((branch) => leadingLiterals(branch, 64));
-  return words.every(
-    (own, i) =>
-      own.every((word) => word.whole) &&
-      words.every((others, j) => i === j || own.every((a) => others.every((b) => !b.text.startsWith(a.text)))),
+  if (words.some((own) => own.some((word) => !word.whole))) return false;
+  return words.every((own, i) =>
+    words.every((others, j) => i === j || own.every((a) => others.every((b) => !b.text.startsWith(a.text)))),
   );
 }
 

@@ -1,9 +1,8 @@
 import type { InlineAllow, Severity } from "../model/finding.ts";
-import { createDetector } from "./detector.ts";
+import type { Detector } from "./detector.ts";
 import { createFingerprint } from "./fingerprint.ts";
 import { createLineIndex } from "./line-index.ts";
 import { maskText, type MaskedText } from "./mask.ts";
-import type { Rule } from "./rule.ts";
 
 /** A secret as it may be told: where it stands, never what it is. */
 export interface PlacedSecret {
@@ -29,8 +28,7 @@ export interface Scanner {
 }
 
 /** @throws GatewayError `config_invalid` for a key that is too short */
-export function createScanner(rules: readonly Rule[], key: Uint8Array): Scanner {
-  const detector = createDetector(rules);
+export function createScanner(detector: Detector, key: Uint8Array): Scanner {
   const fingerprint = createFingerprint(key);
   return {
     find: (text, path) => {

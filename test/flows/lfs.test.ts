@@ -26,10 +26,10 @@ import { testDatabase } from "../harness/database.ts";
 import { temporaryDirectory } from "../harness/git.ts";
 import { noise, sha256 } from "../harness/lfs.ts";
 import { plantedAwsKey, plantedPem } from "../harness/planted.ts";
-import { builtinRules } from "../secrets/builtin-rules.ts";
+import { builtin } from "../secrets/builtin-rules.ts";
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-const scanner = createScanner(builtinRules(), new Uint8Array(32).fill(7));
+const scanner = createScanner(builtin, new Uint8Array(32).fill(7));
 
 interface Setting {
   readonly lfs: LfsServer;

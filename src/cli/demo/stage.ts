@@ -12,6 +12,7 @@ import { openConfig } from "../../config.ts";
 import { GatewayError } from "../../errors.ts";
 import { startGateway } from "../../gateway.ts";
 import { createLogger } from "../../log.ts";
+import { createDetector } from "../../secrets/detector.ts";
 import { createScanner } from "../../secrets/scanner.ts";
 import type { CommandIo } from "../command.ts";
 import { loadConfigOrTell, readRules } from "../load-config.ts";
@@ -84,7 +85,7 @@ export async function openStage(io: CommandIo): Promise<Stage> {
     const loaded = await loadConfigOrTell([], { ...io, env }, io.stderr);
     if (loaded === null) throw new GatewayError("internal", "the demo's own configuration is wrong");
     const config = await openConfig(loaded);
-    const scanner = createScanner(readRules(config.secretRules, { examples: false }).rules, config.key);
+    const scanner = createScanner(createDetector(readRules(config.secretRules, { examples: false }).rules), config.key);
     const log: string[] = [];
     const keep = (line: string): void => {
       log.push(line.trimEnd());

@@ -1,12 +1,13 @@
 /** The body of a thread that looks texts through for secrets; see scan-in-workers.ts. */
 import { parentPort, workerData } from "node:worker_threads";
+import { createDetector } from "../../secrets/detector.ts";
 import { createScanner } from "../../secrets/scanner.ts";
 import type { ScanRequest, ScanThreadData } from "./scan-in-workers.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("this is the body of a worker thread");
 const { rules, key } = workerData as ScanThreadData;
-const scanner = createScanner(rules, key);
+const scanner = createScanner(createDetector(rules), key);
 
 port.on("message", ({ texts }: ScanRequest) => {
   try {

@@ -7,10 +7,10 @@ import type { RefFacts } from "../../../src/model/push-facts.ts";
 import type { RefUpdate } from "../../../src/model/ref-update.ts";
 import { createScanner } from "../../../src/secrets/scanner.ts";
 import { inChunks, startScene, ZERO, type Scene } from "../../git/inspection.ts";
-import { builtinRules } from "../../secrets/builtin-rules.ts";
+import { builtin } from "../../secrets/builtin-rules.ts";
 import { plantedAwsKey, plantedPem, plantedSlackToken } from "../../harness/planted.ts";
 
-const scanner = createScanner(builtinRules(), new Uint8Array(32).fill(7));
+const scanner = createScanner(builtin, new Uint8Array(32).fill(7));
 const SECRET = `key = "${plantedAwsKey}"\n`;
 
 interface Push {

@@ -8,7 +8,7 @@ const pool = createScanPool({ rules: builtin.rules, key, threads: 2, budgetMs: 6
 afterAll(() => pool.close());
 
 test("threads find what the scanner finds", async () => {
-  const scanner = createScanner(builtin.rules, key);
+  const scanner = createScanner(builtin, key);
   const texts = [
     { text: `a\nb ${secrets.awsKey}\n`, path: "a.txt" },
     { text: "nothing" },
