@@ -20,7 +20,15 @@ describe("sallyport setup", () => {
   it("lets the gateway token stand for the upstream's where the gateway holds the credential", () => {
     const credential = { kind: "bearer", token: "upstream-secret" } as const;
     const out = renderSetup("http://127.0.0.1:8080", [
-      { kind: "git", name: "code", url: "https://git.example.com/", credential, allow: [], access: null, dumb: "refuse" },
+      {
+        kind: "git",
+        name: "code",
+        url: "https://git.example.com/",
+        credential,
+        allow: [],
+        access: null,
+        dumb: "refuse",
+      },
       { kind: "copilot", name: "ai", url: "https://api.example.com/", credential, allow: [], proxyUrl: null },
     ]);
     expect(out).toContain("git remote set-url origin http://127.0.0.1:8080/git/code/<path>.git");

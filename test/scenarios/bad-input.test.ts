@@ -190,7 +190,11 @@ describe("a push whose pack is broken", () => {
     ["it is cut off in its header", (pack) => pack.subarray(0, 10), /pack is not valid: .*ends too early/],
     ["it is cut off in the middle", (pack) => pack.subarray(0, pack.length / 2), /pack is not valid/],
     ["it is cut off in its checksum", (pack) => pack.subarray(0, -7), /ends too early/],
-    ["it says more objects than it has", (pack) => withCount(pack, 9), /pack is not valid: .*ends too early, after \d of 9 objects/],
+    [
+      "it says more objects than it has",
+      (pack) => withCount(pack, 9),
+      /pack is not valid: .*ends too early, after \d of 9 objects/,
+    ],
     ["it says fewer objects than it has", (pack) => withCount(pack, 0), /more bytes follow/],
     ["it says four thousand million objects", (pack) => withCount(pack, 0xffffffff), /4294967295 objects, the limit/],
     [
