@@ -184,6 +184,9 @@ function* hostileTexts(rule: Rule, anchors: readonly string[]): Generator<string
   }
 }
 
+/** For 2^20 characters: six megabytes a second. */
+const SLOW_SECONDS = 2 ** 20 / (6 * MEGABYTE);
+
 function benchHostile(rules: readonly Rule[]): void {
   const slowest: { readonly speed: number; readonly id: string; readonly part: string }[] = [];
   for (const [order, rule] of rules.entries()) {
@@ -193,7 +196,8 @@ function benchHostile(rules: readonly Rule[]): void {
     for (const part of hostileTexts(rule, anchors)) {
       const text = part.repeat(Math.ceil(2 ** 20 / part.length)).slice(0, 2 ** 20);
       let seconds = Infinity;
-      for (let round = 0; round < 2; round++) {
+      // Once more where it looks slow: on a busy machine it may have been the machine.
+      for (let round = 0; round === 0 || (round < 3 && seconds > SLOW_SECONDS); round++) {
         const before = process.cpuUsage();
         detector.detect(text, rule.examples.path ?? undefined);
         const { user, system } = process.cpuUsage(before);

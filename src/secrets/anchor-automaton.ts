@@ -2,26 +2,30 @@
  * One dense Aho–Corasick automaton over all anchors: a table look-up for each code unit, whatever the number of anchors. Letters fold
  * in ASCII; every character that stands in no anchor shares one column.
  */
+import { stretchLength } from "./encoded-text.ts";
+
 const asciiSize = 128;
 const root = 0;
-/** Code units that are looked at together for runs of base64 digits. */
-const stretchLength = 12;
 /** Code units in one go: hits lie in a buffer of fixed size. */
 const blockLength = 1365 * stretchLength;
 /** The column of base64 digits that stand in no anchor, and of what is neither: columns below the second are digits. */
 const otherDigit = 0;
 const otherSign = 64;
+const columnBits = 7;
+const columns = 1 << columnBits;
+/** Those that text is made of stand side by side, and in the processor's cache. */
+const byFrequency = "etaoinsrlcdupmhgfybvkwjxqz0123456789_-/+";
 
 export class AnchorAutomaton {
   /** Of the last `scan`: for each hit the offset behind it, and the state that it ended in. */
   readonly hits = new Int32Array(2 * blockLength);
   hitCount = 0;
-  /** Also of the last `scan`: the ends of stretches in which nothing stands but digits of base64. Every run of 23 holds one. */
+  /** Also of the last `scan`: the ends of stretches in which nothing stands but digits of base64. */
   readonly runs = new Int32Array(blockLength / stretchLength);
   runCount = 0;
   private readonly columnOf = new Uint8Array(65_536);
-  private readonly columns: number;
-  private readonly table: Int32Array;
+  /** By state and column the next state. Half as wide where the states' numbers are small enough: it is read at random. */
+  private readonly table: Uint16Array | Int32Array;
   private readonly firstHit: number;
   private readonly depths: Int32Array;
   private readonly ends: readonly (readonly number[])[];
@@ -29,7 +33,7 @@ export class AnchorAutomaton {
   /** @param anchors in any case, ASCII, none empty. */
   constructor(anchors: readonly string[]) {
     const folded = anchors.map((anchor) => anchor.toLowerCase());
-    this.columns = assignColumns(folded, this.columnOf);
+    assignColumns(folded, this.columnOf);
     const { children, depths, ends } = buildTrie(folded, this.columnOf);
     const { order, fail } = linkFailures(children);
     for (const state of order) {
@@ -40,20 +44,19 @@ export class AnchorAutomaton {
     // that those in use lie together.
     const renumbered = [...order.filter((s) => ends[s]!.length === 0), ...order.filter((s) => ends[s]!.length > 0)];
     const position = new Int32Array(order.length);
-    for (const [place, state] of renumbered.entries()) position[state] = place * this.columns;
-    this.table = new Int32Array(order.length * this.columns);
+    for (const [place, state] of renumbered.entries()) position[state] = place;
+    const size = order.length * columns;
+    this.table = order.length <= 65_536 ? new Uint16Array(size) : new Int32Array(size);
     for (const state of order) {
-      const row = position[state]!;
-      for (let column = 0; column < this.columns; column++) {
-        const child = children[state]!.get(column);
-        const via = position[fail[state]!]! + column;
-        this.table[row + column] = child !== undefined ? position[child]! : state === root ? root : this.table[via]!;
-      }
+      const row = position[state]! * columns;
+      const via = position[fail[state]!]! * columns;
+      if (state !== root) this.table.copyWithin(row, via, via + columns);
+      for (const [column, child] of children[state]!) this.table[row + column] = position[child]!;
     }
     this.depths = Int32Array.from(renumbered, (state) => depths[state]!);
     this.ends = renumbered.map((state) => ends[state]!);
     const first = renumbered.findIndex((state) => ends[state]!.length > 0);
-    this.firstHit = (first < 0 ? renumbered.length : first) * this.columns;
+    this.firstHit = first < 0 ? renumbered.length : first;
   }
 
   /**
@@ -73,7 +76,7 @@ export class AnchorAutomaton {
       for (; i < stop; i++) {
         const column = columnOf[text.charCodeAt(i)]!;
         signs |= column;
-        at = table[at + column]!;
+        at = table[(at << columnBits) | column]!;
         if (at >= firstHit) {
           hits[count] = i + 1;
           hits[count + 1] = at;
@@ -88,30 +91,27 @@ export class AnchorAutomaton {
   }
 
   /** The anchors, by index, that end in a state. */
-  endsIn = (state: number): readonly number[] => this.ends[state / this.columns]!;
+  endsIn = (state: number): readonly number[] => this.ends[state]!;
 
   /** How many of the last code units could be the beginning of an anchor. */
-  pendingLength = (state: number): number => this.depths[state / this.columns]!;
+  pendingLength = (state: number): number => this.depths[state]!;
 }
 
 const isDigit64 = (unit: number): boolean => /[A-Za-z0-9+/_-]/.test(String.fromCharCode(unit));
 
-function assignColumns(words: readonly string[], columnOf: Uint8Array): number {
+function assignColumns(words: readonly string[], columnOf: Uint8Array): void {
   columnOf.fill(otherSign);
   for (let unit = 0; unit < asciiSize; unit++) if (isDigit64(unit)) columnOf[unit] = otherDigit;
-  let digits = otherDigit + 1;
-  let columns = otherSign + 1;
-  for (const word of words) {
-    for (let i = 0; i < word.length; i++) {
-      const unit = word.charCodeAt(i);
-      if (unit >= asciiSize) throw new RangeError("an anchor is ASCII");
-      if (columnOf[unit] !== otherDigit && columnOf[unit] !== otherSign) continue;
-      const column = isDigit64(unit) ? digits++ : columns++;
-      columnOf[unit] = column;
-      columnOf[word[i]!.toUpperCase().charCodeAt(0)] = column;
-    }
+  const used = new Set(words.join(""));
+  let sign = otherSign + 1;
+  for (const letter of [...byFrequency.split(""), ...used].filter((letter) => used.has(letter))) {
+    const unit = letter.charCodeAt(0);
+    if (unit >= asciiSize) throw new RangeError("an anchor is ASCII");
+    const column = isDigit64(unit) ? byFrequency.indexOf(letter) + 1 : Math.min(sign++, columns - 1);
+    columnOf[unit] = column;
+    columnOf[letter.toUpperCase().charCodeAt(0)] = column;
+    used.delete(letter);
   }
-  return columns;
 }
 
 /** The anchors as a tree; state 0 is its root, `ends` names the anchors that are complete in a state. */

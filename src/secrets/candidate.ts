@@ -6,10 +6,8 @@ import { entropyOf } from "./entropy.ts";
 import { isMasked } from "./mask-form.ts";
 import { looksRandom } from "./randomness.ts";
 import { findAnchors, furthestBefore, stripOptionalPrefix, type Anchor } from "./regex-anchors.ts";
-import { RegexFilter } from "./regex-filter.ts";
-import { first } from "./regex-bounds.ts";
-import { beside, besideOf, includesUnit } from "./regex-program.ts";
-import type { RegexNode } from "./regex-syntax.ts";
+import { beginningMasks, RegexFilter } from "./regex-filter.ts";
+import { beside, besideOf } from "./regex-program.ts";
 import type { Allowlist, Rule } from "./rule.ts";
 import {
   boundRegex,
@@ -34,8 +32,8 @@ export interface Matcher {
   /** Where matches are looked for; null: behind the rule's keywords, or everywhere if it has none. */
   readonly anchors: readonly Anchor[] | null;
   readonly filter: RegexFilter;
-  /** By unit below 128: whether a match can begin with it. */
-  readonly begins: Uint8Array;
+  /** As of `beginningMasks`: most places are no beginning, and this tells without running the filter. */
+  readonly masks: Uint32Array;
   readonly exact: AnchoredRegex;
   readonly longest: number;
   readonly until: RegexSearch | null;
@@ -82,7 +80,7 @@ export function createMatcher(rule: Rule, order: number): Matcher {
     order,
     anchors,
     filter: new RegexFilter(regex.node),
-    begins: beginningsOf(regex.node),
+    masks: beginningMasks(regex.node),
     exact: createAnchoredRegex(regex),
     longest: regex.longest,
     until: rule.until === null ? null : search(rule.until),
@@ -97,11 +95,6 @@ export function createMatcher(rule: Rule, order: number): Matcher {
     looksAtLine: rule.allow.some(({ on }) => on === "line"),
     keywords: implied ? [] : rule.keywords,
   };
-}
-
-function beginningsOf(node: RegexNode): Uint8Array {
-  const { set, empty } = first(node);
-  return Uint8Array.from({ length: 128 }, (_, unit) => (empty || includesUnit(set, unit) ? 1 : 0));
 }
 
 export type Answer =

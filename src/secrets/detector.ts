@@ -1,10 +1,9 @@
 /** The detector of secrets, made from rules. Pure: no I/O, no clock; one detector serves any number of texts. */
 import type { Detection } from "../model/finding.ts";
 import { AnchorAutomaton } from "./anchor-automaton.ts";
-import { escapeSigns } from "./encoded-text.ts";
 import { createMatcher, type Matcher } from "./candidate.ts";
 import type { Rule } from "./rule.ts";
-import { createScan, type Passage, type Scan, type ScanProgram, type Target } from "./scan.ts";
+import { createScan, encodingAnchors, type Passage, type Scan, type ScanProgram, type Target } from "./scan.ts";
 import { findInlineAllow, hasInlineAllow } from "./inline-allow.ts";
 import { createLineIndex } from "./line-index.ts";
 
@@ -72,7 +71,7 @@ function withRequired(text: string, found: readonly FoundPassage[]): FoundPassag
 }
 
 function createProgram(matchers: readonly Matcher[]): ScanProgram {
-  const byText = new Map<string, Target[]>(escapeSigns.map((sign) => [sign, []]));
+  const byText = new Map<string, Target[]>(encodingAnchors.map((sign) => [sign, []]));
   const add = (text: string, target: Target): void => {
     const targets = byText.get(text);
     if (targets === undefined) byText.set(text, [target]);
@@ -88,7 +87,7 @@ function createProgram(matchers: readonly Matcher[]): ScanProgram {
   return {
     automaton: new AnchorAutomaton([...byText.keys()]),
     targets: [...byText.values()],
-    matchers,
+    byState: [],
     lookingBack: matchers.filter(({ anchors }) => anchors?.some(({ most }) => most > 0) === true),
     everywhere: matchers.filter(({ anchors, keywords }) => anchors === null && keywords.length === 0),
   };

@@ -27,12 +27,16 @@ const longestWord = 4096;
 /** How much of a line is read with what is encoded in it: a secret may begin before its first escape. */
 export const contextReach = 64;
 
+/** A run of `shortestRun` digits holds a whole stretch of this, wherever stretches begin. */
+export const stretchLength = 12;
+
 /** What a whole text is known to hold. */
 export interface SeenInText {
-  /** Ascending places, each at the end of a stretch of base64 digits; every long enough run holds one. */
+  /** Ascending places, each at the end of `stretchLength` base64 digits; every run that is long enough holds one, a long one side by side. */
   readonly runs: readonly number[];
-  /** Whether `escapeSigns` stand in it. */
+  /** Whether any of `escapeSigns` stands in it, and whether U+0000 does. */
   readonly hasSigns: boolean;
+  readonly hasZeros: boolean;
 }
 
 /** Of each escape that is read, one stands in its beginning. */
@@ -60,7 +64,7 @@ export class EncodedTextFinder {
     if (seen !== null) {
       readRuns(text, seen.runs, found);
       if (seen.hasSigns) this.findWords(text, 0, true, found);
-      findWide(text, 0, true, found);
+      if (seen.hasZeros) findWide(text, 0, true, found);
       return { found, open: text.length };
     }
     this.runsTo = origin + this.findRuns(text, this.runsTo - origin, final, found);
@@ -127,7 +131,7 @@ export class EncodedTextFinder {
           return at - contextReach;
         continue;
       }
-      if (!hidesToken(text.slice(at, escape.lastIndex))) continue;
+      if (!hidesToken(text, at, escape.lastIndex)) continue;
       const start = at;
       let end = escape.lastIndex;
       while (end < text.length && end - start < longestWord && !isBlank(text.charCodeAt(end))) end++;
@@ -148,6 +152,9 @@ for (let value = 0; value < digits64.length; value++) {
   isDigit64[digits64.charCodeAt(value)] = 1;
   value64[digits64.charCodeAt(value)] = value;
 }
+/** The first digit of text holds the upper bits of a texty byte, or of a zero: few words begin so. */
+const mayBegin = new Uint8Array(65_536);
+for (const unit of "ACDIJKLMNOPQRSTUVWXYZabcdef0234567") mayBegin[unit.charCodeAt(0)] = 1;
 for (const [unit, value] of [
   ["-", 62],
   ["_", 63],
@@ -161,16 +168,16 @@ for (const unit of "0123456789abcdefABCDEF") isHexDigit[unit.charCodeAt(0)] = 1;
 const isTexty = (byte: number): boolean => (byte >= 0x20 && byte < 0x7f) || byte === 9 || byte === 10 || byte === 13;
 
 function readRuns(text: string, places: readonly number[], found: EncodedText[]): void {
-  let last = -1;
+  let last = -Infinity;
   for (const place of places) {
-    // The run goes on: it has been judged by its beginning.
-    const isSame = last >= 0 && isRun(text, last, place);
+    // The stretch before was one as well: the run goes on, and has been judged by its beginning.
+    const isSame = place - last === stretchLength;
     last = place;
     if (isSame) continue;
-    let at = place;
+    let at = place - stretchLength;
     while (at > 0 && isDigit64[text.charCodeAt(at - 1)] === 1) at--;
     const start = behindEscape(text, at);
-    if (readsAs(text, start, Math.min(place, start + 12)) === null) continue;
+    if (mayBegin[text.charCodeAt(start)] === 0 || readsAs(text, start, place) === null) continue;
     let end = place;
     while (end < text.length && isDigit64[text.charCodeAt(end)] === 1) end++;
     if (end - at < shortestRun) continue;
@@ -178,13 +185,6 @@ function readRuns(text: string, places: readonly number[], found: EncodedText[])
     if (encoding === "base64") while (end < text.length && text.charCodeAt(end) === 0x3d) end++;
     if (encoding !== null) addPieces(text, start, end, true, encoding, found);
   }
-}
-
-/** Whether nothing but digits stands between the places; those further apart are not of one run that matters here. */
-function isRun(text: string, from: number, to: number): boolean {
-  if (to - from > 2 * shortestRun) return false;
-  for (let i = from; i < to; i++) if (isDigit64[text.charCodeAt(i)] === 0) return false;
-  return true;
 }
 
 /** The letter of an escape (`\nZGF0YQ`) is not part of what follows. */
@@ -291,10 +291,11 @@ function signsIn(text: string): (from: number) => number {
 }
 
 /** Whether the escape stands for a character that secrets are made of: nobody writes those with escapes without a reason. */
-const hidesToken = (sign: string): boolean => {
-  const unit = Number.parseInt(sign.replace(/[^0-9A-Fa-f]/g, ""), 16);
+function hidesToken(text: string, at: number, end: number): boolean {
+  const from = text.charCodeAt(at) === 0x25 ? at + 1 : at + 2;
+  const unit = Number.parseInt(text.slice(text.charCodeAt(from) === 0x7b ? from + 1 : from, end), 16);
   return unit < 128 && (isDigit64[unit] === 1 || unit === 0x3d || unit === 0x3a || unit === 0x2e || unit === 0x40);
-};
+}
 
 const isBlank = (unit: number): boolean => unit <= 0x20;
 

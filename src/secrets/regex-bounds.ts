@@ -28,7 +28,7 @@ export function longestMatch(node: RegexNode): number {
 }
 
 /** The characters that can come first, and whether the node can match nothing. */
-export function first(node: RegexNode): { set: CharSet; empty: boolean } {
+function first(node: RegexNode): { set: CharSet; empty: boolean } {
   switch (node.kind) {
     case "char":
       return { set: node.set, empty: false };

@@ -244,6 +244,44 @@ export class RegexFilter {
   }
 }
 
+/** Places at the beginning of a match that `beginningMasks` tells of. */
+export const maskedPlaces = 24;
+
+/**
+ * What may stand at the first places of a match: bit `n` of a unit's number says that it may at place `n`. Units from 128 on share the
+ * last number. Assertions are taken to hold.
+ */
+export function beginningMasks(node: RegexNode): Uint32Array {
+  const { steps, start } = compileProgram(node, maskedPlaces);
+  const masks = new Uint32Array(129);
+  let waiting = [start];
+  for (let place = 0; place < maskedPlaces; place++) {
+    const seen = new Set<number>();
+    const next = new Set<number>();
+    const units = new Uint8Array(129);
+    let matched = false;
+    for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
+      if (seen.has(index)) continue;
+      seen.add(index);
+      const step = steps[index]!;
+      if (step.kind === "match") matched = true;
+      else if (step.kind === "split") waiting.push(...step.next);
+      else if (step.kind !== "char") waiting.push(step.next);
+      else {
+        next.add(step.next);
+        for (const [from, to] of step.set) units.fill(1, Math.min(from, 128), Math.min(to, 128) + 1);
+      }
+    }
+    for (let unit = 0; unit <= 128; unit++) {
+      if (matched) masks[unit]! |= ~0 << place;
+      else if (units[unit] === 1) masks[unit]! |= 1 << place;
+    }
+    if (matched) break;
+    waiting = [...next];
+  }
+  return masks;
+}
+
 /** Units at which some class begins: within a class, no set and no assertion tells two units apart. */
 function classBorders({ steps }: RegexProgram, hasAssertions: boolean): number[] {
   const borders = new Set<number>(hasAssertions ? [0x0a, 0x0b, 0x30, 0x3a, 0x41, 0x5b, 0x5f, 0x60, 0x61, 0x7b] : []);

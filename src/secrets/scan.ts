@@ -12,7 +12,7 @@ import { contextReach, EncodedTextFinder, escapeSigns } from "./encoded-text.ts"
 import { findOpenMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
-import { dead, Stretches } from "./regex-filter.ts";
+import { dead, maskedPlaces, Stretches } from "./regex-filter.ts";
 
 /** A piece of the text in order. What lies beside a secret inside a wider finding
  * that lost to it is in no piece. */
@@ -27,16 +27,41 @@ export interface Scan {
   end(chunk?: string): Passage[];
 }
 
+/** Looked for with the anchors: texts without them, which most are, hold nothing that is encoded so. */
+export const encodingAnchors = [...escapeSigns, "\0"];
+const zeroAnchor = escapeSigns.length;
+
 /** What is fixed for all readings under one set of rules. */
 export interface ScanProgram {
   readonly automaton: AnchorAutomaton;
-  /** By index of an anchor, of which the first are `escapeSigns`: which matchers it is for, and how far before it their matches begin. */
+  /** By index of an anchor, of which the first are `encodingAnchors`: which matchers it is for, and how far before it their matches begin. */
   readonly targets: readonly (readonly Target[])[];
-  readonly matchers: readonly Matcher[];
+  /** The same by the automaton's state, for those that have come up. */
+  readonly byState: (StateTargets | undefined)[];
   /** In a text that comes in parts, these are tried everywhere: their anchor stands behind what is told before it comes. */
   readonly lookingBack: readonly Matcher[];
   /** With neither anchors nor keywords: tried everywhere. */
   readonly everywhere: readonly Matcher[];
+}
+
+/** What a hit in one state of the automaton stands for. */
+interface StateTargets {
+  readonly targets: readonly Target[];
+  readonly signs: boolean;
+  readonly zeros: boolean;
+}
+
+function targetsIn({ automaton, targets, byState }: ScanProgram, state: number): StateTargets {
+  let known = byState[state];
+  if (known === undefined) {
+    const ends = automaton.endsIn(state);
+    byState[state] = known = {
+      targets: ends.flatMap((index) => targets[index]!),
+      signs: ends.some((index) => index < escapeSigns.length),
+      zeros: ends.includes(zeroAnchor),
+    };
+  }
+  return known;
 }
 
 export interface Target {
@@ -62,7 +87,6 @@ interface Hit {
 
 /** What has been told is dropped from the buffer when it exceeds this; less would copy too often. */
 const trimAt = 2048;
-const nowhere = new Float64Array(0);
 /** Encoded text within encoded text is read this far down. */
 const deepestEncoding = 3;
 const keptBehind = lineReach + 64;
@@ -72,7 +96,7 @@ const keptBehind = lineReach + 64;
  * @param path as of `Detector.detect`
  */
 export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined, depth = 0): Scan {
-  const { automaton, targets, matchers, lookingBack, everywhere } = program;
+  const { automaton, lookingBack, everywhere } = program;
   let buffer = "";
   /** Offset of the buffer's first character. */
   let origin = 0;
@@ -83,48 +107,38 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   let hits: Hit[] = [];
   let found: FoundSecret[] = [];
   /** By matcher, as all of these: where it may match again; up to where it has been tried; how far behind a keyword it is. */
-  let resumeAt = nowhere;
-  let triedTo = nowhere;
-  let armedTo = nowhere;
+  const resumeAt = new Map<Matcher, number>();
+  const triedTo = new Map<Matcher, number>();
+  const armedTo = new Map<Matcher, number>();
   const armed = everywhere.filter(({ order }) => isActive[order] === 1);
-  if (armed.length > 0) {
-    makePlaces();
-    for (const { order } of armed) armedTo[order] = Infinity;
-  }
+  for (const matcher of armed) armedTo.set(matcher, Infinity);
   const backwards = lookingBack.filter(({ order }) => isActive[order] === 1);
   const stretches: (Stretches | undefined)[] = [];
   const encodedTexts = new EncodedTextFinder();
   const runs: number[] = [];
   let hasSigns = false;
+  let hasZeros = false;
   /** Whether the text came in parts. */
   let wasCut = false;
-
-  /** Most texts are small and hold nothing: they need none of these. */
-  function makePlaces(): void {
-    if (resumeAt !== nowhere) return;
-    resumeAt = new Float64Array(matchers.length);
-    triedTo = new Float64Array(matchers.length);
-    armedTo = new Float64Array(matchers.length);
-  }
 
   function read(chunk: string, final: boolean): void {
     let from = buffer.length;
     buffer += chunk;
-    if (!final) makePlaces();
     while (from < buffer.length) {
       const block = automaton.scan(buffer, from, state);
       ({ state } = block);
       const { hits: ends, hitCount } = automaton;
       for (let i = 0; i < hitCount; i += 2) {
-        for (const index of automaton.endsIn(ends[i + 1]!)) {
-          if (index < escapeSigns.length) hasSigns = true;
-          for (const target of targets[index]!) {
-            if (isActive[target.matcher.order] === 1) aim(target, ends[i]!, final);
-          }
+        const { targets, signs, zeros } = targetsIn(program, ends[i + 1]!);
+        hasSigns ||= signs;
+        hasZeros ||= zeros;
+        for (let j = 0; j < targets.length; j++) {
+          const target = targets[j]!;
+          if (isActive[target.matcher.order] === 1) aim(target, ends[i]!, final);
         }
       }
       for (let i = 0; i < automaton.runCount; i++) runs.push(automaton.runs[i]!);
-      for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo[matcher.order]!, origin + block.to), final);
+      for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo.get(matcher) ?? 0, origin + block.to), final);
       if (!final) for (const matcher of backwards) tryUpTo(matcher, origin + block.to, final);
       from = block.to;
       if (final) ask(origin + from - furthestBefore - longestAnchor, final);
@@ -133,15 +147,13 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
 
   /** @param end behind the anchor, in the buffer. */
   function aim({ matcher, length, before }: Target, end: number, final: boolean): void {
-    const { order } = matcher;
     const place = origin + end - length;
-    if (before === null || before.most > 0) makePlaces();
     if (before === null) {
       if (!armed.includes(matcher)) armed.push(matcher);
       // Where the last keyword's reach has ended, nothing is tried before this one's.
-      tryUpTo(matcher, Math.min(armedTo[order]!, place), final);
-      triedTo[order] = Math.max(triedTo[order]!, place);
-      armedTo[order] = place + length + furthestBefore;
+      tryUpTo(matcher, Math.min(armedTo.get(matcher) ?? 0, place), final);
+      triedTo.set(matcher, Math.max(triedTo.get(matcher) ?? 0, place));
+      armedTo.set(matcher, place + length + furthestBefore);
       return;
     }
     if (before.most === 0) {
@@ -149,22 +161,31 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       return;
     }
     const last = place - before.least;
-    for (let at = Math.max(triedTo[order]!, place - before.most, told); at <= last; at++) tryAt(matcher, at, final);
-    triedTo[order] = Math.max(triedTo[order]!, last + 1);
+    const tried = triedTo.get(matcher) ?? 0;
+    for (let at = Math.max(tried, place - before.most, told); at <= last; at++) tryAt(matcher, at, final);
+    triedTo.set(matcher, Math.max(tried, last + 1));
   }
 
   function tryUpTo(matcher: Matcher, end: number, final: boolean): void {
-    const { order } = matcher;
-    for (let at = Math.max(triedTo[order]!, told); at < end; at++) tryAt(matcher, at, final);
-    triedTo[order] = Math.max(triedTo[order]!, end);
+    const tried = triedTo.get(matcher) ?? 0;
+    const { masks } = matcher;
+    for (let at = Math.max(tried, told); at < end; at++) {
+      const unit = buffer.charCodeAt(at - origin);
+      if ((masks[unit < 128 ? unit : 128]! & 1) === 1) tryAt(matcher, at, final);
+    }
+    triedTo.set(matcher, Math.max(tried, end));
   }
 
   /** Keeps the place if the filter says that the rule may match there. */
   function tryAt(matcher: Matcher, at: number, final: boolean): void {
-    if (at < told || (resumeAt !== nowhere && at < resumeAt[matcher.order]!)) return;
+    if (at < told || (resumeAt.size > 0 && at < (resumeAt.get(matcher) ?? 0))) return;
     const start = at - origin;
-    const unit = buffer.charCodeAt(start);
-    if (unit < 128 && matcher.begins[unit] === 0) return;
+    const { masks } = matcher;
+    const masked = Math.min(maskedPlaces, buffer.length - start);
+    for (let i = 0; i < masked; i++) {
+      const unit = buffer.charCodeAt(start + i);
+      if (((masks[unit < 128 ? unit : 128]! >>> i) & 1) === 0) return;
+    }
     const { filter, order, longest } = matcher;
     if (final) {
       // Nearly all places end here, and cost no memory.
@@ -215,7 +236,13 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
 
   /** Looks for secrets in what is encoded. @returns the first place where something encoded may still begin. */
   function decode(final: boolean): number {
-    const { found: texts, open } = encodedTexts.find(buffer, origin, told, final, wasCut ? null : { runs, hasSigns });
+    const { found: texts, open } = encodedTexts.find(
+      buffer,
+      origin,
+      told,
+      final,
+      wasCut ? null : { runs, hasSigns, hasZeros },
+    );
     for (const encoded of texts) {
       // What a value is, its name tells: it is read with what stands around it in its line.
       const before = lineBefore(buffer, encoded.start);
@@ -263,7 +290,6 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
     const waiting: Hit[] = [];
     const busy = new Set<Matcher>();
     let i = 0;
-    if (hits.length > 0) makePlaces();
     for (; i < hits.length && hits[i]!.at < horizon; i++) {
       const hit = hits[i]!;
       const { matcher } = hit;
@@ -272,7 +298,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
         waiting.push(hit);
         continue;
       }
-      if (hit.at < resumeAt[matcher.order]!) continue;
+      if (hit.at < (resumeAt.get(matcher) ?? 0)) continue;
       if (hit.state !== dead && (final ? !hit.accepted : hit.readTo < total) && !readOn(hit, final)) continue;
       if (!final && hit.state !== dead) {
         busy.add(matcher);
@@ -282,14 +308,14 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       if (!hit.accepted) continue;
       const answer = findCandidate(matcher, buffer, path, hit.at - origin, final, hit.searched - origin);
       if (answer.kind === "none") {
-        resumeAt[matcher.order] = origin + answer.resume;
+        resumeAt.set(matcher, origin + answer.resume);
       } else if (answer.kind === "open" || (mask >= 0 && answer.candidate.end > mask)) {
         if (answer.kind === "open") hit.searched = origin + answer.searched;
         busy.add(matcher);
         waiting.push(hit);
       } else {
         const { candidate } = answer;
-        resumeAt[matcher.order] = origin + candidate.matchEnd;
+        resumeAt.set(matcher, origin + candidate.matchEnd);
         found.push({ ...candidate, start: origin + candidate.start, end: origin + candidate.end, matcher, note: "" });
       }
     }
