@@ -24,8 +24,10 @@ export default defineConfig({
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     // They wait for git, sockets and databases more than they compute: one more than there are cores keeps all of them busy.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // Long enough for a machine that is busy with something else: what is waited for comes, or the test has found something.
+    expect: { poll: { timeout: 15_000 } },
     projects: [
       project("embedded", "embedded", ["test/**/*.test.{ts,tsx}"]),
       project(

@@ -198,7 +198,7 @@ describe("the outbox's drain", () => {
     await vi.waitFor(async () => expect(await findOutboxDepth(db)).toMatchObject({ pending: 0, failed: 1 }), 5_000);
     const [row] = await db.select().from(outbox);
     expect(row?.lastError).toContain("no gateway has a notifier of this name");
-    await vi.waitFor(() => expect(warnings).toContain("messages were given up: see outbox.last_error"));
+    await vi.waitFor(() => expect(warnings).toContain("messages were given up: see outbox.last_error"), 10_000);
   });
 
   it("sends at once when woken, and not at all once stopped", async () => {
