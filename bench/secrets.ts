@@ -97,7 +97,7 @@ export const lint = (content, filePath) =>
 async function benchSpeed(rules: readonly Rule[], { texts, megabytes }: Corpus, rounds: number, lint: Lint | null) {
   const detector = createDetector(rules);
   const anchors = new Set(
-    rules.flatMap((rule, order) => (createMatcher(rule, order).anchors ?? []).map(({ text }) => text)),
+    rules.flatMap((rule, order) => (createMatcher(rule, order, new Map()).anchors ?? []).map(({ text }) => text)),
   );
   const automaton = new AnchorAutomaton([...anchors]);
   const runAutomaton = (text: string): void => {
@@ -191,7 +191,7 @@ function benchHostile(rules: readonly Rule[]): void {
   const slowest: { readonly speed: number; readonly id: string; readonly part: string }[] = [];
   for (const [order, rule] of rules.entries()) {
     const detector = createDetector([rule]);
-    const anchors = createMatcher(rule, order).anchors?.map(({ text }) => text) ?? rule.keywords;
+    const anchors = createMatcher(rule, order, new Map()).anchors?.map(({ text }) => text) ?? rule.keywords;
     let worst = { speed: Infinity, id: rule.id, part: "" };
     for (const part of hostileTexts(rule, anchors)) {
       const text = part.repeat(Math.ceil(2 ** 20 / part.length)).slice(0, 2 ** 20);

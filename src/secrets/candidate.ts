@@ -63,17 +63,24 @@ export interface Candidate {
   readonly severity: Severity;
 }
 
-/** @throws GatewayError `config_invalid` for a pattern that is no RE2 */
-export function createMatcher(rule: Rule, order: number): Matcher {
+/**
+ * @param searches patterns that are compiled already: an allowlist may be every rule's.
+ * @throws GatewayError `config_invalid` for a pattern that is no RE2
+ */
+export function createMatcher(rule: Rule, order: number, searches: Map<string, RegexSearch>): Matcher {
   const parsed = (pattern: string): RuleRegex => {
     const regex = parseRuleRegex(pattern);
     if (regex.ok) return regex.value;
     throw new GatewayError("config_invalid", `The pattern of secret rule ${rule.id} ${regex.error}.`);
   };
-  const search = (pattern: string): RegexSearch => createRegexSearch(parsed(pattern));
+  const search = (pattern: string): RegexSearch => {
+    let known = searches.get(pattern);
+    if (known === undefined) searches.set(pattern, (known = createRegexSearch(parsed(pattern))));
+    return known;
+  };
   const written = parsed(rule.regex);
   const regex = rule.secretGroup === 0 ? written : boundRegex(stripOptionalPrefix(written.node));
-  const anchors = findAnchors(regex.node, rule.keywords.length > 0);
+  const anchors = findAnchors(regex.node, rule.keywords);
   const implied = anchors?.every(({ text }) => rule.keywords.some((keyword) => text.includes(keyword))) === true;
   return {
     rule,

@@ -3,6 +3,7 @@ import type { Detection } from "../model/finding.ts";
 import { AnchorAutomaton } from "./anchor-automaton.ts";
 import { createMatcher, type Matcher } from "./candidate.ts";
 import type { Rule } from "./rule.ts";
+import type { RegexSearch } from "./rule-regex.ts";
 import { createScan, encodingAnchors, type Passage, type Scan, type ScanProgram, type Target } from "./scan.ts";
 import { findInlineAllow, hasInlineAllow } from "./inline-allow.ts";
 import { createLineIndex } from "./line-index.ts";
@@ -22,7 +23,8 @@ export interface Detector {
 
 /** @throws GatewayError `config_invalid` if a rule's pattern is not usable; rules from `parseRules` always are. */
 export function createDetector(rules: readonly Rule[]): Detector {
-  const matchers = rules.map(createMatcher);
+  const searches = new Map<string, RegexSearch>();
+  const matchers = rules.map((rule, order) => createMatcher(rule, order, searches));
   const program = createProgram(matchers);
   const withPath = matchers.filter(({ path }) => path !== null);
   const withoutPath = Uint8Array.from(matchers, ({ path }) => (path === null ? 1 : 0));

@@ -30,12 +30,16 @@ interface Choice {
 const dearest = 1 / 1000;
 
 /**
- * @param hasKeywords whether the pattern can be looked for behind its keywords instead.
+ * @param keywords of the rule, in lower case: the pattern can be looked for behind them instead, unless they stand in the match itself.
  * @returns null where no fixed text stands within reach of the beginning.
  */
-export function findAnchors(node: RegexNode, hasKeywords = false): readonly Anchor[] | null {
+export function findAnchors(node: RegexNode, keywords: readonly string[] = []): readonly Anchor[] | null {
   const best = choose(node);
-  return best === null || (hasKeywords && best.cost > dearest) ? null : best.anchors;
+  if (best === null || best.cost <= dearest || keywords.length === 0) return best?.anchors ?? null;
+  const isInMatch = best.anchors.some(({ text }) =>
+    keywords.some((word) => text.includes(word) || word.includes(text)),
+  );
+  return isInMatch ? best.anchors : null;
 }
 
 /**
