@@ -176,7 +176,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     }
     const streamed = (answer.headers["content-type"] ?? "").startsWith("text/event-stream");
     const assembler = endpoint.conversation.assembleAnswer();
-    const recorder = createAnswerRecorder(assembler, streamed, limits.answerBytes);
+    const recorder = createAnswerRecorder(assembler, streamed, limits.answerBytes, () => deps.now().getTime());
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection });
     response.writeHead(httpStatus, answer.statusMessage ?? "", headers);
     response.flushHeaders();

@@ -1,7 +1,9 @@
 /** One Copilot request and its answer: begun before the upstream is contacted, finished when the answer has ended. */
 import { and, desc, eq, exists, gte, lt, or, sql, type SQL } from "drizzle-orm";
+import type { TimingPoint } from "../model/answer-timing.ts";
 import type { ExchangeStatus, WireFormat } from "../model/exchange.ts";
 import { isId } from "../model/id.ts";
+import { encodeTiming } from "./answer-timing.ts";
 import type { Queryable } from "./database.ts";
 import { containsText, type Page } from "./exchange-filters.ts";
 import { exchangeMessages, exchanges, messages, principals } from "./schema.ts";
@@ -50,6 +52,8 @@ export interface ExchangeOutcome {
   /** All masked places of the exchange, those of the request included. */
   readonly masked: Readonly<Record<string, number>>;
   readonly error: string | null;
+  /** How the answer came; absent where it did not stream. */
+  readonly timing?: readonly TimingPoint[] | undefined;
 }
 
 const ABANDONED = "The gateway stopped while this answer was streaming; how it ended is not known.";
@@ -59,10 +63,14 @@ const ABANDONED = "The gateway stopped while this answer was streaming; how it e
  * @returns false where it was finished before
  */
 export async function finishExchange(db: Queryable, id: string, outcome: ExchangeOutcome): Promise<boolean> {
-  const { model, ...values } = outcome;
+  const { model, timing = [], ...values } = outcome;
   const rows = await db
     .update(exchanges)
-    .set({ ...values, model: sql`coalesce(${exchanges.model}, ${model})` })
+    .set({
+      ...values,
+      model: sql`coalesce(${exchanges.model}, ${model})`,
+      timing: timing.length === 0 ? null : encodeTiming(timing),
+    })
     .where(and(eq(exchanges.id, id), or(eq(exchanges.status, "open"), eq(exchanges.error, ABANDONED))))
     .returning({ id: exchanges.id });
   return rows.length > 0;

@@ -6,6 +6,7 @@ import { and, asc, eq, inArray } from "drizzle-orm";
 import { newId } from "../model/id.ts";
 import type { ExchangeStatus, Message, Part } from "../model/exchange.ts";
 import type { Queryable } from "./database.ts";
+import { insertMaskSightings } from "./mask-sightings.ts";
 import { exchangeMessages, exchanges, messages } from "./schema.ts";
 
 /** A masked message with the keyed hash of its content. */
@@ -44,6 +45,7 @@ export async function insertMessages(
     }));
     await db.insert(messages).values(rows).onConflictDoNothing();
   }
+  await insertMaskSightings(db, list.sessionId, missing);
   for (const [hash, id] of await findIds(db, list.sessionId, missing)) ids.set(hash, id);
   const links = list.messages.map((message, ordinal) => ({
     exchangeId: list.exchangeId,

@@ -434,6 +434,8 @@ export const exchanges = pgTable(
     /** How many places were masked, by rule. */
     masked: jsonb("masked").$type<Record<string, number>>().notNull().default({}),
     error: text("error"),
+    /** How the answer came, for the replay (answer-timing.ts); null where it did not stream. */
+    timing: bytea("timing"),
   },
   (t) => [
     index("exchanges_session").on(t.sessionId, t.startedAt),
@@ -457,6 +459,24 @@ export const messages = pgTable(
     parts: jsonb("parts").$type<readonly Part[]>().notNull(),
   },
   (t) => [unique("messages_session_hash").on(t.sessionId, t.hash)],
+);
+
+/** Which secrets were masked in which session, so that the same one is found elsewhere. */
+export const maskSightings = pgTable(
+  "mask_sightings",
+  {
+    sessionId: uuid("session_id")
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    /** The first 8 hex digits of the keyed fingerprint. */
+    fingerprint: text("fingerprint").notNull(),
+    /** The rule's id. */
+    kind: text("kind").notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.fingerprint, t.sessionId, t.kind] }),
+    index("mask_sightings_session").on(t.sessionId),
+  ],
 );
 
 /** An exchange as the list of its messages. */

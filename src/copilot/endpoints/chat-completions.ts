@@ -68,6 +68,7 @@ function createAssembler(): AnswerAssembler {
   let usage: Readonly<Record<string, unknown>> = {};
   let done = false;
   let error: string | null = null;
+  let length = 0;
 
   function takeDelta(value: unknown): void {
     const choice = asObject(value);
@@ -75,8 +76,11 @@ function createAssembler(): AnswerAssembler {
     const known = choices.get(index) ?? { text: "", reasoning: "", calls: new Map(), finished: false };
     choices.set(index, known);
     const delta = asObject(choice["delta"]);
-    known.text += asText(delta["content"]) + asText(delta["refusal"]);
-    known.reasoning += asText(delta["reasoning_text"]) || asText(delta["reasoning_content"]);
+    const text = asText(delta["content"]) + asText(delta["refusal"]);
+    const reasoning = asText(delta["reasoning_text"]) || asText(delta["reasoning_content"]);
+    known.text += text;
+    known.reasoning += reasoning;
+    length += text.length + reasoning.length;
     for (const piece of asArray(delta["tool_calls"]).map(asObject)) {
       const at = countOrNull(piece["index"]) ?? known.calls.size;
       const call = known.calls.get(at) ?? { id: "", name: "", arguments: "" };
@@ -84,7 +88,9 @@ function createAssembler(): AnswerAssembler {
       const body = asObject(piece["function"]);
       call.id ||= asText(piece["id"]);
       call.name += asText(body["name"]);
-      call.arguments += asText(body["arguments"]);
+      const text = asText(body["arguments"]);
+      call.arguments += text;
+      length += text.length;
     }
     if (typeof choice["finish_reason"] === "string") known.finished = true;
   }
@@ -123,6 +129,7 @@ function createAssembler(): AnswerAssembler {
       for (const choice of asArray(body["choices"])) whole.push(parseMessage(asObject(choice)["message"]));
       done = whole.length > 0;
     },
+    length: () => length,
     result(): AssembledAnswer {
       const messages = [...whole, ...[...choices.values()].map(assembled)].filter((one) => one.parts.length > 0);
       // A stream without its [DONE] is whole when every choice has said why it ended.

@@ -35,6 +35,8 @@ export interface AnswerAssembler {
   /** @returns true when this event is the last one of the stream */
   takeEvent(event: SseEvent): boolean;
   takeBody(json: unknown): void;
+  /** Characters of the answer so far: its texts, reasoning and tool arguments. Absent: how it came is not recorded. */
+  readonly length?: () => number;
   result(): AssembledAnswer;
 }
 

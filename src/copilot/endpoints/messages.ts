@@ -101,12 +101,15 @@ function createAssembler(): AnswerAssembler {
   let usage: JsonObject = {};
   let outcome: AssembledAnswer["outcome"] = "unfinished";
   let error: string | null = null;
+  let length = 0;
 
   function takeDelta(json: JsonObject): void {
     const block = blocks.get(countOrNull(json["index"]) ?? 0);
     const delta = asObject(json["delta"]);
     if (block !== undefined) {
-      block.text += asText(delta["text"]) + asText(delta["partial_json"]) + asText(delta["thinking"]);
+      const text = asText(delta["text"]) + asText(delta["partial_json"]) + asText(delta["thinking"]);
+      block.text += text;
+      length += text.length;
     }
   }
 
@@ -144,6 +147,7 @@ function createAssembler(): AnswerAssembler {
       whole = parseContent(message["content"]);
       if (message["type"] === "message") outcome = "finished";
     },
+    length: () => length,
     result() {
       const parts = [
         ...whole,

@@ -123,6 +123,7 @@ function createAssembler(): AnswerAssembler {
   let response: JsonObject = {};
   let outcome: AssembledAnswer["outcome"] = "unfinished";
   let error: string | null = null;
+  let length = 0;
 
   function end(final: JsonObject): void {
     response = final;
@@ -135,7 +136,11 @@ function createAssembler(): AnswerAssembler {
     if (type === "response.output_item.added") open.set(index, { start: asObject(json["item"]), text: "" });
     if (type === "response.output_item.done") done.set(index, asObject(json["item"]));
     const item = open.get(index);
-    if (item !== undefined && TEXT_DELTAS.has(type)) item.text += asText(json["delta"]);
+    if (item !== undefined && TEXT_DELTAS.has(type)) {
+      const text = asText(json["delta"]);
+      item.text += text;
+      length += text.length;
+    }
   }
 
   return {
@@ -165,6 +170,7 @@ function createAssembler(): AnswerAssembler {
       const body = asObject(json);
       if (Array.isArray(body["output"])) end(body);
     },
+    length: () => length,
     result() {
       const indexes = [...new Set([...open.keys(), ...done.keys()])].sort((a, b) => a - b);
       const streamed = indexes.map(

@@ -10,6 +10,7 @@ import {
   ungroupedKey,
 } from "../../copilot/sessions.ts";
 import type { RecordedAnswer } from "../../copilot/answer-recorder.ts";
+import type { TimingPoint } from "../../model/answer-timing.ts";
 import { newId } from "../../model/id.ts";
 import type { ExchangeStatus, Message, Suggestion, WireFormat } from "../../model/exchange.ts";
 import type { Principal } from "../../model/principal.ts";
@@ -142,6 +143,18 @@ export async function beginRecord(
   return { id: start.id, sessionId, principalId: start.principal.id, messages, masking };
 }
 
+const lengthOf = (list: readonly Message[]): number =>
+  list
+    .flatMap(({ parts }) => parts)
+    .reduce((sum, part) => sum + (part.type === "tool_call" ? part.arguments : part.text).length, 0);
+
+/** In the length of what is stored: the difference to what came would tell how long a masked secret is. */
+function timingOfMasked({ messages, timing }: RecordedAnswer, masked: readonly Message[]): readonly TimingPoint[] {
+  const [came, kept] = [lengthOf(messages), lengthOf(masked)];
+  if (came === kept || came === 0) return timing;
+  return timing.map(({ length, ms }) => ({ length: Math.round((length * kept) / came), ms }));
+}
+
 /** A finish ready to be written: masking is done once, also where writing has to be tried again. */
 export interface PreparedFinish {
   readonly finished: FinishedExchange;
@@ -164,6 +177,7 @@ export function prepareFinish(deps: RecordDependencies, record: OpenRecord, end:
     upstreamRequestId: masking.line(end.upstreamRequestId),
     error: masking.line(end.error),
     masked: masking.counts,
+    timing: end.answer === null ? undefined : timingOfMasked(end.answer, messages),
   };
   return {
     finished: {
