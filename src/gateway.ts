@@ -256,7 +256,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       exchanges,
     }),
     api: { ...records, identity, decide, version, log, now },
-    pages: { ...records, identity, decide, log, now, connections: config.connections },
+    pages: { ...records, identity, provider: null, decide, log, now, connections: config.connections },
     health: { db, version, log, now },
     log,
   });

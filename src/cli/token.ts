@@ -1,4 +1,4 @@
-import { GATEWAY_ISSUER, type Audience } from "../model/principal.ts";
+import { AUDIENCES, GATEWAY_ISSUER, type Audience } from "../model/principal.ts";
 import { parseDuration } from "../model/duration.ts";
 import { escapeLine } from "../model/printable.ts";
 import { hashToken, mintToken } from "../identity/tokens.ts";
@@ -9,8 +9,6 @@ import { insertToken, listTokens, revokeToken, type TokenWithPrincipal } from ".
 import { UsageError, type Command, type CommandIo, type ExitCode } from "./command.ts";
 import { loadConfigOrTell } from "./load-config.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
-
-const AUDIENCES: readonly Audience[] = ["git", "copilot", "api"];
 
 export const token: Command = {
   help: `Usage: sallyport token create --user EMAIL [--groups a,b] [--for git,copilot,api] [--name N] [--expires 30d]

@@ -12,7 +12,17 @@ export interface Credential {
   readonly from: "authorization" | "sallyport-token" | "path";
 }
 
-export type AuthenticationReason = "missing" | "malformed" | "unknown" | "expired" | "revoked" | "wrong_audience";
+export type AuthenticationReason =
+  | "missing"
+  | "malformed"
+  | "unknown"
+  | "expired"
+  | "revoked"
+  | "wrong_audience"
+  /** Of somebody for whom no configured provider speaks any more. */
+  | "other_issuer"
+  /** Good in itself; its person has to sign in again before it counts. */
+  | "stale";
 
 export interface AuthenticationFailure {
   readonly reason: AuthenticationReason;

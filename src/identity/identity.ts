@@ -1,12 +1,14 @@
 /** From a credential to the person behind it. The store is handed in: rooms do not know each other. */
 import { err, ok, type Result } from "../errors.ts";
-import type { Audience, Principal } from "../model/principal.ts";
+import { AUDIENCES, type Audience, type Principal } from "../model/principal.ts";
 import {
   parseCredentials,
   type AuthenticationFailure,
   type Credential,
   type CredentialSources,
 } from "./credentials.ts";
+import { looksLikeJwt } from "./oidc/jwt.ts";
+import { standingGroups, type KnownPrincipal, type PeopleProvider, type StandingProblem } from "./standing.ts";
 import { hashToken, isGatewayToken } from "./tokens.ts";
 
 /** A gateway token as the store knows it. */
@@ -17,7 +19,7 @@ export interface StoredToken {
   readonly expiresAt: Date | null;
   readonly lastUsedAt: Date | null;
   readonly revokedAt: Date | null;
-  readonly principal: Pick<Principal, "id" | "issuer" | "subject" | "email" | "kind">;
+  readonly principal: KnownPrincipal;
 }
 
 export interface IdentityPorts {
@@ -26,10 +28,25 @@ export interface IdentityPorts {
   readonly touchToken: (id: string, now: Date) => Promise<void>;
 }
 
+/** The identity provider, as far as credentials are concerned. */
+export interface IdentityProvider {
+  readonly people: NonNullable<PeopleProvider>;
+  /** Where people sign in, for texts. */
+  readonly signInUrl: string;
+  /**
+   * Whose JWT this is, if the provider made it for this gateway.
+   * @throws GatewayError `upstream_unreachable` where the provider's keys are needed and cannot be fetched
+   */
+  authenticateJwt(
+    jwt: string,
+    now: Date,
+  ): Promise<Result<{ readonly person: KnownPrincipal; readonly expiresAt: Date }, AuthenticationFailure>>;
+}
+
 export interface Authenticated {
   readonly principal: Principal;
-  /** The token's row. */
-  readonly tokenId: string;
+  /** The token's row; null for a JWT of the identity provider. */
+  readonly tokenId: string | null;
   /** Null: never. */
   readonly expiresAt: Date | null;
 }
@@ -64,7 +81,8 @@ const CACHE_ENTRIES = 1_000;
 /** How much of a token's last use may go unwritten. */
 const TOUCH_EVERY_MS = 60_000;
 
-export function createIdentity(ports: IdentityPorts): Identity {
+/** @param provider null: there is none, and people are known by gateway tokens alone */
+export function createIdentity(ports: IdentityPorts, provider: IdentityProvider | null = null): Identity {
   const cache = new Map<string, { token: StoredToken; readUntil: number; touchedAt: number }>();
 
   async function findToken(text: string, now: Date) {
@@ -85,26 +103,44 @@ export function createIdentity(ports: IdentityPorts): Identity {
     return entry;
   }
 
+  async function authenticateToken(
+    text: string,
+    audience: Audience,
+    now: Date,
+  ): Promise<Result<Authenticated, AuthenticationFailure>> {
+    const entry = await findToken(text, now);
+    if (entry === null) return err(UNKNOWN);
+    const { token } = entry;
+    if (token.revokedAt !== null) return err(REVOKED);
+    if (token.expiresAt !== null && token.expiresAt <= now) return err(EXPIRED);
+    if (!token.audiences.includes(audience)) return err(wrongAudience(audience));
+    const groups = standingGroups(token.principal, token.groups, provider?.people ?? null, now);
+    if (!groups.ok) return err(explainStanding(groups.error, provider));
+    if (now.getTime() - entry.touchedAt >= TOUCH_EVERY_MS) {
+      entry.touchedAt = now.getTime();
+      await ports.touchToken(token.id, now);
+    }
+    const { audiences, expiresAt } = token;
+    return ok({ principal: principalOf(token.principal, groups.value, audiences), tokenId: token.id, expiresAt });
+  }
+
+  async function authenticateJwt(
+    jwt: string,
+    { people, ...provider }: IdentityProvider,
+    now: Date,
+  ): Promise<Result<Authenticated, AuthenticationFailure>> {
+    const known = await provider.authenticateJwt(jwt, now);
+    if (!known.ok) return known;
+    const { person, expiresAt } = known.value;
+    const groups = standingGroups(person, [], people, now);
+    if (!groups.ok) return err(explainStanding(groups.error, provider));
+    return ok({ principal: principalOf(person, groups.value, AUDIENCES), tokenId: null, expiresAt });
+  }
+
   const identity: Identity = {
     async authenticate({ token: text }, audience, now) {
-      if (!isGatewayToken(text)) return err(UNKNOWN);
-      const entry = await findToken(text, now);
-      if (entry === null) return err(UNKNOWN);
-      const { token } = entry;
-      if (token.revokedAt !== null) return err(REVOKED);
-      if (token.expiresAt !== null && token.expiresAt <= now) return err(EXPIRED);
-      if (!token.audiences.includes(audience)) return err(wrongAudience(audience));
-      if (now.getTime() - entry.touchedAt >= TOUCH_EVERY_MS) {
-        entry.touchedAt = now.getTime();
-        await ports.touchToken(token.id, now);
-      }
-      const { id, issuer, subject, email, kind } = token.principal;
-      const { groups, audiences, expiresAt } = token;
-      return ok({
-        principal: { id, issuer, subject, email, kind, groups, audiences },
-        tokenId: token.id,
-        expiresAt,
-      });
+      if (isGatewayToken(text)) return authenticateToken(text, audience, now);
+      return provider !== null && looksLikeJwt(text) ? authenticateJwt(text, provider, now) : err(UNKNOWN);
     },
 
     async identify(sources, audience, now) {
@@ -115,6 +151,32 @@ export function createIdentity(ports: IdentityPorts): Identity {
   return identity;
 }
 
+/** Where everybody asks: what a principal is, with the groups that count now. */
+export const principalOf = (
+  { id, issuer, subject, email, kind }: KnownPrincipal,
+  groups: readonly string[],
+  audiences: readonly Audience[],
+): Principal => ({ id, issuer, subject, email, kind, groups, audiences });
+
+const explainStanding = (
+  problem: StandingProblem,
+  provider: Pick<IdentityProvider, "signInUrl"> | null,
+): AuthenticationFailure => {
+  if (provider === null) return { reason: problem, message: NO_PROVIDER };
+  const { signInUrl } = provider;
+  return problem === "stale"
+    ? {
+        reason: problem,
+        message: `It is too long ago that you signed in. Do so at ${signInUrl}: this token is good again then.`,
+      }
+    : {
+        reason: problem,
+        message: `People are known by their sign-in now, and this token is from before. Get one of yours at ${signInUrl}.`,
+      };
+};
+
+const NO_PROVIDER =
+  "This token belongs to a person of an identity provider, and the gateway has none now. Ask for a new one: sallyport token create.";
 const UNKNOWN: AuthenticationFailure = {
   reason: "unknown",
   message: "The gateway does not know this token. Ask for a new one: sallyport token create.",

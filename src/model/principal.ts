@@ -1,5 +1,6 @@
 /** What a credential may be used for. A token serves only the audiences it was made for. */
-export type Audience = "git" | "copilot" | "api";
+export const AUDIENCES = ["git", "copilot", "api"] as const;
+export type Audience = (typeof AUDIENCES)[number];
 
 /** Who is asking. A person is issuer + subject; the e-mail address is for display and for `user:EMAIL` rules only. */
 export interface Principal {

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../model/id.ts";
 import type { Queryable } from "./database.ts";
 import { principals } from "./schema.ts";
@@ -23,4 +23,46 @@ export async function upsertPrincipal(
     .returning();
   if (row === undefined) throw new Error("an upsert returns its row");
   return row;
+}
+
+/** What an identity provider says of a person, at the time when it says so. */
+export interface ProviderPerson {
+  readonly issuer: string;
+  readonly subject: string;
+  readonly email: string;
+  readonly groups: readonly string[];
+  readonly statedAt: Date;
+}
+
+/**
+ * Makes a provider's person known, or brings them up to date. What was stated earlier never overwrites what was stated later: an
+ * old JWT must not bring back a group that somebody has left.
+ * @returns the person as they stand now
+ */
+export async function upsertProviderPerson(db: Queryable, person: ProviderPerson): Promise<PrincipalRow> {
+  const { issuer, subject, email, groups, statedAt } = person;
+  const [row] = await db
+    .insert(principals)
+    .values({ id: newId(), issuer, subject, email, kind: "person", groups: [...groups], groupsAt: statedAt })
+    .onConflictDoUpdate({
+      target: [principals.issuer, principals.subject],
+      set: { email: sql`excluded.email`, groups: sql`excluded.groups`, groupsAt: sql`excluded.groups_at` },
+      setWhere: sql`${principals.groupsAt} is null or ${principals.groupsAt} <= excluded.groups_at`,
+    })
+    .returning();
+  return row ?? (await mustFind(db, issuer, subject));
+}
+
+async function mustFind(db: Queryable, issuer: string, subject: string): Promise<PrincipalRow> {
+  const row = await findPrincipal(db, issuer, subject);
+  if (row === null) throw new Error("an upsert that changes nothing has found its row");
+  return row;
+}
+
+export async function findPrincipal(db: Queryable, issuer: string, subject: string): Promise<PrincipalRow | null> {
+  const [row] = await db
+    .select()
+    .from(principals)
+    .where(and(eq(principals.issuer, issuer), eq(principals.subject, subject)));
+  return row ?? null;
 }

@@ -40,6 +40,9 @@ export const principals = pgTable(
     subject: text("subject").notNull(),
     email: text("email").notNull(),
     kind: text("kind").$type<"person" | "service">().notNull(),
+    /** What the identity provider said last, and when it said so; null: it never has. Its people's tokens go by it. */
+    groups: text("groups").array().notNull().default([]),
+    groupsAt: time("groups_at"),
     createdAt: time("created_at").notNull().defaultNow(),
   },
   (t) => [unique("principals_issuer_subject").on(t.issuer, t.subject), index("principals_email").on(t.email)],
@@ -55,14 +58,23 @@ export const tokens = pgTable(
       .references(() => principals.id),
     name: text("name").notNull(),
     hash: bytea("hash").notNull().unique("tokens_hash"),
+    /** What an operator gave it. The people of an identity provider have their groups themselves: none are written here. */
     groups: text("groups").array().notNull(),
     audiences: text("audiences").array().$type<Audience[]>().notNull(),
     createdAt: time("created_at").notNull().defaultNow(),
     expiresAt: time("expires_at"),
     lastUsedAt: time("last_used_at"),
     revokedAt: time("revoked_at"),
+    /** The token that its maker was signed in with: it ends with that one. */
+    parentId: uuid("parent_id"),
   },
-  (t) => [index("tokens_principal").on(t.principalId)],
+  (t) => [
+    foreignKey({ columns: [t.parentId], foreignColumns: [t.id] }),
+    index("tokens_principal").on(t.principalId),
+    index("tokens_parent")
+      .on(t.parentId)
+      .where(sql`${t.parentId} is not null`),
+  ],
 );
 
 /** A browser's sign-in: the cookie holds a random value, this row its SHA-256. */
@@ -74,6 +86,10 @@ export const webSessions = pgTable("web_sessions", {
   tokenId: uuid("token_id").references(() => tokens.id),
   groups: text("groups").array().notNull(),
   createdAt: time("created_at").notNull().defaultNow(),
+  /** When the identity provider last saw the person (its `auth_time`), which may be long before; null: a gateway token signed in. */
+  authenticatedAt: time("authenticated_at"),
+  /** The provider's ID token, which its sign-out asks for, sealed under the cookie's value: this row alone does not open it. */
+  idToken: bytea("id_token"),
   expiresAt: time("expires_at").notNull(),
 });
 

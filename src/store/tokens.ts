@@ -23,6 +23,7 @@ const columns = {
   expiresAt: tokens.expiresAt,
   lastUsedAt: tokens.lastUsedAt,
   revokedAt: tokens.revokedAt,
+  parentId: tokens.parentId,
 };
 
 export interface NewToken {
@@ -34,6 +35,8 @@ export interface NewToken {
   readonly audiences: readonly Audience[];
   /** Null: it never expires. */
   readonly expiresAt: Date | null;
+  /** The token that its maker was signed in with. */
+  readonly parentId?: string | null;
 }
 
 export async function insertToken(db: Queryable, token: NewToken): Promise<TokenRow> {
@@ -102,9 +105,39 @@ export async function revokeToken(
   if (found === undefined) return err("not_found");
   if (second !== undefined) return err("ambiguous");
   if (found.revokedAt !== null) return ok(found);
-  await db
-    .update(tokens)
-    .set({ revokedAt: now })
-    .where(and(eq(tokens.id, found.id), isNull(tokens.revokedAt)));
+  await revokeWithMade(db, found.id, now);
   return ok({ ...found, revokedAt: now });
+}
+
+/** Takes back a token, and what was made by whoever was signed in with it, and so on down. */
+export async function revokeWithMade(db: Queryable, id: string, now: Date): Promise<void> {
+  await db.transaction(async (tx) => {
+    // Waits for whoever makes one under it at this moment (see insertMadeToken), so that the next statement sees theirs.
+    await tx.select({ id: tokens.id }).from(tokens).where(eq(tokens.id, id)).for("update");
+    await tx.execute(sql`
+      with recursive made as (
+        select ${tokens.id} from ${tokens} where ${tokens.id} = ${id}
+        union select t.id from ${tokens} t join made on t.parent_id = made.id
+      )
+      update ${tokens} set revoked_at = ${now.toISOString()}::timestamptz
+      where ${tokens.id} in (select id from made) and ${tokens.revokedAt} is null`);
+  });
+}
+
+/**
+ * Writes a token that somebody makes while signed in with another one.
+ * @returns null where that one has been revoked meanwhile
+ */
+export function insertMadeToken(
+  db: Queryable,
+  token: NewToken & { readonly parentId: string },
+): Promise<TokenRow | null> {
+  return db.transaction(async (tx) => {
+    const [parent] = await tx
+      .select({ id: tokens.id })
+      .from(tokens)
+      .where(and(eq(tokens.id, token.parentId), isNull(tokens.revokedAt)))
+      .for("share");
+    return parent === undefined ? null : insertToken(tx, token);
+  });
 }

@@ -1,4 +1,5 @@
 import { and, eq, gt, isNull, lte, or } from "drizzle-orm";
+import type { Audience } from "../model/principal.ts";
 import type { Queryable } from "./database.ts";
 import type { PrincipalRow } from "./principals.ts";
 import { principals, tokens, webSessions } from "./schema.ts";
@@ -10,15 +11,26 @@ export interface NewWebSession {
   /** The gateway token that signed in; null when an identity provider did. */
   readonly tokenId: string | null;
   readonly groups: readonly string[];
+  /** When the identity provider last saw the person. Absent: a gateway token signed in. */
+  readonly authenticatedAt?: Date | null;
+  /** Sealed. */
+  readonly idToken?: Buffer | null;
   readonly expiresAt: Date;
 }
 
 export interface LiveWebSession {
   readonly principal: PrincipalRow;
   readonly groups: readonly string[];
-  readonly tokenId: string | null;
+  /** The gateway token that signed in; null when an identity provider did. */
+  readonly token: {
+    readonly id: string;
+    readonly audiences: readonly Audience[];
+    readonly expiresAt: Date | null;
+  } | null;
   /** When the person signed in. */
   readonly createdAt: Date;
+  readonly authenticatedAt: Date | null;
+  readonly idToken: Buffer | null;
   readonly expiresAt: Date;
 }
 
@@ -32,8 +44,10 @@ export async function findLiveWebSession(db: Queryable, hash: Buffer, now: Date)
     .select({
       principal: principals,
       groups: webSessions.groups,
-      tokenId: webSessions.tokenId,
+      token: { id: tokens.id, audiences: tokens.audiences, expiresAt: tokens.expiresAt },
       createdAt: webSessions.createdAt,
+      authenticatedAt: webSessions.authenticatedAt,
+      idToken: webSessions.idToken,
       expiresAt: webSessions.expiresAt,
     })
     .from(webSessions)

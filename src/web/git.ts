@@ -178,7 +178,9 @@ async function refuseCredential(
   failure: AuthenticationFailure,
   hasOwnPlace: boolean,
 ): Promise<void> {
-  if (failure.reason === "wrong_audience") return answerText(exchange, 403, failure.message);
+  // Nor where it is not the credential's fault: after a 401 git would forget one that is good.
+  if (failure.reason === "wrong_audience" || failure.reason === "stale")
+    return answerText(exchange, 403, failure.message);
   if (hasOwnPlace && failure.reason !== "missing") {
     return answerText(exchange, 403, `${failure.message}\n${HOW_TO_SIGN_IN}`);
   }

@@ -2,7 +2,6 @@
  * The people's side: pages rendered here, without any script in the browser. A link carries no authority: every page but the
  * sign-in asks who is there, and an address that somebody was sent comes back after it.
  */
-import type { HttpBindings } from "@hono/node-server";
 import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { isNamed } from "../model/who.ts";
@@ -26,7 +25,7 @@ import { STYLESHEET, STYLESHEET_PATH } from "./pages/stylesheet.ts";
 import { isPushReadable } from "./pushes.ts";
 import { mayReadPush } from "./read-access.ts";
 import { listReadableSessions } from "./sessions.ts";
-import { createSignIn, localPath } from "./sign-in.ts";
+import { clientAddress, createSignIn, localPath } from "./sign-in.ts";
 
 export type { PagesDependencies };
 
@@ -41,15 +40,10 @@ const nothingHere = (publicUrl: string): string =>
 Copilot clients' base URLs with ${publicUrl}/copilot/<connection>, the API with ${publicUrl}/api/v1/.
 `;
 
-/** The other end of the connection. Headers that name another are not believed: anybody can write them. */
-const clientAddress = (c: Context): string | null =>
-  // Without a socket (`app.request()`) there are no bindings.
-  (c.env as Partial<HttpBindings> | undefined)?.incoming?.socket.remoteAddress ?? null;
-
 /** Mount it at `/`, last. */
 export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   const { db, access, now, publicUrl } = deps;
-  const signIn = createSignIn({ ...deps, clientAddress });
+  const signIn = createSignIn({ ...deps, people: deps.provider?.people ?? null, clientAddress });
   const pages: PagesContext = { deps, signIn };
   const routes = new Hono<PagesEnv>();
 

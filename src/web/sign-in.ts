@@ -1,18 +1,22 @@
 /**
- * A browser's sign-in with a gateway token, and the guard of every form.
+ * A browser's session, and the guard of every form. Where an identity provider is configured, people sign in there (see `auth/`);
+ * otherwise with a gateway token.
  *
  * The cookie holds 256 random bits, the database their SHA-256. Each form carries an HMAC of its own address under the cookie's
  * value: another site's page cannot know it, no gateway has to remember it, and the token of one form is no good for another.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { err, ok, type Result } from "../errors.ts";
-import type { Authenticated, Identity } from "../identity/identity.ts";
+import { principalOf, type Authenticated, type Identity } from "../identity/identity.ts";
+import { standingGroups, type PeopleProvider } from "../identity/standing.ts";
 import { hashToken, mintSessionValue } from "../identity/tokens.ts";
-import type { Principal } from "../model/principal.ts";
+import type { Audience, Principal } from "../model/principal.ts";
+import { seal, unseal } from "../identity/seal.ts";
 import type { Database } from "../store/database.ts";
-import { deleteWebSession, findLiveWebSession, insertWebSession } from "../store/web-sessions.ts";
+import { deleteWebSession, findLiveWebSession, insertWebSession, type NewWebSession } from "../store/web-sessions.ts";
 
 export interface SignInDependencies {
   readonly db: Database;
@@ -20,15 +24,34 @@ export interface SignInDependencies {
   /** Without a slash at the end. */
   readonly publicUrl: string;
   readonly now: () => Date;
+  /** Whom it knows people by; null: there is none, and a gateway token signs in. */
+  readonly people: PeopleProvider;
   /** The network address of a request; `null` when unknown. Never taken from a header, which anybody can write. */
   readonly clientAddress: (c: Context) => string | null;
 }
 
+/** The other end of the connection. Headers that name another are not believed: anybody can write them. */
+export const clientAddress = (c: Context): string | null =>
+  // Without a socket (`app.request()`) there are no bindings.
+  (c.env as Partial<HttpBindings> | undefined)?.incoming?.socket.remoteAddress ?? null;
+
 /** Who looks at a page. */
 export interface Viewer {
   readonly principal: Principal;
-  /** When they signed in. */
+  /** When they last proved who they are: what the provider says of it (`auth_time`), or when the token was given. */
   readonly signedInAt: Date;
+  /**
+   * How: at the identity provider, which only a person can do; or with a gateway token, which software may hold as well, and whose
+   * limits then are the person's.
+   */
+  readonly by:
+    | { readonly kind: "provider" }
+    | {
+        readonly kind: "token";
+        readonly id: string;
+        readonly audiences: readonly Audience[];
+        readonly expiresAt: Date | null;
+      };
 }
 
 export interface SignIn {
@@ -38,9 +61,19 @@ export interface SignIn {
   formToken(c: Context, action: string): string;
   /** Whether this POST comes from our own form, in this browser. */
   isOwnForm(c: Context, token: unknown): boolean;
-  /** @returns or why not, for the person to read */
+  /** With a gateway token. @returns or why not, for the person to read */
   signIn(c: Context, token: string): Promise<Result<void, string>>;
-  signOut(c: Context): Promise<void>;
+  /** After the provider has said who it is. Always a new session, and the one before it in this browser ends. */
+  signInAs(c: Context, person: ProviderSignIn): Promise<void>;
+  /** @returns the ID token that the provider's own sign-out asks for; null where there is none */
+  signOut(c: Context): Promise<string | null>;
+}
+
+/** What a browser has brought back from the identity provider. */
+export interface ProviderSignIn {
+  readonly principalId: string;
+  readonly authenticatedAt: Date;
+  readonly idToken: string;
 }
 
 const SESSION_MS = 12 * 60 * 60_000;
@@ -127,15 +160,37 @@ export function createSignIn(deps: SignInDependencies): SignIn {
     return origin === undefined || origin === own.origin || origin === new URL(c.req.url).origin;
   };
 
+  const openSession = async (
+    c: Context,
+    session: Omit<NewWebSession, "hash" | "expiresAt" | "idToken">,
+    end: Date | null,
+    idToken: string | null = null,
+  ): Promise<void> => {
+    const before = sessionOf(c);
+    if (before !== null) await deleteWebSession(db, hashToken(before));
+    const value = mintSessionValue();
+    const expiresAt = new Date(Math.min(now().getTime() + SESSION_MS, end?.getTime() ?? Infinity));
+    const sealed = idToken === null ? null : seal(value, idToken);
+    await insertWebSession(db, { ...session, hash: hashToken(value), idToken: sealed, expiresAt });
+    // Always a new value: one that somebody planted before the sign-in is worth nothing after it.
+    setCookie(c, SESSION, value, { ...cookie, expires: expiresAt });
+    deleteCookie(c, FORM, cookie);
+  };
+
   return {
     findViewer: async (c) => {
       const value = sessionOf(c);
       const session = value === null ? null : await findLiveWebSession(db, hashToken(value), now());
       if (session === null) return null;
-      const { id, issuer, subject, email, kind } = session.principal;
+      const { principal, token, authenticatedAt } = session;
+      // A session of before there was a provider, or of one that is no more.
+      if ((deps.people === null) !== (token !== null)) return null;
+      const groups = standingGroups(principal, session.groups, deps.people, now());
+      if (!groups.ok) return null;
       return {
-        principal: { id, issuer, subject, email, kind, groups: session.groups, audiences: ["api"] },
-        signedInAt: session.createdAt,
+        principal: principalOf(principal, groups.value, ["api"]),
+        signedInAt: authenticatedAt ?? session.createdAt,
+        by: token === null ? { kind: "provider" } : { kind: "token", ...token },
       };
     },
 
@@ -168,25 +223,20 @@ export function createSignIn(deps: SignInDependencies): SignIn {
         return err(known.error.message);
       }
       const { principal, tokenId, expiresAt } = known.value;
-      const value = mintSessionValue();
-      const end = new Date(Math.min(now().getTime() + SESSION_MS, expiresAt?.getTime() ?? Infinity));
-      await insertWebSession(db, {
-        hash: hashToken(value),
-        principalId: principal.id,
-        tokenId,
-        groups: principal.groups,
-        expiresAt: end,
-      });
-      // Always a new value: one that somebody planted before the sign-in is worth nothing after it.
-      setCookie(c, SESSION, value, { ...cookie, expires: end });
-      deleteCookie(c, FORM, cookie);
+      await openSession(c, { principalId: principal.id, tokenId, groups: principal.groups }, expiresAt);
       return ok(undefined);
+    },
+
+    signInAs: async (c, { principalId, authenticatedAt, idToken }) => {
+      await openSession(c, { principalId, tokenId: null, groups: [], authenticatedAt }, null, idToken);
     },
 
     signOut: async (c) => {
       const value = sessionOf(c);
+      const session = value === null ? null : await findLiveWebSession(db, hashToken(value), now());
       if (value !== null) await deleteWebSession(db, hashToken(value));
       deleteCookie(c, SESSION, cookie);
+      return value === null || session === null || session.idToken === null ? null : unseal(value, session.idToken);
     },
   };
 }

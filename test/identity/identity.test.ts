@@ -15,7 +15,15 @@ function setUp(token: Partial<StoredToken> = {}) {
     expiresAt: null,
     lastUsedAt: null,
     revokedAt: null,
-    principal: { id: "p1", issuer: "sallyport", subject: "ann", email: "ann@x", kind: "person" },
+    principal: {
+      id: "p1",
+      issuer: "sallyport",
+      subject: "ann",
+      email: "ann@x",
+      kind: "person",
+      groups: [],
+      groupsAt: null,
+    },
     ...token,
   };
   const store = { row: stored as StoredToken | null, asked: 0, touched: [] as Date[] };

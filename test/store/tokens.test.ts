@@ -100,9 +100,13 @@ test("a browser's session lives until it expires, is deleted, or its token is re
   await insertWebSession(db, { ...session, hash: hash("by token"), tokenId });
   await insertWebSession(db, { ...session, hash: hash("by oidc"), tokenId: null });
   const live = (name: string, at = NOW) => findLiveWebSession(db, hash(name), at);
-  expect(await live("by token")).toMatchObject({ groups: ["eng"], tokenId, principal: { id: principalId } });
+  expect(await live("by token")).toMatchObject({
+    groups: ["eng"],
+    token: { id: tokenId },
+    principal: { id: principalId },
+  });
   expect(await live("by token", later(5000))).toBeNull();
-  expect(await live("by oidc", later(9999))).toMatchObject({ tokenId: null });
+  expect(await live("by oidc", later(9999))).toMatchObject({ token: null });
   expect(await live("by oidc", later(10_000))).toBeNull();
   await revokeToken(db, tokenId, NOW);
   expect(await live("by token")).toBeNull();

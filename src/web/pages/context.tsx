@@ -1,6 +1,6 @@
 /** What the routes of all pages share. */
 import type { Context } from "hono";
-import type { Identity } from "../../identity/identity.ts";
+import type { Identity, IdentityProvider } from "../../identity/identity.ts";
 import type { Connection } from "../../model/connection.ts";
 import type { Logger } from "../../model/log.ts";
 import type { Page } from "../../store/exchange-filters.ts";
@@ -14,6 +14,8 @@ import type { FilterField } from "./parts.tsx";
 
 export interface PagesDependencies extends RecordDependencies {
   readonly identity: Pick<Identity, "authenticate">;
+  /** Null: there is none, and people sign in with a gateway token. */
+  readonly provider: Pick<IdentityProvider, "people"> | null;
   readonly decide: Decide;
   /** By name; for the page that says how to connect. */
   readonly connections: ReadonlyMap<string, Connection>;

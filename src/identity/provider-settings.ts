@@ -1,0 +1,30 @@
+/** What the configuration says of the identity provider. */
+
+export interface OidcSettings {
+  /** As configured; the provider's own spelling may differ by a slash at the end. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Null: a public client, which PKCE alone protects. */
+  readonly clientSecret: string | null;
+  readonly scopes: readonly string[];
+  /** For the button of the sign-in page. */
+  readonly name: string;
+  /** Where a person's groups stand: a claim's name, or the way down to it. */
+  readonly groupsClaim: string | readonly string[];
+  /** The claim that says whether the address in `email` was verified. */
+  readonly emailVerifiedClaim: string;
+  /** A JWT presented as a credential has to be for one of these. */
+  readonly audiences: readonly string[];
+  /** How long a person's groups are believed after the provider stated them. */
+  readonly groupsMaxAgeMs: number;
+  /** Groups by domain of the organisation; null: every domain may sign in, and none gives a group. */
+  readonly domains: Readonly<Record<string, readonly string[]>> | null;
+  /** Where to ask for the groups that did not fit into a token; null: nowhere. */
+  readonly overage: { readonly url: string; readonly property: string } | null;
+}
+
+/** Whether two texts name one issuer: URLs compare in normal form, so that a slash after the host's name does not count. */
+export function sameIssuer(a: string, b: string): boolean {
+  if (a === b) return true;
+  return URL.canParse(a) && URL.canParse(b) && new URL(a).href === new URL(b).href;
+}
