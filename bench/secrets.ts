@@ -15,7 +15,6 @@ import { packageRoot } from "../src/config/package-root.ts";
 import { readBuiltinRules } from "../src/config/secret-rules.ts";
 import { createScanPool, type ScanText } from "../src/flows/scanning/scan-in-workers.ts";
 import { AnchorAutomaton } from "../src/secrets/anchor-automaton.ts";
-import { createMatcher } from "../src/secrets/candidate.ts";
 import { createDetector } from "../src/secrets/detector.ts";
 import type { Rule } from "../src/secrets/rule.ts";
 import { parseRules } from "../src/secrets/rules.ts";
@@ -96,9 +95,7 @@ export const lint = (content, filePath) =>
 
 async function benchSpeed(rules: readonly Rule[], { texts, megabytes }: Corpus, rounds: number, lint: Lint | null) {
   const detector = createDetector(rules);
-  const anchors = new Set(
-    rules.flatMap((rule, order) => (createMatcher(rule, order, new Map()).anchors ?? []).map(({ text }) => text)),
-  );
+  const anchors = new Set(rules.flatMap(({ plan }) => (plan.anchors ?? []).map(({ text }) => text)));
   const automaton = new AnchorAutomaton([...anchors]);
   const runAutomaton = (text: string): void => {
     let at = 0;
@@ -189,9 +186,9 @@ const SLOW_SECONDS = 2 ** 20 / (6 * MEGABYTE);
 
 function benchHostile(rules: readonly Rule[]): void {
   const slowest: { readonly speed: number; readonly id: string; readonly part: string }[] = [];
-  for (const [order, rule] of rules.entries()) {
+  for (const rule of rules) {
     const detector = createDetector([rule]);
-    const anchors = createMatcher(rule, order, new Map()).anchors?.map(({ text }) => text) ?? rule.keywords;
+    const anchors = rule.plan.anchors?.map(({ text }) => text) ?? rule.keywords;
     let worst = { speed: Infinity, id: rule.id, part: "" };
     for (const part of hostileTexts(rule, anchors)) {
       const text = part.repeat(Math.ceil(2 ** 20 / part.length)).slice(0, 2 ** 20);

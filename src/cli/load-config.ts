@@ -85,7 +85,8 @@ function renameRules(rules: readonly Rule[], isTaken: (id: string) => boolean): 
   }));
 }
 
-function parseSource({ name, text, base }: SecretRuleSource): Result<GitleaksRules, RuleMistake[]> {
+function parseSource({ name, text, rules, base }: SecretRuleSource): Result<GitleaksRules, RuleMistake[]> {
+  if (rules !== undefined) return ok({ rules, notes: [] });
   if (!isToml(name)) {
     const parsed = parseRules(text);
     return parsed.ok ? ok({ rules: parsed.value, notes: [] }) : parsed;

@@ -1,18 +1,22 @@
-/** The files of secret rules that the configuration names, read but not yet parsed: `secrets/` does that. */
+/** The files of secret rules that the configuration names, read but not yet parsed, unless that was done at the build: `secrets/` does that. */
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { findExtendedPath } from "../secrets/gitleaks-toml.ts";
+import type { Rule } from "../secrets/rule.ts";
+import { readBuiltRules, type RuleFile } from "./built-secret-rules.ts";
 import type { ConfigDocument } from "./document.ts";
 import { readProblem } from "./files.ts";
 import type { ConfigMistake } from "./mistake.ts";
 import { packageRoot } from "./package-root.ts";
 
 /** One rule file. */
-export interface SecretRuleSource {
+export interface SecretRuleSource extends RuleFile {
   /** `builtin/<file>`, or the path as the configuration has it. */
   readonly name: string;
   /** YAML, or TOML where the name says so. */
   readonly text: string;
+  /** What the text says, where it was read at the build. */
+  readonly rules?: readonly Rule[];
   /** The file that a TOML file extends. */
   readonly base?: SecretRuleSource;
 }
@@ -24,6 +28,15 @@ const generalRules = "builtin.yaml";
 
 /** The gateway's own rules, in the order of their files' names, the general ones last. */
 export async function readBuiltinRules(): Promise<readonly SecretRuleSource[]> {
+  const files = await readBuiltinFiles();
+  const built = await readBuiltRules(files);
+  return files.map((file) => {
+    const rules = built?.[file.name];
+    return rules === undefined ? file : { ...file, rules };
+  });
+}
+
+export async function readBuiltinFiles(): Promise<readonly RuleFile[]> {
   const directory = builtinDirectory();
   const found = (await readdir(directory)).filter((name) => name.endsWith(".yaml")).sort();
   const names = [...found.filter((name) => name !== generalRules), ...found.filter((name) => name === generalRules)];

@@ -5,18 +5,18 @@ import { hasValidChecksum } from "./checksum.ts";
 import { entropyOf } from "./entropy.ts";
 import { isMasked } from "./mask-form.ts";
 import { looksRandom } from "./randomness.ts";
-import { findAnchors, furthestBefore, stripOptionalPrefix, type Anchor } from "./regex-anchors.ts";
+import { furthestBefore } from "./regex-anchors.ts";
 import { beginningMasks, RegexFilter } from "./regex-filter.ts";
 import { beside, besideOf } from "./regex-program.ts";
+import { parseRegex, type RegexNode } from "./regex-syntax.ts";
 import type { Allowlist, Rule } from "./rule.ts";
 import {
   boundRegex,
   createAnchoredRegex,
   createRegexSearch,
-  parseRuleRegex,
+  searchedPart,
   type AnchoredRegex,
   type RegexSearch,
-  type RuleRegex,
   type Span,
 } from "./rule-regex.ts";
 
@@ -29,15 +29,12 @@ export interface Matcher {
   readonly rule: Rule;
   /** Position in the rule list: of two equally good rules the earlier one wins. */
   readonly order: number;
-  /** Where matches are looked for; null: behind the rule's keywords, or everywhere if it has none. */
-  readonly anchors: readonly Anchor[] | null;
   readonly filter: RegexFilter;
   /** As of `beginningMasks`: most places are no beginning, and this tells without running the filter. */
   readonly masks: Uint32Array;
   readonly exact: AnchoredRegex;
   readonly longest: number;
   readonly until: RegexSearch | null;
-  readonly path: RegexSearch | null;
   readonly allow: readonly CompiledAllowlist[];
   readonly looksAtLine: boolean;
   /** The keywords of which one must stand near, unless every anchor holds one. */
@@ -63,35 +60,36 @@ export interface Candidate {
   readonly severity: Severity;
 }
 
-/**
- * @param searches patterns that are compiled already: an allowlist may be every rule's.
- * @throws GatewayError `config_invalid` for a pattern that is no RE2
- */
-export function createMatcher(rule: Rule, order: number, searches: Map<string, RegexSearch>): Matcher {
-  const parsed = (pattern: string): RuleRegex => {
-    const regex = parseRuleRegex(pattern);
-    if (regex.ok) return regex.value;
-    throw new GatewayError("config_invalid", `The pattern of secret rule ${rule.id} ${regex.error}.`);
-  };
-  const search = (pattern: string): RegexSearch => {
-    let known = searches.get(pattern);
-    if (known === undefined) searches.set(pattern, (known = createRegexSearch(parsed(pattern))));
-    return known;
-  };
-  const written = parsed(rule.regex);
-  const regex = rule.secretGroup === 0 ? written : boundRegex(stripOptionalPrefix(written.node));
-  const anchors = findAnchors(regex.node, rule.keywords);
+/** Patterns that are compiled already: an allowlist may be every rule's. */
+export type KnownSearches = Map<string, RegexSearch>;
+
+/** @throws GatewayError `config_invalid` for a pattern that is no RE2 */
+export function compileSearch(rule: Rule, pattern: string, searches: KnownSearches): RegexSearch {
+  let known = searches.get(pattern);
+  if (known === undefined) searches.set(pattern, (known = createRegexSearch(boundRegex(parsePattern(rule, pattern)))));
+  return known;
+}
+
+function parsePattern(rule: Rule, pattern: string): RegexNode {
+  const parsed = parseRegex(pattern);
+  if (parsed.ok) return parsed.value;
+  throw new GatewayError("config_invalid", `The pattern of secret rule ${rule.id} ${parsed.error}.`);
+}
+
+/** @throws GatewayError `config_invalid` for a pattern that is no RE2 */
+export function createMatcher(rule: Rule, order: number, searches: KnownSearches): Matcher {
+  const { anchors, longest, isProven } = rule.plan;
+  const search = (pattern: string): RegexSearch => compileSearch(rule, pattern, searches);
+  const node = searchedPart(parsePattern(rule, rule.regex), rule.secretGroup);
   const implied = anchors?.every(({ text }) => rule.keywords.some((keyword) => text.includes(keyword))) === true;
   return {
     rule,
     order,
-    anchors,
-    filter: new RegexFilter(regex.node),
-    masks: beginningMasks(regex.node),
-    exact: createAnchoredRegex(regex),
-    longest: regex.longest,
+    filter: new RegexFilter(node),
+    masks: beginningMasks(node),
+    exact: createAnchoredRegex({ node, longest, isProven }),
+    longest,
     until: rule.until === null ? null : search(rule.until),
-    path: rule.path === null ? null : search(rule.path),
     allow: rule.allow.map(({ on, condition, regexes, stopWords, paths }) => ({
       on,
       all: condition === "all",

@@ -1,9 +1,8 @@
 /** The detector of secrets, made from rules. Pure: no I/O, no clock; one detector serves any number of texts. */
 import type { Detection } from "../model/finding.ts";
 import { AnchorAutomaton } from "./anchor-automaton.ts";
-import { createMatcher, type Matcher } from "./candidate.ts";
+import { compileSearch, createMatcher, type KnownSearches, type Matcher } from "./candidate.ts";
 import type { Rule } from "./rule.ts";
-import type { RegexSearch } from "./rule-regex.ts";
 import { createScan, encodingAnchors, type Passage, type Scan, type ScanProgram, type Target } from "./scan.ts";
 import { findInlineAllow, hasInlineAllow } from "./inline-allow.ts";
 import { createLineIndex } from "./line-index.ts";
@@ -21,20 +20,20 @@ export interface Detector {
   scan(path?: string): Scan;
 }
 
-/** @throws GatewayError `config_invalid` if a rule's pattern is not usable; rules from `parseRules` always are. */
+/** Patterns are compiled when a text first asks for them: most rules are never asked. Those of `parseRules` can all be compiled. */
 export function createDetector(rules: readonly Rule[]): Detector {
-  const searches = new Map<string, RegexSearch>();
-  const matchers = rules.map((rule, order) => createMatcher(rule, order, searches));
-  const program = createProgram(matchers);
-  const withPath = matchers.filter(({ path }) => path !== null);
-  const withoutPath = Uint8Array.from(matchers, ({ path }) => (path === null ? 1 : 0));
+  const searches: KnownSearches = new Map();
+  const program = createProgram(rules, searches);
+  const withPath = [...rules.keys()].filter((order) => rules[order]!.path !== null);
+  const withoutPath = Uint8Array.from(rules, ({ path }) => (path === null ? 1 : 0));
+  const isFor = (rule: Rule, path: string): boolean => compileSearch(rule, rule.path!, searches).test(path);
 
   const hasRequired = rules.some(({ required }) => required.length > 0);
 
   const scan = (path?: string): Scan => {
     if (path === undefined || withPath.length === 0) return createScan(program, withoutPath, path);
     const isActive = withoutPath.slice();
-    for (const matcher of withPath) if (matcher.path!.test(path)) isActive[matcher.order] = 1;
+    for (const order of withPath) if (isFor(rules[order]!, path)) isActive[order] = 1;
     return createScan(program, isActive, path);
   };
   const find = (text: string, path?: string): FoundPassage[] => {
@@ -72,25 +71,29 @@ function withRequired(text: string, found: readonly FoundPassage[]): FoundPassag
   );
 }
 
-function createProgram(matchers: readonly Matcher[]): ScanProgram {
+function createProgram(rules: readonly Rule[], searches: KnownSearches): ScanProgram {
   const byText = new Map<string, Target[]>(encodingAnchors.map((sign) => [sign, []]));
   const add = (text: string, target: Target): void => {
     const targets = byText.get(text);
     if (targets === undefined) byText.set(text, [target]);
     else targets.push(target);
   };
-  for (const matcher of matchers) {
-    for (const { text, least, most } of matcher.anchors ?? []) {
-      add(text, { matcher, length: text.length, before: { least, most } });
+  for (const [order, { plan, keywords }] of rules.entries()) {
+    for (const { text, least, most } of plan.anchors ?? []) {
+      add(text, { order, length: text.length, before: { least, most } });
     }
-    if (matcher.anchors !== null) continue;
-    for (const text of matcher.keywords) add(text, { matcher, length: text.length, before: null });
+    if (plan.anchors !== null) continue;
+    for (const text of keywords) add(text, { order, length: text.length, before: null });
   }
+  const matchers: Matcher[] = [];
+  const ordersOf = (isWanted: (rule: Rule) => boolean): number[] =>
+    [...rules.keys()].filter((order) => isWanted(rules[order]!));
   return {
     automaton: new AnchorAutomaton([...byText.keys()]),
     targets: [...byText.values()],
+    matcher: (order) => (matchers[order] ??= createMatcher(rules[order]!, order, searches)),
     byState: [],
-    lookingBack: matchers.filter(({ anchors }) => anchors?.some(({ most }) => most > 0) === true),
-    everywhere: matchers.filter(({ anchors, keywords }) => anchors === null && keywords.length === 0),
+    lookingBack: ordersOf(({ plan }) => plan.anchors?.some(({ most }) => most > 0) === true),
+    everywhere: ordersOf(({ plan, keywords }) => plan.anchors === null && keywords.length === 0),
   };
 }

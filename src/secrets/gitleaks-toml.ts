@@ -8,7 +8,8 @@
  */
 import { parse, TomlDate, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 import { err, ok, type Result } from "../errors.ts";
-import { parseRuleRegex } from "./rule-regex.ts";
+import { parseRegex } from "./regex-syntax.ts";
+import { planRule } from "./rule-regex.ts";
 import type { Allowlist, RequiredRule, Rule, RuleMistake } from "./rule.ts";
 
 export interface GitleaksRules {
@@ -190,13 +191,10 @@ class GitleaksReader {
       );
       return null;
     }
-    for (const [key, pattern] of [
-      ["regex", regex],
-      ["path", path ?? ""],
-    ] as const) {
-      const parsed = parseRuleRegex(pattern);
-      if (!parsed.ok) wrong(key, `the pattern ${parsed.error}`);
-    }
+    const pattern = parseRegex(regex);
+    if (!pattern.ok) wrong("regex", `the pattern ${pattern.error}`);
+    const pathPattern = parseRegex(path ?? "");
+    if (!pathPattern.ok) wrong("path", `the pattern ${pathPattern.error}`);
     const entropy = optional("entropy", isNumber, "a number");
     const group = optional("secretGroup", isNumber, "a number");
     const tags = [...(base?.tags ?? []), ...stringsIn(table["tags"])];
@@ -206,16 +204,19 @@ class GitleaksReader {
         id,
         "`skipReport` is not supported: what the rule finds is told",
       );
+    if (!pattern.ok) return null;
+    const keywords = [...(base?.keywords ?? []), ...stringsIn(table["keywords"]).map((word) => word.toLowerCase())];
+    // gitleaks's 0 stands for the first group that is not empty.
+    const secretGroup = (group ?? 0) > 0 ? group : (base?.secretGroup ?? null);
     return {
       id,
       description: text("description") ?? base?.description ?? id,
       severity: tags.includes("warn") || id.startsWith("generic-") ? "warn" : "block",
       reference: null,
       tags,
-      keywords: [...(base?.keywords ?? []), ...stringsIn(table["keywords"]).map((word) => word.toLowerCase())],
+      keywords,
       regex,
-      // gitleaks's 0 stands for the first group that is not empty.
-      secretGroup: (group ?? 0) > 0 ? group : (base?.secretGroup ?? null),
+      secretGroup,
       wordStart: false,
       until: null,
       entropy: entropy ?? base?.entropy ?? 0,
@@ -230,6 +231,7 @@ class GitleaksReader {
       required: [...(base?.required ?? []), ...this.readRequired(table, id, line)],
       examples: { match: [], noMatch: [], path: null },
       line,
+      plan: planRule(pattern.value, { secretGroup, keywords }),
     };
   }
 
@@ -269,7 +271,7 @@ class GitleaksReader {
       }
       const patterns = (key: string): readonly string[] => {
         for (const pattern of stringsIn(table[key])) {
-          const parsed = parseRuleRegex(pattern);
+          const parsed = parseRegex(pattern);
           if (!parsed.ok) {
             this.mistakes.push({
               line: this.places.ofKey(key, line),

@@ -1,9 +1,10 @@
 /** From a rule's pattern to something that may be run on hostile text. */
-import { ok, type Result } from "../errors.ts";
+import { findAnchors, stripOptionalPrefix } from "./regex-anchors.ts";
 import { longestMatch, worstSteps } from "./regex-bounds.ts";
 import { LinearRegex } from "./regex-linear.ts";
 import { encodeRegex } from "./regex-source.ts";
-import { parseRegex, type RegexNode } from "./regex-syntax.ts";
+import type { RegexNode } from "./regex-syntax.ts";
+import type { Rule, RulePlan } from "./rule.ts";
 
 /** What a match may span, in code units; what lies beyond is not looked at. Longer secrets are for `until`. */
 export const longestAllowedMatch = 16_384;
@@ -17,10 +18,15 @@ export interface RuleRegex {
   readonly isProven: boolean;
 }
 
-/** @param pattern RE2 syntax. @returns or what is wrong with it. */
-export function parseRuleRegex(pattern: string): Result<RuleRegex, string> {
-  const parsed = parseRegex(pattern);
-  return parsed.ok ? ok(boundRegex(parsed.value)) : parsed;
+/** What of a rule's pattern is looked for. @param node the pattern as it is written */
+export const searchedPart = (node: RegexNode, secretGroup: Rule["secretGroup"]): RegexNode =>
+  secretGroup === 0 ? node : stripOptionalPrefix(node);
+
+/** @param node the pattern as it is written */
+export function planRule(node: RegexNode, { secretGroup, keywords }: Pick<Rule, "secretGroup" | "keywords">): RulePlan {
+  const searched = searchedPart(node, secretGroup);
+  const { longest, isProven } = boundRegex(searched);
+  return { anchors: findAnchors(searched, keywords), longest, isProven };
 }
 
 export function boundRegex(node: RegexNode): RuleRegex {

@@ -1,6 +1,7 @@
 /** One secret rule as plain data, whatever file format it was read from. May be sent to a worker thread as it is. */
 import type { Severity } from "../model/finding.ts";
 import type { ChecksumName } from "./checksum.ts";
+import type { Anchor } from "./regex-anchors.ts";
 
 /** What is no secret although the rule matches. */
 export interface Allowlist {
@@ -23,6 +24,15 @@ export interface RequiredRule {
   readonly withinLines: number | null;
   /** Columns that may lie between the beginnings; null: any. */
   readonly withinColumns: number | null;
+}
+
+/** What is known of a rule's pattern before any text is read. Derived once, when the rule is: it takes longer than reading the rule does. */
+export interface RulePlan {
+  /** Where matches are looked for; null: behind the rule's keywords, or everywhere if it has none. */
+  readonly anchors: readonly Anchor[] | null;
+  /** As of `RuleRegex`, without what the pattern may begin with and need not. */
+  readonly longest: number;
+  readonly isProven: boolean;
 }
 
 export interface Rule {
@@ -55,6 +65,7 @@ export interface Rule {
   };
   /** 1-based line in the rule file. */
   readonly line: number;
+  readonly plan: RulePlan;
 }
 
 export interface RuleMistake {

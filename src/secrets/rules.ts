@@ -5,7 +5,9 @@ import { err, ok, type Result } from "../errors.ts";
 import { checksumNames } from "./checksum.ts";
 import type { Allowlist, Rule, RuleMistake } from "./rule.ts";
 import { encodeRegex } from "./regex-source.ts";
-import { parseRuleRegex } from "./rule-regex.ts";
+import { planRule } from "./rule-regex.ts";
+import { longestMatch } from "./regex-bounds.ts";
+import { parseRegex, type RegexNode } from "./regex-syntax.ts";
 
 /** Stands in examples where a secret is broken up; taken out before use. */
 const splitMark = /¦/g;
@@ -106,10 +108,16 @@ export function parseRules(text: string): Result<Rule[], RuleMistake[]> {
       });
     }
     seen.set(rule.id, lineOf([...at, "id"]));
-    for (const { path, message } of patternMistakes(rule)) {
+    const regex = parseRegex(rule.regex);
+    if (!regex.ok) {
+      mistakes.push({ line: lineOf([...at, "regex"]), rule: rule.id, message: `the pattern ${regex.error}` });
+    }
+    for (const { path, message } of patternMistakes(rule, regex.ok ? regex.value : null)) {
       mistakes.push({ line: lineOf([...at, ...path]), rule: rule.id, message });
     }
-    rules.push({ ...rule, allow: [...rule.allow, ...file.data.allow], line: lineOf([...at, "id"]) });
+    if (mistakes.length > 0 || !regex.ok) continue;
+    const allow = [...rule.allow, ...file.data.allow];
+    rules.push({ ...rule, allow, line: lineOf([...at, "id"]), plan: planRule(regex.value, rule) });
   }
   for (const { path, message } of allowMistakes(file.data.allow, [])) {
     mistakes.push({ line: lineOf(path), rule: null, message });
@@ -123,8 +131,8 @@ interface PatternMistake {
 }
 
 const patternMistake = (path: NodePath, text: string): PatternMistake[] => {
-  const compiled = parseRuleRegex(text);
-  return compiled.ok ? [] : [{ path, message: `the pattern ${compiled.error}` }];
+  const parsed = parseRegex(text);
+  return parsed.ok ? [] : [{ path, message: `the pattern ${parsed.error}` }];
 };
 
 const allowMistakes = (allow: readonly Allowlist[], at: NodePath): PatternMistake[] =>
@@ -134,23 +142,21 @@ const allowMistakes = (allow: readonly Allowlist[], at: NodePath): PatternMistak
     ),
   );
 
-/** Every pattern of the rule that cannot be used, by its place within the rule. */
-function patternMistakes(rule: RawRule): PatternMistake[] {
-  const regex = parseRuleRegex(rule.regex);
+/** What about the rule's patterns is no use, by its place within the rule. @param regex its own, unless that is none */
+function patternMistakes(rule: RawRule, regex: RegexNode | null): PatternMistake[] {
   const found: PatternMistake[] = [
-    ...(regex.ok ? [] : [{ path: ["regex"], message: `the pattern ${regex.error}` }]),
     ...(rule.until === null ? [] : patternMistake(["until"], rule.until)),
     ...(rule.path === null ? [] : patternMistake(["path"], rule.path)),
     ...allowMistakes(rule.allow, []),
   ];
-  if (rule.secretGroup !== null && regex.ok) {
-    const groups = new RegExp(`${encodeRegex(regex.value.node)}|`).exec("")!.length - 1;
+  if (rule.secretGroup !== null && regex !== null) {
+    const groups = new RegExp(`${encodeRegex(regex)}|`).exec("")!.length - 1;
     if (rule.secretGroup > groups) {
       found.push({ path: ["secretGroup"], message: `the pattern has ${groups} groups, none has this number` });
     }
   }
-  const until = rule.until === null ? null : parseRuleRegex(rule.until);
-  if (until?.ok === true && until.value.longest > longestUntil) {
+  const until = rule.until === null ? null : parseRegex(rule.until);
+  if (until?.ok === true && longestMatch(until.value) > longestUntil) {
     found.push({ path: ["until"], message: `the pattern can match more than ${longestUntil} characters; bound it` });
   }
   if (rule.path !== null && rule.examples.path === null) {

@@ -34,29 +34,33 @@ const zeroAnchor = escapeSigns.length;
 /** What is fixed for all readings under one set of rules. */
 export interface ScanProgram {
   readonly automaton: AnchorAutomaton;
-  /** By index of an anchor, of which the first are `encodingAnchors`: which matchers it is for, and how far before it their matches begin. */
+  /** By index of an anchor, of which the first are `encodingAnchors`: which rules it is for, and how far before it their matches begin. */
   readonly targets: readonly (readonly Target[])[];
+  /** @param order the rule's. Compiled when first asked for. */
+  readonly matcher: (order: number) => Matcher;
   /** The same by the automaton's state, for those that have come up. */
   readonly byState: (StateTargets | undefined)[];
   /** In a text that comes in parts, these are tried everywhere: their anchor stands behind what is told before it comes. */
-  readonly lookingBack: readonly Matcher[];
+  readonly lookingBack: readonly number[];
   /** With neither anchors nor keywords: tried everywhere. */
-  readonly everywhere: readonly Matcher[];
+  readonly everywhere: readonly number[];
 }
 
 /** What a hit in one state of the automaton stands for. */
 interface StateTargets {
-  readonly targets: readonly Target[];
+  readonly targets: readonly (Omit<Target, "order"> & { readonly matcher: Matcher })[];
   readonly signs: boolean;
   readonly zeros: boolean;
 }
 
-function targetsIn({ automaton, targets, byState }: ScanProgram, state: number): StateTargets {
+function targetsIn({ automaton, targets, matcher, byState }: ScanProgram, state: number): StateTargets {
   let known = byState[state];
   if (known === undefined) {
     const ends = automaton.endsIn(state);
     byState[state] = known = {
-      targets: ends.flatMap((index) => targets[index]!),
+      targets: ends.flatMap((index) =>
+        targets[index]!.map(({ order, length, before }) => ({ matcher: matcher(order), length, before })),
+      ),
       signs: ends.some((index) => index < escapeSigns.length),
       zeros: ends.includes(zeroAnchor),
     };
@@ -65,7 +69,8 @@ function targetsIn({ automaton, targets, byState }: ScanProgram, state: number):
 }
 
 export interface Target {
-  readonly matcher: Matcher;
+  /** The rule's. */
+  readonly order: number;
   /** Of the anchor. */
   readonly length: number;
   /** How far before the anchor a match begins; null for a keyword, behind which it may begin for a while. */
@@ -96,7 +101,7 @@ const keptBehind = lineReach + 64;
  * @param path as of `Detector.detect`
  */
 export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined, depth = 0): Scan {
-  const { automaton, lookingBack, everywhere } = program;
+  const { automaton } = program;
   let buffer = "";
   /** Offset of the buffer's first character. */
   let origin = 0;
@@ -110,9 +115,12 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   const resumeAt = new Map<Matcher, number>();
   const triedTo = new Map<Matcher, number>();
   const armedTo = new Map<Matcher, number>();
-  const armed = everywhere.filter(({ order }) => isActive[order] === 1);
+  const activeOf = (orders: readonly number[]): Matcher[] =>
+    orders.filter((order) => isActive[order] === 1).map((order) => program.matcher(order));
+  const armed = activeOf(program.everywhere);
   for (const matcher of armed) armedTo.set(matcher, Infinity);
-  const backwards = lookingBack.filter(({ order }) => isActive[order] === 1);
+  /** In a text that comes in parts; null until the first. */
+  let backwards: readonly Matcher[] | null = null;
   const stretches: (Stretches | undefined)[] = [];
   const encodedTexts = new EncodedTextFinder();
   const runs: number[] = [];
@@ -139,14 +147,15 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       }
       for (let i = 0; i < automaton.runCount; i++) runs.push(automaton.runs[i]!);
       for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo.get(matcher) ?? 0, origin + block.to), final);
-      if (!final) for (const matcher of backwards) tryUpTo(matcher, origin + block.to, final);
+      if (!final)
+        for (const matcher of (backwards ??= activeOf(program.lookingBack))) tryUpTo(matcher, origin + block.to, final);
       from = block.to;
       if (final) ask(origin + from - furthestBefore - longestAnchor, final);
     }
   }
 
   /** @param end behind the anchor, in the buffer. */
-  function aim({ matcher, length, before }: Target, end: number, final: boolean): void {
+  function aim({ matcher, length, before }: StateTargets["targets"][number], end: number, final: boolean): void {
     const place = origin + end - length;
     if (before === null) {
       if (!armed.includes(matcher)) armed.push(matcher);

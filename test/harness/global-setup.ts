@@ -10,6 +10,8 @@ import { constants } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { readBuiltRules, writeBuiltRules } from "../../src/config/built-secret-rules.ts";
+import { readBuiltinFiles } from "../../src/config/secret-rules.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { migrateDatabase } from "../../src/store/migrate.ts";
 import { findEmbeddedBinaries, type PostgresBinaries } from "../../src/store/postgres/binaries.ts";
@@ -34,6 +36,9 @@ const FAST = {
 };
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const ruleFiles = await readBuiltinFiles();
+  // Once here, or every test that looks for secrets would read them anew.
+  if ((await readBuiltRules(ruleFiles)) === null) await writeBuiltRules(ruleFiles);
   const kind = project.config.env["SALLYPORT_TEST_DATABASE"];
   const directory = await mkdtemp(join(await chooseRoom(), "sallyport-test-"));
   const embedded = () => findEmbeddedBinaries(join(directory, "lib"));

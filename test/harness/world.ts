@@ -265,7 +265,7 @@ const detectors = new Map<string, Detector>();
 
 /** Made once for all worlds of a file: it takes a second for all of the built-in rules, and keeps nothing of what it reads. */
 function detectorOf(sources: Parameters<typeof readRules>[0]): Detector {
-  const key = JSON.stringify(sources);
+  const key = JSON.stringify(sources.map(({ name, text, base }) => [name, text, base]));
   const detector = detectors.get(key) ?? createDetector(readRules(sources, { examples: false }).rules);
   detectors.set(key, detector);
   return detector;

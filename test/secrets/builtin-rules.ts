@@ -8,7 +8,8 @@ import { parseRules } from "../../src/secrets/rules.ts";
 export const builtinFiles = await readBuiltinRules();
 
 export function builtinRules(): readonly Rule[] {
-  return builtinFiles.flatMap(({ name, text }) => {
+  return builtinFiles.flatMap(({ name, text, rules }) => {
+    if (rules !== undefined) return rules;
     const parsed = parseRules(text);
     if (!parsed.ok) throw new Error(`${name}: ${JSON.stringify(parsed.error)}`);
     return parsed.value;

@@ -113,5 +113,6 @@ test("a file that multiplies itself by aliases is refused", () => {
 test("a detector refuses a rule whose pattern is not usable", () => {
   const parsed = parseRules(valid);
   if (!parsed.ok) throw new Error("not parsed");
-  expect(() => createDetector([{ ...parsed.value[0]!, regex: "acme_(?!x)" }])).toThrow(/secret rule acme-token/);
+  const detector = createDetector([{ ...parsed.value[0]!, regex: "acme_(?!x)" }]);
+  expect(() => detector.detect("acme_abc123def456")).toThrow(/secret rule acme-token/);
 });
