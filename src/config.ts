@@ -16,6 +16,7 @@ import { policyVersion } from "./config/policy-version.ts";
 import { configSchema, type ConfigParts, type ParsedConfig } from "./config/schema.ts";
 import { readSecretRules, type SecretRuleSource } from "./config/secret-rules.ts";
 import { readSigners } from "./config/signers.ts";
+import { readTls, type TlsFiles } from "./config/tls.ts";
 import { readSecrets, type Environment, type Secrets } from "./config/secret-source.ts";
 import { DEFAULT_LISTEN, LISTEN_EXPECTED, parseBaseUrl, parseListen, type ListenAddress } from "./config/values.ts";
 import { err, ok, type Result } from "./errors.ts";
@@ -25,6 +26,8 @@ import type { PushPolicy } from "./policy/schema.ts";
 
 export interface Config {
   readonly listen: ListenAddress;
+  /** Null: plain HTTP. */
+  readonly tls: TlsFiles | null;
   /** Without a slash at the end. Under port 0 it names port 0 too, unless configured. */
   readonly publicUrl: string;
   /** Absolute; belongs to the gateway alone. */
@@ -69,6 +72,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
   const { secrets, mistakes: secretMistakes } = await readSecrets(document, input.env);
   const rules = await readSecretRules(document, parts.secrets?.rules ?? []);
   const signers = await readSigners(document, parts.pushes ?? []);
+  const tls = await readTls(document, parts.tls, new Date());
   const environment = readEnvironment(input.env);
 
   const mistakes = [
@@ -78,6 +82,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
     ...secretMistakes,
     ...rules.mistakes,
     ...signers.mistakes,
+    ...tls.mistakes,
     ...environment.mistakes,
     ...checkAcrossKeys({ document, parts, secrets, envListen: environment.listen }),
   ];
@@ -90,7 +95,8 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
   return ok(
     deepFreeze({
       listen,
-      publicUrl: (environment.publicUrl ?? parsed.publicUrl ?? `http://${formatListen(listen)}`).replace(/\/$/, ""),
+      tls: tls.files,
+      publicUrl: (environment.publicUrl ?? parsed.publicUrl ?? ownAddress(listen, tls.files)).replace(/\/$/, ""),
       dataDir: resolve(input.cwd, input.env["SALLYPORT_DATA"] || ".sallyport"),
       databaseUrl: environment.databaseUrl,
       connections: buildConnections(parsed, secrets),
@@ -115,6 +121,9 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
 export async function openConfig(loaded: LoadedConfig): Promise<Config> {
   return Object.freeze({ ...loaded, key: loaded.key ?? (await openKey(loaded.dataDir)) });
 }
+
+const ownAddress = (listen: ListenAddress, tls: TlsFiles | null): string =>
+  `${tls === null ? "http" : "https"}://${formatListen(listen)}`;
 
 /** `host:port`, with brackets around an IPv6 address. */
 export const formatListen = ({ host, port }: ListenAddress): string =>

@@ -48,6 +48,8 @@ import type { ReadAccess } from "./web/read-access.ts";
 export interface RunningGateway {
   /** Where it listens, as a URL. */
   readonly address: string;
+  /** Reads the TLS certificate and key again; what comes of it is in the log. */
+  reload(): void;
   /** Takes no new requests, lets those under way end (for {@link DRAIN_MS} at most), and closes everything. */
   close(): Promise<void>;
 }
@@ -71,7 +73,7 @@ export interface GatewayOptions {
 
 /** @throws GatewayError `config_invalid`, `database_unavailable`, `storage_failed` */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const server = await openHttpServer(options.config.listen);
+  const server = await openHttpServer(options.config.listen, options.config.tls);
   try {
     const store = await openStore(options.config);
     try {
@@ -265,8 +267,17 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   server.handle((request, response) => void listener(request, response));
   for (const job of jobs) job.start();
 
+  const reload = (): void => {
+    void server.reloadTls().then((done) => {
+      if (!done.ok) log.error({ problem: done.error }, "the TLS files cannot be used: what was read before stays");
+      else if (done.value !== null) log.info({ expires: done.value }, "the TLS certificate was read again");
+    });
+  };
+  server.watchTls(reload);
+
   return {
     address: server.address,
+    reload,
     close: async () => {
       stopping.abort();
       await server.close(DRAIN_MS);

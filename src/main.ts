@@ -32,5 +32,9 @@ process.exitCode = await runCli(process.argv.slice(2), {
   get stop() {
     return stopSignal();
   },
+  onHangup: (heard) => {
+    process.on("SIGHUP", heard);
+    return () => process.off("SIGHUP", heard);
+  },
   now: () => new Date(),
 });

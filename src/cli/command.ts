@@ -10,6 +10,8 @@ export interface CommandIo {
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Aborted by the first SIGINT or SIGTERM. Reading it takes these signals over: do so first thing, or not at all. */
   readonly stop: AbortSignal;
+  /** Calls back at each SIGHUP, which until then ends the process. @returns what stops that */
+  readonly onHangup: (heard: () => void) => () => void;
   readonly now: () => Date;
 }
 

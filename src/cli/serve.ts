@@ -14,6 +14,7 @@ export const serve: Command = {
   help: `Usage: sallyport serve [--config FILE|DIR]…
 
 Runs the gateway until it is told to stop (SIGINT, SIGTERM). Its process id is in gateway.pid in the data directory.
+With tls: in the configuration, SIGHUP makes it read certificate and key again; it does so by itself when they change.
 The log goes to stderr: JSON lines, or short ones on a terminal.
 
   --config FILE|DIR   instead of SALLYPORT_CONFIG or the default in policies/; of a directory, all *.yaml in
@@ -43,11 +44,14 @@ Environment:
     await checkNoOtherGateway(config.dataDir, io.pid);
     const { startGateway } = await import("../gateway.ts");
     const gateway = await startGateway({ config, scanner, environment: io.env, version: await readVersion(), log });
+    // Without TLS there is nothing to read again, and a terminal that is closed ends the gateway as it ends others.
+    const unhear = config.tls === null ? () => {} : io.onHangup(() => gateway.reload());
     try {
       await writePidFile(config.dataDir, io.pid);
       io.stdout.write(renderBanner(config, gateway.address, setElsewhere(values.config ?? [], io.env)));
       await untilStopped(stop);
     } finally {
+      unhear();
       await gateway.close();
       await removePidFile(config.dataDir, io.pid);
     }

@@ -30,11 +30,6 @@ const UNAVAILABLE = [
     message: "sign-in by an identity provider is not available in this version; take it out and use gateway tokens",
   },
   {
-    path: ["tls"],
-    is: (value: unknown) => value !== undefined,
-    message: "TLS is not available in this version; take it out and put a TLS proxy in front",
-  },
-  {
     path: ["recording", "mask"],
     is: (value: unknown) => value === "sent",
     message: "masking what is sent to the model is not available in this version; set it to stored",

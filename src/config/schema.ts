@@ -130,9 +130,12 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("How people reach it. Default: the listen address. SALLYPORT_PUBLIC_URL wins."),
   tls: z
-    .strictObject({ cert: z.string().min(1), key: z.string().min(1) })
+    .strictObject({
+      certificate: z.string().min(1).describe("The certificate, its chain behind it, relative to this file."),
+      key: z.string().min(1).describe("Its private key, without a passphrase, relative to this file."),
+    })
     .optional()
-    .describe("Certificate and key files (PEM)."),
+    .describe("PEM files. Read again at SIGHUP and when they change. Absent: plain HTTP."),
   identity: z.strictObject({ oidc: oidcSchema.optional() }).optional(),
   connections: z
     .record(connectionNameSchema, z.discriminatedUnion("kind", [gitConnectionSchema, copilotConnectionSchema]))

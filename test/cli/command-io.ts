@@ -21,6 +21,7 @@ export async function run(
     pid: 4242,
     stdin: Readable.from([Buffer.from(stdin)], { objectMode: false }),
     stop: new AbortController().signal,
+    onHangup: () => () => {},
     now: () => new Date(),
     ...io,
     stdout,

@@ -266,6 +266,7 @@ test.each([
     stdout,
     stderr: stdout,
     stop: stop.signal,
+    onHangup: () => () => {},
     now: () => new Date(),
   });
   expect(code).toBe(1);

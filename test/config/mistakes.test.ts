@@ -145,7 +145,6 @@ notify:
       "identity: { oidc: { issuer: 'https://idp.example.com', clientId: x } }",
       "identity.oidc: sign-in by an identity provider is not available in this version",
     ],
-    ["TLS, which this version has not", "tls: { cert: a, key: b }", "TLS is not available in this version"],
     [
       "masking on the way out, which this version has not",
       "recording: { mask: sent }",

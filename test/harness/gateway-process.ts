@@ -38,7 +38,7 @@ export async function startGatewayProcess(options: {
   const address = await new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
-      const found = /listens on +(http:\S+)/.exec(stdout)?.[1];
+      const found = /listens on +(https?:\S+)/.exec(stdout)?.[1];
       if (found !== undefined) resolve(found);
     });
     child.once("error", reject);
