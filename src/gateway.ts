@@ -268,10 +268,12 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   for (const job of jobs) job.start();
 
   const reload = (): void => {
-    void server.reloadTls().then((done) => {
+    const tell = async (): Promise<void> => {
+      const done = await server.reloadTls();
       if (!done.ok) log.error({ problem: done.error }, "the TLS files cannot be used: what was read before stays");
       else if (done.value !== null) log.info({ expires: done.value }, "the TLS certificate was read again");
-    });
+    };
+    void tell();
   };
   server.watchTls(reload);
 

@@ -34,7 +34,7 @@ const bits = (bytes: Uint8Array): Buffer => der(0x03, Buffer.from([0]), bytes);
 const extension = (id: string, isCritical: boolean, value: Uint8Array): Buffer =>
   sequence(oid(id), ...(isCritical ? [der(0x01, Buffer.from([0xff]))] : []), der(0x04, value));
 /** GeneralizedTime, to the second. */
-const time = (at: Date): Buffer => der(0x18, Buffer.from(`${at.toISOString().replace(/[-:T]|\.\d+/g, "")}`));
+const time = (at: Date): Buffer => der(0x18, Buffer.from(at.toISOString().replace(/[-:T]|\.\d+/g, "")));
 const pem = (bytes: Uint8Array): string =>
   `-----BEGIN CERTIFICATE-----\n${Buffer.from(bytes).toString("base64").replace(/.{64}/g, "$&\n").trimEnd()}\n-----END CERTIFICATE-----\n`;
 
