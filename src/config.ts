@@ -39,7 +39,12 @@ export interface Config {
   readonly secretRules: readonly SecretRuleSource[];
   /** The most bytes of what is kept of repositories. */
   readonly cacheBytes: number;
-  readonly recording: { readonly mask: "stored" | "sent"; readonly keepMs: number };
+  readonly recording: {
+    readonly mask: "stored" | "sent";
+    readonly keepMs: number;
+    /** The most bytes of records that wait on the disk. */
+    readonly spoolBytes: number;
+  };
   readonly notify: readonly NotifierConfig[];
   /** 32 bytes; see `config/key.ts`. */
   readonly key: Uint8Array;
@@ -103,7 +108,11 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       pushes: signers.pushes,
       secretRules: rules.sources,
       cacheBytes: parsed.cache.maxBytes,
-      recording: { mask: parsed.recording.mask, keepMs: parsed.recording.keep },
+      recording: {
+        mask: parsed.recording.mask,
+        keepMs: parsed.recording.keep,
+        spoolBytes: parsed.recording.spool,
+      },
       notify: buildNotifiers(parsed, secrets),
       key,
       policyVersion: policyVersion(signers.pushes, rules.sources),

@@ -4,7 +4,9 @@ import path from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { createApp } from "./app.ts";
 import { createDiskBlobStore } from "./blobs/disk-blob-store.ts";
+import { openDiskSpool } from "./blobs/disk-spool.ts";
 import type { Config } from "./config.ts";
+import { openGatewayId } from "./config/gateway-id.ts";
 import { GatewayError, ok, type Result } from "./errors.ts";
 import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "./flows/approval.ts";
 import { createAttributionFlow } from "./flows/attribution.ts";
@@ -31,6 +33,7 @@ import { createAttributionJob } from "./jobs/attribution.ts";
 import { createDeliveriesJob } from "./jobs/deliveries.ts";
 import { createHousekeepingJob } from "./jobs/housekeeping.ts";
 import { createOutboxJob } from "./jobs/outbox.ts";
+import { createSpoolJob } from "./jobs/spool.ts";
 import type { Logger } from "./model/log.ts";
 import { isNamed } from "./model/who.ts";
 import { createNotifiers } from "./notify/create-notifiers.ts";
@@ -168,8 +171,8 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const notifiers = createNotifiers(config.notify);
   const outbox = createOutboxJob({ db, notifiers, log, now });
   const deliveries = createDeliveriesJob({ db, delivery, log, now });
-  const housekeeping = createHousekeepingJob({ db, blobs, approvals, keepMs: config.recording.keepMs, log, now });
-  const jobs = [attributionJob, outbox, deliveries, housekeeping];
+  const gatewayId = await openGatewayId(config.dataDir);
+  const spool = await openDiskSpool(path.join(config.dataDir, "spool"), config.recording.spoolBytes);
 
   const pushFlow = createPushFlow({
     db,
@@ -213,10 +216,24 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     db,
     mask: (text) => scanner.mask(text),
     recordKey: config.key,
-    onFinished: (exchange) => attribution.indexExchange(exchange),
+    gateway: gatewayId,
+    spool,
+    onFinished: (exchange, tx) => attribution.indexExchange(exchange, tx),
     log,
     now,
   });
+
+  const housekeeping = createHousekeepingJob({
+    db,
+    blobs,
+    approvals,
+    gateway: { id: gatewayId, startedAt: now() },
+    keepMs: config.recording.keepMs,
+    log,
+    now,
+  });
+  const spooled = createSpoolJob({ exchanges, log });
+  const jobs = [attributionJob, outbox, deliveries, housekeeping, spooled];
 
   const fetches = createFetchRecorder({ db, mask, log });
 
@@ -287,6 +304,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       await exchanges.drain();
       await fetches.drain();
       exchanges.close();
+      await spool.close();
       for (const connection of [...upstreams.values(), ...lfsUpstreams.values()]) connection.close();
       await launcher?.close();
       await signals.close();

@@ -122,6 +122,7 @@ const oidcSchema = z.strictObject({
 export const pushPolicySchema = createPushPolicySchema(linearPatternSchema);
 
 const DEFAULT_CACHE_BYTES = 5 * 2 ** 30;
+const DEFAULT_SPOOL_BYTES = 2 ** 30;
 
 /** A whole configuration; every key may be left out. */
 export const configSchema = z.strictObject({
@@ -161,8 +162,11 @@ export const configSchema = z.strictObject({
     .strictObject({
       mask: z.enum(["stored", "sent"]).default("stored").describe("sent masks what goes to the model too."),
       keep: durationSchema.default(400 * 86_400_000).describe("How long exchanges and fetches are kept. Default 400d."),
+      spool: byteSizeSchema
+        .default(DEFAULT_SPOOL_BYTES)
+        .describe("Of records that may wait on the local disk while the database is away. Default 1GiB."),
     })
-    .default({ mask: "stored", keep: 400 * 86_400_000 }),
+    .default({ mask: "stored", keep: 400 * 86_400_000, spool: DEFAULT_SPOOL_BYTES }),
   notify: z.array(notifierSchema).default([]),
   auditors: z
     .array(personNameSchema)

@@ -3,31 +3,23 @@
  * record, forwards, relays the answer while it is read along, and finishes the record.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import { createAnswerRecorder } from "../copilot/answer-recorder.ts";
 import type { Endpoint, ParsedRequest } from "../copilot/endpoints/endpoint.ts";
 import { withoutWebSockets } from "../copilot/endpoints/models.ts";
 import { findEndpoint } from "../copilot/endpoints/registry.ts";
+import { readBodyConversation } from "../copilot/sessions.ts";
 import { parseStrictJson } from "../copilot/strict-json.ts";
 import { err, GatewayError, ok, type Result } from "../errors.ts";
 import type { CopilotConnection } from "../model/connection.ts";
 import { newId } from "../model/id.ts";
-import type { Logger } from "../model/log.ts";
 import type { Principal } from "../model/principal.ts";
 import { describeFailure } from "./exchange/describe-failure.ts";
 import { clientHeaders, REQUEST_ID, upstreamHeaders } from "./exchange/headers.ts";
+import { createIdleWork } from "./exchange/idle-work.ts";
 import { failedEnd, NOTHING, outcomeOf } from "./exchange/outcome.ts";
-import { within } from "./exchange/patience.ts";
 import { readBody } from "./exchange/read-body.ts";
-import {
-  beginRecord,
-  type ExchangeEnd,
-  type ExchangeStart,
-  type FinishedExchange,
-  type OpenRecord,
-  prepareFinish,
-  type RecordDependencies,
-} from "./exchange/record.ts";
+import type { ExchangeEnd, ExchangeStart } from "./exchange/record.ts";
+import { createRecords, type OpenRecord, type RecordLimits, type RecordsDependencies } from "./exchange/records.ts";
 import {
   DATABASE_AWAY,
   type Refusal,
@@ -39,15 +31,11 @@ import {
 import { relayAnswer } from "./exchange/relay.ts";
 import { createUpstreamAgents, sendUpstream } from "./exchange/upstream.ts";
 
-export interface ExchangeLimits {
+export interface ExchangeLimits extends RecordLimits {
   /** Bytes of a request: more is refused, because what cannot be read cannot be recorded. */
   readonly requestBytes: number;
   /** Bytes of an answer that are recorded; more is relayed, and the record says `truncated`. */
   readonly answerBytes: number;
-  /** How long the record may take to begin, before the request is refused. */
-  readonly beginMs: number;
-  /** How long the end of an answer waits for its record. Past that the client gets it, and the record is written later. */
-  readonly settleMs: number;
   /** How long an upstream may stay silent. */
   readonly idleMs: number;
 }
@@ -60,11 +48,8 @@ const EXCHANGE_LIMITS: ExchangeLimits = {
   idleMs: 10 * 60_000,
 };
 
-export interface ExchangeDependencies extends RecordDependencies {
-  readonly log: Logger;
+export interface ExchangeDependencies extends Omit<RecordsDependencies, "limits"> {
   readonly limits?: Partial<ExchangeLimits>;
-  /** Told of every finished exchange, after its record is written and before its last bytes reach the client. */
-  readonly onFinished?: (exchange: FinishedExchange) => Promise<void> | void;
 }
 
 export interface ExchangeRequest {
@@ -81,18 +66,19 @@ export interface ExchangeRequest {
 export interface ExchangeFlow {
   /** Answers the request, whatever happens; resolves when its record is written or its writing goes on by itself. */
   run(exchange: ExchangeRequest): Promise<void>;
+  /** Puts records that wait on the disk into the database. @throws what the database throws */
+  replay(): Promise<void>;
   /** Resolves when no record waits to be written any more. */
   drain(): Promise<void>;
   /** Closes the idle connections to upstreams. */
   close(): void;
 }
 
-const RETRY_MS = [250, 1_000, 4_000, 15_000, 30_000];
-
 export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   const limits = { ...EXCHANGE_LIMITS, ...deps.limits };
   const agents = createUpstreamAgents();
-  const writing = new Set<Promise<void>>();
+  const records = createRecords({ ...deps, limits });
+  const idle = createIdleWork();
 
   async function run(exchange: ExchangeRequest): Promise<void> {
     const id = newId();
@@ -117,13 +103,14 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
 
     const body = await readRequest(request, endpoint, limits.requestBytes);
     if (!body.ok) return await refuse(response, { ...start, format: endpoint.format }, body.error);
-    const { bytes, parsed } = body.value;
+    const { bytes, parsed, conversation } = body.value;
     const known: ExchangeStart = {
       ...start,
       format: endpoint.format,
       model: parsed?.model ?? null,
       streamed: parsed?.streamed ?? null,
       messages: parsed?.messages ?? null,
+      bodyConversation: conversation,
       requestBytes: bytes?.length ?? 0,
     };
     if (parsed?.upstreamReference != null && connection.credential.kind !== "passthrough") {
@@ -131,7 +118,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     }
 
     // From here on the exchange is on record, before the upstream hears of it.
-    const record = await begin(known);
+    const record = await records.begin(known, "refuse");
     if (record === null) return sendRefusal(response, id, DATABASE_AWAY);
 
     const leaving = new AbortController();
@@ -150,7 +137,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
         idleMs: limits.idleMs,
       });
     } catch (error) {
-      await settle(record, failedEnd(error));
+      await records.settle(record, failedEnd(error));
       if (!(error instanceof GatewayError) || error.code !== "upstream_unreachable") throw error;
       return sendRefusal(response, id, { httpStatus: 502, code: error.code, message: error.message });
     } finally {
@@ -168,7 +155,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     if (unusable !== null) {
       answer.destroy();
       const error = `${unusable.message} (the upstream's status: ${httpStatus})`;
-      await settle(record, { ...NOTHING, status: "upstream_failed", httpStatus, upstreamRequestId, error });
+      await records.settle(record, { ...NOTHING, status: "upstream_failed", httpStatus, upstreamRequestId, error });
       return sendRefusal(response, record.id, unusable);
     }
     if (endpoint.conversation === undefined) {
@@ -176,7 +163,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     }
     const streamed = (answer.headers["content-type"] ?? "").startsWith("text/event-stream");
     const assembler = endpoint.conversation.assembleAnswer();
-    const recorder = createAnswerRecorder(assembler, streamed, limits.answerBytes, () => deps.now().getTime());
+    const recorder = createAnswerRecorder(assembler, { streamed, maxBytes: limits.answerBytes });
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection });
     response.writeHead(httpStatus, answer.statusMessage ?? "", headers);
     response.flushHeaders();
@@ -185,11 +172,15 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       response,
       recorder,
       streamed,
+      rewriter: null,
+      idle,
+      stop: new AbortController().signal,
       now: deps.now,
       settle: async (end) => {
         const recorded = recorder.finish();
         const { status, error } = outcomeOf(end, httpStatus, recorded);
-        await settle(record, {
+        await records.settle(record, {
+          ...NOTHING,
           status,
           error,
           httpStatus,
@@ -213,13 +204,13 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     const body = await readBody(answer, limits.answerBytes).catch(() => null);
     if (body === null) {
       const message = "The upstream's model list broke off, or is larger than any model list. Try again.";
-      await settle(record, { ...NOTHING, ...known, status: "upstream_failed", error: message });
+      await records.settle(record, { ...NOTHING, ...known, status: "upstream_failed", error: message });
       return sendRefusal(response, record.id, { httpStatus: 502, code: "upstream_misbehaved", message });
     }
     const list = withoutWebSockets(body);
     const status = known.httpStatus === 200 ? "complete" : "upstream_failed";
     const error = status === "complete" ? null : `The upstream answered ${known.httpStatus}.`;
-    await settle(record, { ...NOTHING, ...known, status, error, firstByteAt, responseBytes: list.length });
+    await records.settle(record, { ...NOTHING, ...known, status, error, firstByteAt, responseBytes: list.length });
     const drop = list === body ? ["content-length"] : ["content-length", "etag", "content-md5", "digest"];
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection, drop });
     response.writeHead(known.httpStatus ?? 502, [...headers, "content-length", String(list.length)]);
@@ -227,57 +218,8 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   }
 
   async function refuse(response: ServerResponse, start: ExchangeStart, refusal: Refusal): Promise<void> {
-    try {
-      await within(
-        limits.beginMs,
-        beginRecord(deps, start, { httpStatus: refusal.httpStatus, error: refusal.message }),
-      );
-    } catch (error) {
-      // Nothing is let through either way.
-      deps.log.error(
-        { exchange: start.id, failure: describeFailure(error) },
-        "A refused exchange could not be recorded",
-      );
-    }
+    await records.refuse(start, refusal);
     sendRefusal(response, start.id, refusal);
-  }
-
-  /** @returns null where the database does not take the record in time */
-  async function begin(start: ExchangeStart): Promise<OpenRecord | null> {
-    try {
-      return await within(limits.beginMs, beginRecord(deps, start, null));
-    } catch (error) {
-      deps.log.error({ exchange: start.id, failure: describeFailure(error) }, "An exchange could not be recorded");
-      return null;
-    }
-  }
-
-  /** Writes the end of a record, and waits for it as long as a client may be made to wait. */
-  async function settle(record: OpenRecord, end: ExchangeEnd): Promise<void> {
-    const finish = prepareFinish(deps, record, end);
-    const work = (async () => {
-      for (const [attempt, retryMs] of [...RETRY_MS, null].entries()) {
-        try {
-          await finish.write();
-          break;
-        } catch (error) {
-          deps.log.error(
-            { exchange: record.id, attempt, failure: describeFailure(error) },
-            "A record could not be finished",
-          );
-          if (retryMs === null) return;
-          await sleep(retryMs, undefined, { ref: false });
-        }
-      }
-      try {
-        await deps.onFinished?.(finish.finished);
-      } catch (error) {
-        deps.log.error({ exchange: record.id, failure: describeFailure(error) }, "A finished exchange was not indexed");
-      }
-    })();
-    writing.add(work);
-    void work.finally(() => writing.delete(work));
-    await Promise.race([work, sleep(limits.settleMs, undefined, { ref: false })]);
   }
 
   function startOf({ principal, connection, path, request }: ExchangeRequest, id: string): ExchangeStart {
@@ -292,6 +234,8 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       model: null,
       streamed: null,
       messages: null,
+      bodyConversation: null,
+      requestMasked: false,
       requestBytes: 0,
       startedAt: deps.now(),
     };
@@ -299,9 +243,8 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
 
   return {
     run,
-    drain: async () => {
-      await Promise.all(writing);
-    },
+    replay: () => records.replay(),
+    drain: () => records.drain(),
     close: () => {
       agents.http.destroy();
       agents.https.destroy();
@@ -309,13 +252,20 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   };
 }
 
-/** The request's bytes and what they say; both null where the format has no body. */
+interface ReadRequest {
+  readonly bytes: Buffer | null;
+  readonly parsed: ParsedRequest | null;
+  /** The conversation that the body names. */
+  readonly conversation: string | null;
+}
+
+/** The request's bytes and what they say; all null where the format has no body. */
 async function readRequest(
   request: IncomingMessage,
   endpoint: Endpoint,
   max: number,
-): Promise<Result<{ bytes: Buffer | null; parsed: ParsedRequest | null }, Refusal>> {
-  if (endpoint.conversation === undefined) return ok({ bytes: null, parsed: null });
+): Promise<Result<ReadRequest, Refusal>> {
+  if (endpoint.conversation === undefined) return ok({ bytes: null, parsed: null, conversation: null });
   const malformed = (problem: string, code = "request_malformed") =>
     err({ httpStatus: 400, code, message: `The gateway cannot record this request: ${problem}. It was not sent on.` });
   const encoding = request.headers["content-encoding"] ?? "identity";
@@ -325,7 +275,8 @@ async function readRequest(
   const json = parseStrictJson(bytes);
   if (!json.ok) return malformed(json.error);
   const parsed = endpoint.conversation.parseRequest(json.value);
-  return parsed.ok ? ok({ bytes, parsed: parsed.value }) : malformed(parsed.error);
+  if (!parsed.ok) return malformed(parsed.error);
+  return ok({ bytes, parsed: parsed.value, conversation: readBodyConversation(json.value) });
 }
 
 const firstHeader = (message: IncomingMessage, name: string): string | null => {

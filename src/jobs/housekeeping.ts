@@ -2,7 +2,7 @@ import type { BlobStore } from "../blobs/blob-store.ts";
 import type { ApprovalFlow } from "../flows/approval.ts";
 import type { Logger } from "../model/log.ts";
 import type { Database } from "../store/database.ts";
-import { closeAbandonedExchanges } from "../store/exchanges.ts";
+import { closeAbandonedExchanges, touchGateway } from "../store/exchanges.ts";
 import { findKeptPacks } from "../store/pushes.ts";
 import { deleteOldFetches, FETCH_BATCH } from "../store/fetches.ts";
 import { deleteOldExchanges, hasMoreToDelete } from "../store/retention.ts";
@@ -12,8 +12,8 @@ import { createLoop, type Loop } from "./loop.ts";
 const EVERY_MS = 15_000;
 /** A blob younger than this may belong to a push whose record is still being written. */
 const ORPHAN_AGE_MS = 60 * 60_000;
-/** No answer of a model streams for longer; an older open exchange belongs to a gateway that was stopped. */
-const ABANDONED_AGE_MS = 60 * 60_000;
+/** A gateway says every round that it is there. One that has missed several is gone, and so is what it had open. */
+const UNSEEN_MS = 2 * 60_000;
 const BATCH = 500;
 
 /** Closes what nobody decided in time, and clears away what a stopped gateway left. */
@@ -21,6 +21,8 @@ export function createHousekeepingJob(deps: {
   readonly db: Database;
   readonly blobs: BlobStore;
   readonly approvals: ApprovalFlow;
+  /** This gateway, and when it was started: what it had open before is what it left when it was killed. */
+  readonly gateway: { readonly id: string; readonly startedAt: Date };
   /** How long exchanges and fetches are kept, in milliseconds. */
   readonly keepMs: number;
   readonly log: Logger;
@@ -57,8 +59,9 @@ export function createHousekeepingJob(deps: {
     everyMs: EVERY_MS,
     log: deps.log,
     run: async () => {
+      await touchGateway(deps.db, deps.gateway.id, deps.now());
+      await closeAbandonedExchanges(deps.db, deps.gateway, new Date(deps.now().getTime() - UNSEEN_MS));
       await deps.approvals.expire();
-      await closeAbandonedExchanges(deps.db, new Date(deps.now().getTime() - ABANDONED_AGE_MS));
       await forgetOld();
       await deleteExpiredWebSessions(deps.db, deps.now());
       await sweepBlobs();

@@ -40,3 +40,18 @@ export interface Suggestion {
   /** The suggested lines, masked, without echo of what the request already held. */
   readonly lines: readonly string[];
 }
+
+/** A tool call of an answer, and what it reaches for as far as its arguments tell. Masked, like everything here. */
+export interface ToolUse {
+  /** The call's id on the wire. */
+  readonly id: string;
+  readonly name: string;
+  /** JSON text, or what a custom tool takes. */
+  readonly arguments: string;
+  /** Files that it reads or writes. */
+  readonly paths: readonly string[];
+  /** Shell commands that it runs. */
+  readonly commands: readonly string[];
+  /** Hosts and services that it speaks to. */
+  readonly services: readonly string[];
+}

@@ -1,13 +1,13 @@
 /**
  * The messages of sessions. A conversation re-sends its history with each request: a message is stored once per session, by the
- * keyed hash of its masked content, and an exchange is the list of its messages.
+ * keyed hash of its masked content, and numbered; an exchange is the list of its messages' numbers. A table with a row for each
+ * listed message would be larger than all that was said.
  */
-import { and, asc, eq, inArray } from "drizzle-orm";
-import { newId } from "../model/id.ts";
+import { and, asc, eq, inArray, sql } from "drizzle-orm";
 import type { ExchangeStatus, Message, Part } from "../model/exchange.ts";
 import type { Queryable } from "./database.ts";
 import { insertMaskSightings } from "./mask-sightings.ts";
-import { exchangeMessages, exchanges, messages } from "./schema.ts";
+import { exchanges, messages, sessions } from "./schema.ts";
 
 /** A masked message with the keyed hash of its content. */
 export interface HashedMessage extends Message {
@@ -19,65 +19,73 @@ export type Direction = "request" | "response";
 /** Rows per statement: PostgreSQL takes 65,534 parameters. */
 const BATCH = 2_000;
 
-/**
- * Stores what the session does not know yet, and the exchange's list. Call inside a transaction that holds the session
- * (`upsertSession` does): two exchanges of one session would otherwise wait for each other's rows.
- */
-export async function insertMessages(
-  db: Queryable,
-  list: {
-    readonly sessionId: string;
-    readonly exchangeId: string;
-    readonly direction: Direction;
-    readonly messages: readonly HashedMessage[];
-  },
-): Promise<void> {
-  const unique = new Map(list.messages.map((message) => [message.hash.toString("hex"), message]));
-  const ids = await findIds(db, list.sessionId, [...unique.values()]);
-  const missing = [...unique].filter(([hash]) => !ids.has(hash)).map(([, message]) => message);
-  for (let at = 0; at < missing.length; at += BATCH) {
-    const rows = missing.slice(at, at + BATCH).map((message) => ({
-      id: newId(),
-      sessionId: list.sessionId,
-      hash: message.hash,
-      role: message.role,
-      parts: message.parts,
-    }));
-    await db.insert(messages).values(rows).onConflictDoNothing();
-  }
-  await insertMaskSightings(db, list.sessionId, missing);
-  for (const [hash, id] of await findIds(db, list.sessionId, missing)) ids.set(hash, id);
-  const links = list.messages.map((message, ordinal) => ({
-    exchangeId: list.exchangeId,
-    direction: list.direction,
-    ordinal,
-    messageId: ids.get(message.hash.toString("hex")) as string,
-  }));
-  for (let at = 0; at < links.length; at += BATCH) {
-    await db.insert(exchangeMessages).values(links.slice(at, at + BATCH));
-  }
+/** A session whose row is locked by the transaction at hand. */
+export interface LockedSession {
+  readonly id: string;
+  /** How many messages it has: the next one's number. */
+  readonly messageCount: number;
 }
 
-async function findIds(
+/** Locks a session's row until the transaction ends: exchanges of one session are recorded one by one. */
+export async function lockSession(db: Queryable, id: string): Promise<LockedSession | null> {
+  const [row] = await db
+    .select({ id: sessions.id, messageCount: sessions.messageCount })
+    .from(sessions)
+    .where(eq(sessions.id, id))
+    .for("update");
+  return row ?? null;
+}
+
+/**
+ * Stores what the session does not know yet.
+ * @param session locked, by `openSession` or {@link lockSession}
+ * @returns the messages' numbers, in order
+ */
+export async function storeMessages(
+  db: Queryable,
+  session: LockedSession,
+  list: readonly HashedMessage[],
+): Promise<number[]> {
+  if (list.length === 0) return [];
+  const unique = new Map(list.map((message) => [message.hash.toString("hex"), message]));
+  const numbers = session.messageCount === 0 ? new Map<string, number>() : await findNumbers(db, session.id, unique);
+  let next = session.messageCount;
+  const rows = [...unique].flatMap(([hash, message]) => {
+    if (numbers.has(hash)) return [];
+    const row = { sessionId: session.id, number: next, hash: message.hash, role: message.role, parts: message.parts };
+    numbers.set(hash, next);
+    next += 1;
+    return [row];
+  });
+  for (let at = 0; at < rows.length; at += BATCH) await db.insert(messages).values(rows.slice(at, at + BATCH));
+  await insertMaskSightings(db, session.id, rows);
+  if (next > session.messageCount) {
+    await db.update(sessions).set({ messageCount: next }).where(eq(sessions.id, session.id));
+  }
+  return list.map((message) => numbers.get(message.hash.toString("hex")) as number);
+}
+
+async function findNumbers(
   db: Queryable,
   sessionId: string,
-  wanted: readonly HashedMessage[],
-): Promise<Map<string, string>> {
-  const ids = new Map<string, string>();
-  for (let at = 0; at < wanted.length; at += BATCH) {
-    const hashes = wanted.slice(at, at + BATCH).map((message) => message.hash);
+  wanted: ReadonlyMap<string, HashedMessage>,
+): Promise<Map<string, number>> {
+  const numbers = new Map<string, number>();
+  const hashes = [...wanted.values()].map(({ hash }) => hash);
+  for (let at = 0; at < hashes.length; at += BATCH) {
     const rows = await db
-      .select({ id: messages.id, hash: messages.hash })
+      .select({ number: messages.number, hash: messages.hash })
       .from(messages)
-      .where(and(eq(messages.sessionId, sessionId), inArray(messages.hash, hashes)));
-    for (const row of rows) ids.set(row.hash.toString("hex"), row.id);
+      .where(and(eq(messages.sessionId, sessionId), inArray(messages.hash, hashes.slice(at, at + BATCH))));
+    for (const row of rows) numbers.set(row.hash.toString("hex"), row.number);
   }
-  return ids;
+  return numbers;
 }
 
 /** A message as it came up in the conversation. */
 export interface TranscriptMessage {
-  readonly id: string;
+  /** Within the session. */
+  readonly number: number;
   readonly exchangeId: string;
   readonly direction: Direction;
   readonly role: string;
@@ -86,6 +94,8 @@ export interface TranscriptMessage {
   readonly at: Date;
   readonly model: string | null;
   readonly status: ExchangeStatus;
+  readonly interaction: string | null;
+  readonly turn: number | null;
   readonly agentTask: string | null;
   readonly parentAgent: string | null;
 }
@@ -94,32 +104,34 @@ export interface TranscriptMessage {
 export async function findTranscript(db: Queryable, sessionId: string): Promise<readonly TranscriptMessage[]> {
   const rows = await db
     .select({
-      id: exchangeMessages.messageId,
       exchangeId: exchanges.id,
-      direction: exchangeMessages.direction,
-      role: messages.role,
       at: exchanges.startedAt,
       model: exchanges.model,
       status: exchanges.status,
+      interaction: exchanges.interaction,
+      turn: exchanges.turn,
       agentTask: exchanges.agentTask,
       parentAgent: exchanges.parentAgent,
+      request: exchanges.requestMessages,
+      response: exchanges.responseMessages,
     })
-    .from(exchangeMessages)
-    .innerJoin(exchanges, eq(exchanges.id, exchangeMessages.exchangeId))
-    .innerJoin(messages, eq(messages.id, exchangeMessages.messageId))
+    .from(exchanges)
     .where(eq(exchanges.sessionId, sessionId))
-    .orderBy(
-      asc(exchanges.startedAt),
-      asc(exchanges.id),
-      asc(exchangeMessages.direction),
-      asc(exchangeMessages.ordinal),
-    );
+    .orderBy(asc(exchanges.startedAt), asc(exchanges.id));
   const bodies = await db
-    .select({ id: messages.id, parts: messages.parts })
+    .select({ number: messages.number, role: messages.role, parts: messages.parts })
     .from(messages)
     .where(eq(messages.sessionId, sessionId));
-  const parts = new Map(bodies.map((row) => [row.id, row.parts]));
-  return freshRows(rows).map((row) => ({ ...row, parts: parts.get(row.id) ?? [] }));
+  const byNumber = new Map(bodies.map((row) => [row.number, row]));
+  const listed = rows.map(({ request, response, ...known }) => {
+    const of = (direction: Direction, numbers: readonly number[]): TranscriptMessage[] =>
+      numbers.flatMap((number) => {
+        const body = byNumber.get(number);
+        return body === undefined ? [] : [{ ...known, ...body, direction }];
+      });
+    return { request: of("request", request), response: of("response", response) };
+  });
+  return freshMessages(listed);
 }
 
 /** The full list of one exchange, in order: exactly what was sent, and what was answered. */
@@ -127,23 +139,37 @@ export async function findExchangeMessages(
   db: Queryable,
   exchangeId: string,
 ): Promise<{ readonly request: readonly Message[]; readonly response: readonly Message[] }> {
+  const [exchange] = await db
+    .select({
+      sessionId: exchanges.sessionId,
+      request: exchanges.requestMessages,
+      response: exchanges.responseMessages,
+    })
+    .from(exchanges)
+    .where(eq(exchanges.id, exchangeId));
+  if (exchange === undefined) return { request: [], response: [] };
   const rows = await db
-    .select({ direction: exchangeMessages.direction, role: messages.role, parts: messages.parts })
-    .from(exchangeMessages)
-    .innerJoin(messages, eq(messages.id, exchangeMessages.messageId))
-    .where(eq(exchangeMessages.exchangeId, exchangeId))
-    .orderBy(asc(exchangeMessages.direction), asc(exchangeMessages.ordinal));
-  const of = (direction: Direction): readonly Message[] =>
-    rows
-      .filter((row) => row.direction === direction)
-      .map((row) => ({ role: row.role as Message["role"], parts: row.parts }));
-  return { request: of("request"), response: of("response") };
+    .select({ number: messages.number, role: messages.role, parts: messages.parts })
+    .from(messages)
+    .innerJoin(exchanges, eq(exchanges.sessionId, messages.sessionId))
+    .where(
+      and(
+        eq(exchanges.id, exchangeId),
+        sql`${messages.number} = any(${exchanges.requestMessages} || ${exchanges.responseMessages})`,
+      ),
+    );
+  const byNumber = new Map(rows.map((row) => [row.number, row]));
+  const of = (numbers: readonly number[]): readonly Message[] =>
+    numbers.flatMap((number) => {
+      const body = byNumber.get(number);
+      return body === undefined ? [] : [{ role: body.role as Message["role"], parts: body.parts }];
+    });
+  return { request: of(exchange.request), response: of(exchange.response) };
 }
 
+/** What is taken for repeated and what for new needs no more than this of a message. */
 interface Listed {
-  readonly id: string;
-  readonly exchangeId: string;
-  readonly direction: Direction;
+  readonly number: number;
   readonly role: string;
 }
 
@@ -154,38 +180,28 @@ const LOOK_BACK = 16;
  * Drops what a request repeats. A request continues that earlier exchange of which it repeats the most; what stands after the
  * repeated part is new, even where the same words were said before. Prompts, tool lists and parameters are shown when first seen.
  */
-function freshRows<T extends Listed>(rows: readonly T[]): readonly T[] {
-  const seen = new Set<string>();
-  const earlier: (readonly string[])[] = [];
-  return byExchange(rows).flatMap((exchange) => {
-    const fixed = exchange.filter((row) => isFixed(row) && !seen.has(row.id));
-    const request = exchange.filter((row) => !isFixed(row) && row.direction === "request");
-    const response = exchange.filter((row) => row.direction === "response");
+function freshMessages<T extends Listed>(
+  list: readonly { readonly request: readonly T[]; readonly response: readonly T[] }[],
+): readonly T[] {
+  const seen = new Set<number>();
+  const earlier: (readonly number[])[] = [];
+  return list.flatMap((exchange) => {
+    const fixed = exchange.request.filter((message) => isFixed(message) && !seen.has(message.number));
+    const request = exchange.request.filter((message) => !isFixed(message));
     const repeated = Math.max(0, ...earlier.slice(-LOOK_BACK).map((history) => repeatedLength(history, request)));
-    for (const row of fixed) seen.add(row.id);
-    earlier.push([...request, ...response].map((row) => row.id));
-    return [...fixed, ...request.slice(repeated), ...response];
+    for (const message of fixed) seen.add(message.number);
+    earlier.push([...request, ...exchange.response].map((message) => message.number));
+    return [...fixed, ...request.slice(repeated), ...exchange.response];
   });
 }
 
-const isFixed = (row: Listed): boolean =>
-  row.direction === "request" && (row.role === "system" || row.role === "developer");
-
-function byExchange<T extends Listed>(rows: readonly T[]): readonly (readonly T[])[] {
-  const groups = new Map<string, T[]>();
-  for (const row of rows) {
-    const group = groups.get(row.exchangeId);
-    if (group === undefined) groups.set(row.exchangeId, [row]);
-    else group.push(row);
-  }
-  return [...groups.values()];
-}
+const isFixed = ({ role }: Listed): boolean => role === "system" || role === "developer";
 
 /** How many messages at the request's start are in the history, in its order. Clients leave some out (reasoning, failed calls). */
-function repeatedLength(history: readonly string[], request: readonly Listed[]): number {
+function repeatedLength(history: readonly number[], request: readonly Listed[]): number {
   let at = 0;
-  for (const [count, row] of request.entries()) {
-    const found = history.indexOf(row.id, at);
+  for (const [count, { number }] of request.entries()) {
+    const found = history.indexOf(number, at);
     if (found === -1) return count;
     at = found + 1;
   }

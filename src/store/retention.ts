@@ -26,7 +26,10 @@ export function deleteOldExchanges(db: Database, before: Date): Promise<number> 
     await tx.execute(sql`select id from sessions where id in (${sessions}) order by id for update`);
     await tx.execute(sql`
       delete from messages m where m.session_id in (${sessions})
-      and not exists (select from exchange_messages e where e.message_id = m.id)`);
+      and not exists (
+        select from exchanges e where e.session_id = m.session_id
+        and m.number = any(e.request_messages || e.response_messages)
+      )`);
     await tx.execute(sql`
       delete from sessions s where s.id in (${sessions})
       and not exists (select from exchanges e where e.session_id = s.id)

@@ -405,6 +405,8 @@ export const sessions = pgTable(
     clientKey: text("client_key").notNull(),
     /** The start of the first prompt, masked. */
     title: text("title"),
+    /** How many messages were stored so far: the next one's number. */
+    messageCount: integer("message_count").notNull().default(0),
     startedAt: time("started_at").notNull(),
     lastActiveAt: time("last_active_at").notNull(),
   },
@@ -435,10 +437,16 @@ export const exchanges = pgTable(
     agentTask: text("agent_task"),
     parentAgent: text("parent_agent"),
     initiator: text("initiator"),
+    /** How many prompts the conversation had by then: exchanges with the same number belong to one turn of the person. */
+    turn: integer("turn"),
     userAgent: text("user_agent").notNull(),
     status: text("status").$type<ExchangeStatus>().notNull(),
+    /** Why the gateway refused it: the code that the client was told. */
+    refusal: text("refusal"),
     httpStatus: integer("http_status"),
     streamed: boolean("streamed"),
+    /** The gateway that has it in hand: what one that stopped left open is closed by this. */
+    gateway: uuid("gateway"),
     startedAt: time("started_at").notNull(),
     firstByteAt: time("first_byte_at"),
     finishedAt: time("finished_at"),
@@ -449,6 +457,15 @@ export const exchanges = pgTable(
     upstreamRequestId: text("upstream_request_id"),
     /** How many places were masked, by rule. */
     masked: jsonb("masked").$type<Record<string, number>>().notNull().default({}),
+    /** Whether the upstream got the request masked, and the client the answer: otherwise only the record is. */
+    requestMasked: boolean("request_masked").notNull().default(false),
+    answerMasked: boolean("answer_masked").notNull().default(false),
+    /** The numbers of its messages within the session, in order. */
+    requestMessages: integer("request_messages").array().notNull().default([]),
+    responseMessages: integer("response_messages").array().notNull().default([]),
+    /** Keyed hashes of the conversation up to the request's end and the answer's, where the client names no conversation. */
+    history: bytea("history"),
+    historyAfter: bytea("history_after"),
     error: text("error"),
     /** How the answer came, for the replay (answer-timing.ts); null where it did not stream. */
     timing: bytea("timing"),
@@ -456,25 +473,32 @@ export const exchanges = pgTable(
   (t) => [
     index("exchanges_session").on(t.sessionId, t.startedAt),
     index("exchanges_principal").on(t.principalId, t.startedAt),
+    index("exchanges_history")
+      .on(t.history)
+      .where(sql`${t.history} is not null`),
+    index("exchanges_history_after")
+      .on(t.historyAfter)
+      .where(sql`${t.historyAfter} is not null`),
     index("exchanges_open")
       .on(t.startedAt)
       .where(sql`${t.status} = 'open'`),
   ],
 );
 
-/** A message once per session, by the keyed hash of its masked content. */
+/** A message once per session, by the keyed hash of its masked content. Exchanges list them by number. */
 export const messages = pgTable(
   "messages",
   {
-    id: uuid("id").primaryKey(),
     sessionId: uuid("session_id")
       .notNull()
       .references(() => sessions.id, { onDelete: "cascade" }),
+    /** 0, 1, …: in the order in which they first came up in the session. */
+    number: integer("number").notNull(),
     hash: bytea("hash").notNull(),
     role: text("role").notNull(),
     parts: jsonb("parts").$type<readonly Part[]>().notNull(),
   },
-  (t) => [unique("messages_session_hash").on(t.sessionId, t.hash)],
+  (t) => [primaryKey({ columns: [t.sessionId, t.number] }), unique("messages_session_hash").on(t.sessionId, t.hash)],
 );
 
 /** Which secrets were masked in which session, so that the same one is found elsewhere. */
@@ -495,21 +519,55 @@ export const maskSightings = pgTable(
   ],
 );
 
-/** An exchange as the list of its messages. */
-export const exchangeMessages = pgTable(
-  "exchange_messages",
+/** What an answer's tool calls reached for: which files, commands and services. The calls themselves are in its messages. */
+export const toolUses = pgTable(
+  "tool_uses",
   {
     exchangeId: uuid("exchange_id")
       .notNull()
       .references(() => exchanges.id, { onDelete: "cascade" }),
-    direction: text("direction").$type<"request" | "response">().notNull(),
     ordinal: integer("ordinal").notNull(),
-    messageId: uuid("message_id")
-      .notNull()
-      .references(() => messages.id),
+    sessionId: uuid("session_id").notNull(),
+    /** The call's id on the wire. */
+    callId: text("call_id").notNull(),
+    name: text("name").notNull(),
+    paths: text("paths").array().notNull(),
+    commands: text("commands").array().notNull(),
+    services: text("services").array().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.exchangeId, t.direction, t.ordinal] })],
+  (t) => [primaryKey({ columns: [t.exchangeId, t.ordinal] }), index("tool_uses_session").on(t.sessionId)],
 );
+
+/** The kill switch: a person, or one session, may not speak to a model any more. Checked with each request; running streams end. */
+export const stops = pgTable(
+  "stops",
+  {
+    id: uuid("id").primaryKey(),
+    /** Who is stopped; with a session, only that one of theirs. */
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    sessionId: uuid("session_id").references(() => sessions.id, { onDelete: "cascade" }),
+    reason: text("reason").notNull(),
+    /** Who stopped them; null: whoever runs the gateway, at its command line. */
+    stoppedBy: uuid("stopped_by").references(() => principals.id),
+    createdAt: time("created_at").notNull(),
+    /** Null: until somebody lifts it. */
+    expiresAt: time("expires_at"),
+    liftedAt: time("lifted_at"),
+  },
+  (t) => [
+    index("stops_standing")
+      .on(t.principalId)
+      .where(sql`${t.liftedAt} is null`),
+  ],
+);
+
+/** Gateways that run, or ran, on this database. One that has not been seen for a while is gone, and what it had open is closed. */
+export const gateways = pgTable("gateways", {
+  id: uuid("id").primaryKey(),
+  seenAt: time("seen_at").notNull(),
+});
 
 /**
  * The index that attribution reads: per suggested block its line hashes, packed (8 bytes a line, big-endian, 53-bit), because one

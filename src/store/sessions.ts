@@ -1,8 +1,10 @@
 /** Conversations of people with Copilot. */
-import { and, desc, eq, exists, gte, ilike, lt, not, or, sql, type SQL } from "drizzle-orm";
+import { and, desc, eq, exists, gte, ilike, inArray, lt, not, or, sql, type SQL } from "drizzle-orm";
+import type { ExchangeStatus } from "../model/exchange.ts";
 import { isId } from "../model/id.ts";
 import type { Queryable } from "./database.ts";
 import { containsText, decodeCursor, encodeCursor, type Page } from "./exchange-filters.ts";
+import type { LockedSession } from "./messages.ts";
 import { commits, commitSessions, exchanges, messages, principals, sessions } from "./schema.ts";
 
 export interface NewSession {
@@ -17,10 +19,10 @@ export interface NewSession {
 }
 
 /**
- * Opens the session, or touches the one that this person has under this key.
- * @returns the session's id. Its row stays locked until the transaction ends: exchanges of one session are recorded one by one.
+ * Opens the session, or touches the one that this person has under this key. Its row stays locked until the transaction ends:
+ * exchanges of one session are recorded one by one.
  */
-export async function upsertSession(db: Queryable, session: NewSession): Promise<string> {
+export async function openSession(db: Queryable, session: NewSession): Promise<LockedSession> {
   const { at, ...values } = session;
   const [row] = await db
     .insert(sessions)
@@ -32,8 +34,54 @@ export async function upsertSession(db: Queryable, session: NewSession): Promise
         title: sql`coalesce(${sessions.title}, excluded.title)`,
       },
     })
-    .returning({ id: sessions.id });
-  return (row as { id: string }).id;
+    .returning({ id: sessions.id, messageCount: sessions.messageCount });
+  return row as LockedSession;
+}
+
+/** An exchange whose conversation a request may continue. */
+export interface EarlierExchange {
+  readonly sessionId: string;
+  readonly clientKey: string;
+  readonly status: ExchangeStatus;
+  readonly history: Buffer;
+  readonly historyAfter: Buffer | null;
+}
+
+/** Requests that are being placed at once, on the same beginning: a conversation must not become two. */
+const PLACING_LOCK = 0x73657373;
+/** A beginning that so many exchanges share says nothing. */
+const MOST_EARLIER = 64;
+
+/**
+ * The person's exchanges after whose request or answer the conversation was one of these, the latest first. Until the transaction
+ * ends, no other request of the person is placed.
+ */
+export async function findEarlierExchanges(
+  db: Queryable,
+  scope: { readonly principalId: string; readonly connection: string },
+  histories: readonly Buffer[],
+): Promise<readonly EarlierExchange[]> {
+  await db.execute(sql`select pg_advisory_xact_lock(${PLACING_LOCK}, hashtext(${scope.principalId}))`);
+  const rows = await db
+    .select({
+      sessionId: exchanges.sessionId,
+      clientKey: sessions.clientKey,
+      status: exchanges.status,
+      history: exchanges.history,
+      historyAfter: exchanges.historyAfter,
+    })
+    .from(exchanges)
+    .innerJoin(sessions, eq(sessions.id, exchanges.sessionId))
+    .where(
+      and(
+        eq(exchanges.principalId, scope.principalId),
+        eq(exchanges.connection, scope.connection),
+        or(inArray(exchanges.history, [...histories]), inArray(exchanges.historyAfter, [...histories])),
+      ),
+    )
+    .orderBy(desc(exchanges.id))
+    .limit(MOST_EARLIER);
+  return rows.flatMap((row) => (row.history === null ? [] : [{ ...row, history: row.history }]));
 }
 
 export interface SessionRecord {

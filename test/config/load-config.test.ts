@@ -94,7 +94,7 @@ describe("loadConfig", () => {
       pushes: [expect.objectContaining({ repositories: ["code/**"], refuse: ["force-push", "delete"] })],
       secretRules: [{ name: "./rules/ours.yaml", text: "rules: []\n" }],
       cacheBytes: 20_000_000_000,
-      recording: { mask: "stored", keepMs: 30 * 86_400_000 },
+      recording: { mask: "stored", keepMs: 30 * 86_400_000, spoolBytes: 2 ** 30 },
       notify: [
         { kind: "slack", name: "slack", token: "xoxb-1", channel: "#pushes", apiUrl: "http://127.0.0.1:1/api/" },
         { kind: "webhook", name: "webhook", url: "https://hook.example.com/x?y=1", secret: "hook" },
@@ -121,7 +121,7 @@ describe("loadConfig", () => {
       publicUrl: "http://127.0.0.1:8080",
       pushes: [],
       cacheBytes: 5 * 2 ** 30,
-      recording: { mask: "stored", keepMs: 400 * 86_400_000 },
+      recording: { mask: "stored", keepMs: 400 * 86_400_000, spoolBytes: 2 ** 30 },
       notify: [],
       key: null,
     });

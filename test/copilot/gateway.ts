@@ -38,6 +38,7 @@ export const plantedMask: Mask = (text) => {
 };
 
 export interface Gateway {
+  readonly id: string;
   readonly url: string;
   /** e.g. `http://127.0.0.1:1234/copilot/copilot` */
   readonly api: string;
@@ -88,16 +89,18 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const finished: FinishedExchange[] = [];
   const log: { message: string; fields: LogFields }[] = [];
   const note = (fields: LogFields, message: string) => void log.push({ message, fields });
+  const gatewayId = newId();
   const flow = createExchangeFlow({
     db: handle.db,
     mask: options.mask ?? plantedMask,
     recordKey: Buffer.alloc(32, 7),
+    gateway: gatewayId,
     now: () => new Date(),
     log: { debug: note, info: note, warn: note, error: note },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
-    onFinished: (exchange) => {
+    onFinished: (exchange, tx) => {
       finished.push(exchange);
-      return options.onFinished?.(exchange);
+      return options.onFinished?.(exchange, tx);
     },
   });
   const connections = [connection("copilot", ["eng"]), connection("closed", ["nobody-is-in-this-group"])];
@@ -113,7 +116,18 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     flow.close();
     await upstream.close();
   });
-  return { url, api: `${url}/copilot/copilot`, upstream, db: handle.db, handle, flow, finished, log, people };
+  return {
+    id: gatewayId,
+    url,
+    api: `${url}/copilot/copilot`,
+    upstream,
+    db: handle.db,
+    handle,
+    flow,
+    finished,
+    log,
+    people,
+  };
 }
 
 async function person(db: Database, email: string): Promise<Principal> {

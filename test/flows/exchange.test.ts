@@ -7,9 +7,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import OpenAI from "openai";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { closeAbandonedExchanges, findExchange, listExchanges } from "../../src/store/exchanges.ts";
+import { newId } from "../../src/model/id.ts";
+import { closeAbandonedExchanges, findExchange, listExchanges, touchGateway } from "../../src/store/exchanges.ts";
 import { findExchangeMessages, findTranscript } from "../../src/store/messages.ts";
-import { messages as messageRows } from "../../src/store/schema.ts";
+import { exchanges as exchangeRows, messages as messageRows } from "../../src/store/schema.ts";
 import { findSessionByClientKey, listSessions } from "../../src/store/sessions.ts";
 import {
   ANA,
@@ -712,8 +713,21 @@ describe("a gateway that was killed", () => {
     gateway.upstream.respond({ text: ["one ", "two"], beforeChunk: (index) => (index === 2 ? held : undefined) });
     const reply = send(`${gateway.api}/chat/completions`, { headers: CLI, body: ask("Hello", { stream: true }) });
     await until(() => gateway.upstream.requests.length === 1);
-    expect(await closeAbandonedExchanges(gateway.db, new Date(Date.now() - 60_000))).toBe(0);
-    expect(await closeAbandonedExchanges(gateway.db, new Date(Date.now() + 1_000))).toBe(1);
+    const self = { id: gateway.id, startedAt: new Date(0) };
+    const soon = new Date(Date.now() + 1_000);
+    const close = (own: typeof self, seen: Date) => {
+      return gateway.db.transaction(async (tx) => {
+        await touchGateway(tx, gateway.id, seen);
+        return closeAbandonedExchanges(tx, own, new Date());
+      });
+    };
+    // Its own of this run, and another gateway's that is there.
+    expect(await close(self, new Date(0))).toBe(0);
+    expect(await close({ id: newId(), startedAt: soon }, soon)).toBe(0);
+    // Another gateway's that is not; the start of the next run is below.
+    expect(await close({ id: newId(), startedAt: new Date(0) }, new Date(0))).toBe(1);
+    await gateway.db.update(exchangeRows).set({ status: "open", error: null });
+    expect(await close({ ...self, startedAt: soon }, soon)).toBe(1);
     const [closed] = await recordedExchanges(gateway.db);
     expect(closed).toMatchObject({ status: "truncated", error: expect.stringContaining("gateway stopped") });
     // The request is on record all the same.

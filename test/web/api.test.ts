@@ -1,16 +1,10 @@
+import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../src/model/id.ts";
 import type { Database } from "../../src/store/database.ts";
 import { insertEvent } from "../../src/store/events.ts";
 import { insertFetches, type NewFetch } from "../../src/store/fetches.ts";
-import {
-  commitLines,
-  commitSessions,
-  exchangeMessages,
-  exchanges,
-  messages,
-  sessions,
-} from "../../src/store/schema.ts";
+import { commitLines, commitSessions, exchanges, messages, sessions } from "../../src/store/schema.ts";
 import { createApiRoutes } from "../../src/web/api.ts";
 import { describeApi } from "../../src/web/openapi.ts";
 import { testDatabase } from "../harness/database.ts";
@@ -100,10 +94,12 @@ async function addSession(db: Database, person: Person, prompt: string): Promise
       ["response", "assistant", `an answer to "${prompt}"`],
     ] as const
   ).entries()) {
-    const messageId = newId();
     const parts = [{ type: "text" as const, text }];
-    await db.insert(messages).values({ id: messageId, sessionId: id, hash: Buffer.from([ordinal]), role, parts });
-    await db.insert(exchangeMessages).values({ exchangeId, direction, ordinal: 0, messageId });
+    await db.insert(messages).values({ number: ordinal, sessionId: id, hash: Buffer.from([ordinal]), role, parts });
+    await db
+      .update(exchanges)
+      .set(direction === "request" ? { requestMessages: [ordinal] } : { responseMessages: [ordinal] })
+      .where(eq(exchanges.id, exchangeId));
   }
   return { id, exchangeId };
 }

@@ -1,17 +1,10 @@
+import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../src/model/id.ts";
 import type { Connection } from "../../src/model/connection.ts";
 import type { Database } from "../../src/store/database.ts";
 import { createPagesRoutes } from "../../src/web/pages.tsx";
-import {
-  commitLines,
-  commitSessions,
-  decisions,
-  exchangeMessages,
-  exchanges,
-  messages,
-  sessions,
-} from "../../src/store/schema.ts";
+import { commitLines, commitSessions, decisions, exchanges, messages, sessions } from "../../src/store/schema.ts";
 import { testDatabase } from "../harness/database.ts";
 import { addHold, addPerson, addPush, commit, NEW, OLD, type Person } from "./api-fixtures.ts";
 import { Browser, pagesDependencies } from "./pages-browser.ts";
@@ -122,11 +115,12 @@ async function addSession(db: Database, person: Person, text: string): Promise<{
     { type: "opaque", kind: text, text } as const,
   ];
   for (const [ordinal, role] of (["system", "user", "assistant"] as const).entries()) {
-    const messageId = newId();
-    await db.insert(messages).values({ id: messageId, sessionId: id, hash: Buffer.from([ordinal]), role, parts });
-    const direction = role === "assistant" ? "response" : "request";
-    await db.insert(exchangeMessages).values({ exchangeId, direction, ordinal, messageId });
+    await db.insert(messages).values({ number: ordinal, sessionId: id, hash: Buffer.from([ordinal]), role, parts });
   }
+  await db
+    .update(exchanges)
+    .set({ requestMessages: [0, 1], responseMessages: [2] })
+    .where(eq(exchanges.id, exchangeId));
   return { id, exchangeId };
 }
 

@@ -64,6 +64,11 @@ export class SseParser {
     return events;
   }
 
+  /** Whether the last bytes have begun an event and not ended it. */
+  get isWithinEvent(): boolean {
+    return this.#line !== "" || this.#data.length > 0 || this.#type !== "";
+  }
+
   #takeLine(line: string): SseEvent | null {
     if (line === "") return this.#dispatch();
     const colon = line.indexOf(":");

@@ -18,6 +18,8 @@ export interface MaskTally {
   /** Header values and the like: masked, on one line, cut to `max` characters. */
   line(value: string | null, max?: number): string | null;
   messages(list: readonly Message[]): readonly Message[];
+  /** Counts what was masked elsewhere. */
+  add(counts: Readonly<Record<string, number>>): void;
   readonly counts: Readonly<Record<string, number>>;
 }
 
@@ -26,8 +28,12 @@ export function createMaskTally(mask: Mask): MaskTally {
 
   function text(value: string): string {
     const masked = mask(storable(value));
-    for (const [rule, count] of Object.entries(masked.counts)) counts[rule] = (counts[rule] ?? 0) + count;
+    add(masked.counts);
     return masked.text;
+  }
+
+  function add(more: Readonly<Record<string, number>>): void {
+    for (const [rule, count] of Object.entries(more)) counts[rule] = (counts[rule] ?? 0) + count;
   }
 
   /** Arguments and results are often JSON, where a secret is written with escapes: its strings are masked one by one, in place. */
@@ -49,6 +55,7 @@ export function createMaskTally(mask: Mask): MaskTally {
     // Masked before it is cut: half of a secret is not recognised, and still half of a secret.
     line: (value, max = 300) => (value === null ? null : text(value).replace(/\s+/g, " ").slice(0, max).toWellFormed()),
     messages: (list) => list.map(({ role, parts }) => ({ role, parts: parts.map(part) })),
+    add,
     counts,
   };
 }

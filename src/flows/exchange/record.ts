@@ -1,30 +1,33 @@
-/** The record of one exchange in the store: begun in one transaction, finished in another. Everything is masked here. */
-import { createHmac } from "node:crypto";
-import { extractSuggestions } from "../../copilot/suggestions.ts";
+/** What is put on record of an exchange, from what is known when it begins and when it ends. Everything is masked here. */
+import type { RecordedAnswer } from "../../copilot/answer-recorder.ts";
 import {
+  countPrompts,
+  type Grouping,
+  groupingOf,
+  historiesAfter,
   type RequestHeaders,
   readClientHints,
   readProcessId,
-  sessionKey,
   sessionTitle,
   ungroupedKey,
 } from "../../copilot/sessions.ts";
-import type { RecordedAnswer } from "../../copilot/answer-recorder.ts";
+import { extractSuggestions } from "../../copilot/suggestions.ts";
 import type { TimingPoint } from "../../model/answer-timing.ts";
-import { newId } from "../../model/id.ts";
-import type { ExchangeStatus, Message, Suggestion, WireFormat } from "../../model/exchange.ts";
+import type { ExchangeStatus, Message, Suggestion, ToolUse, WireFormat } from "../../model/exchange.ts";
 import type { Principal } from "../../model/principal.ts";
-import type { Database } from "../../store/database.ts";
-import { finishExchange, insertExchange } from "../../store/exchanges.ts";
-import { type HashedMessage, insertMessages } from "../../store/messages.ts";
-import { upsertSession } from "../../store/sessions.ts";
+import type { BeginEntry, FinishEntry } from "./entries.ts";
 import { createMaskTally, type Mask, type MaskTally } from "./mask-messages.ts";
+import type { MessageMasks } from "./masked-messages.ts";
 
-export interface RecordDependencies {
-  readonly db: Database;
+export interface PrepareDependencies {
   readonly mask: Mask;
+  readonly messageMasks: MessageMasks;
   /** Keys the hashes of messages and histories: without it a copy of the table does not confirm a guessed prompt. */
   readonly recordKey: Uint8Array;
+  /** This gateway's own id. */
+  readonly gateway: string;
+  /** What an answer's tool calls reach for. */
+  readonly findToolUses: (answer: readonly Message[]) => readonly ToolUse[];
   readonly now: () => Date;
 }
 
@@ -42,17 +45,29 @@ export interface ExchangeStart {
   readonly streamed: boolean | null;
   /** Null where the request is no conversation, or one that could not be read. */
   readonly messages: readonly Message[] | null;
+  /** The conversation's id, where the body names it. */
+  readonly bodyConversation: string | null;
   readonly requestBytes: number;
+  /** What goes to the upstream is masked as the record is. */
+  readonly requestMasked: boolean;
   readonly startedAt: Date;
 }
 
-export interface OpenRecord {
+/** Why a request goes no further, as it is put on record. */
+export interface RecordedRefusal {
+  readonly httpStatus: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What the end of an exchange needs of its beginning. */
+export interface BegunExchange {
   readonly id: string;
-  readonly sessionId: string;
   readonly principalId: string;
   /** The request's messages, masked. */
   readonly messages: readonly Message[];
-  readonly masking: MaskTally;
+  readonly grouping: Grouping;
+  readonly tally: MaskTally;
 }
 
 /** How the relay ended. */
@@ -63,6 +78,9 @@ export interface ExchangeEnd {
   readonly responseBytes: number;
   readonly upstreamRequestId: string | null;
   readonly answer: RecordedAnswer | null;
+  /** The code of a refusal: the gateway ended it. */
+  readonly refusal: string | null;
+  readonly answerMasked: boolean;
   readonly error: string | null;
 }
 
@@ -74,73 +92,59 @@ export interface FinishedExchange {
   readonly suggestions: readonly Suggestion[];
 }
 
-/** The same content gets the same hash, and only for who has the key. */
-const hashed = (key: Uint8Array, list: readonly Message[]): readonly HashedMessage[] =>
-  list.map((message) => ({
-    ...message,
-    hash: createHmac("sha256", key)
-      .update(JSON.stringify([message.role, message.parts]))
-      .digest(),
-  }));
-
-/**
- * Writes session, exchange and request messages.
- * @param refused why the request goes no further; null opens the exchange
- */
-export async function beginRecord(
-  deps: RecordDependencies,
+/** @param refused why the request goes no further; null opens the exchange */
+export async function prepareBegin(
+  deps: PrepareDependencies,
   start: ExchangeStart,
-  refused: { readonly httpStatus: number; readonly error: string } | null,
-): Promise<OpenRecord> {
-  const masking = createMaskTally(deps.mask);
+  refused: RecordedRefusal | null,
+): Promise<{ readonly entry: BeginEntry; readonly begun: BegunExchange }> {
+  const tally = createMaskTally(deps.mask);
   const hints = readClientHints(start.headers);
-  const messages = masking.messages(start.messages ?? []);
+  const messages = await deps.messageMasks.mask(start.messages ?? [], tally);
   const userAgent = start.headers["user-agent"];
-  const values = {
-    path: masking.line(start.path) ?? "",
-    model: masking.line(start.model, 100),
-    interaction: masking.line(hints.interaction),
-    agentTask: masking.line(hints.agentTask),
-    parentAgent: masking.line(hints.parentAgent),
-    initiator: masking.line(hints.initiator),
-    userAgent: masking.line(typeof userAgent === "string" ? userAgent : null) ?? "",
-    error: masking.line(refused?.error ?? null),
-  };
-  const clientKey =
+  const grouping: Grouping =
     start.messages === null
-      ? ungroupedKey(hints)
-      : sessionKey({ hints, processId: readProcessId(start.headers), messages, key: deps.recordKey });
-  const session = { client: hints.client, clientKey: masking.text(clientKey), title: sessionTitle(messages) };
-
-  const sessionId = await deps.db.transaction(async (tx) => {
-    const sessionId = await upsertSession(tx, {
-      id: newId(),
-      principalId: start.principal.id,
-      connection: start.connection,
-      ...session,
-      at: start.startedAt,
-    });
-    await insertExchange(tx, {
+      ? { kind: "named", clientKey: ungroupedKey(hints) }
+      : groupingOf({
+          hints,
+          processId: readProcessId(start.headers),
+          bodyConversation: start.bodyConversation,
+          messages,
+          key: deps.recordKey,
+        });
+  const entry: BeginEntry = {
+    kind: "begin",
+    gateway: deps.gateway,
+    session: { client: hints.client, title: sessionTitle(messages) },
+    grouping: grouping.kind === "named" ? { kind: "named", clientKey: tally.text(grouping.clientKey) } : grouping,
+    messages,
+    exchange: {
       id: start.id,
-      sessionId,
       principalId: start.principal.id,
       connection: start.connection,
       format: start.format,
       method: start.method,
-      ...values,
+      path: tally.line(start.path) ?? "",
+      model: tally.line(start.model, 100),
+      interaction: tally.line(hints.interaction),
+      agentTask: tally.line(hints.agentTask),
+      parentAgent: tally.line(hints.parentAgent),
+      initiator: tally.line(hints.initiator),
+      turn: start.messages === null ? null : countPrompts(messages),
+      userAgent: tally.line(typeof userAgent === "string" ? userAgent : null) ?? "",
       status: refused === null ? "open" : "refused",
+      refusal: refused?.code ?? null,
       streamed: start.streamed,
       startedAt: start.startedAt,
       finishedAt: refused === null ? null : deps.now(),
       httpStatus: refused?.httpStatus ?? null,
       requestBytes: start.requestBytes,
-      masked: masking.counts,
-    });
-    const list = { sessionId, exchangeId: start.id, direction: "request" as const };
-    await insertMessages(tx, { ...list, messages: hashed(deps.recordKey, messages) });
-    return sessionId;
-  });
-  return { id: start.id, sessionId, principalId: start.principal.id, messages, masking };
+      masked: { ...tally.counts },
+      requestMasked: start.requestMasked,
+      error: tally.line(refused?.message ?? null),
+    },
+  };
+  return { entry, begun: { id: start.id, principalId: start.principal.id, messages, grouping, tally } };
 }
 
 const lengthOf = (list: readonly Message[]): number =>
@@ -155,47 +159,37 @@ function timingOfMasked({ messages, timing }: RecordedAnswer, masked: readonly M
   return timing.map(({ length, ms }) => ({ length: Math.round((length * kept) / came), ms }));
 }
 
-/** A finish ready to be written: masking is done once, also where writing has to be tried again. */
-export interface PreparedFinish {
-  readonly finished: FinishedExchange;
-  write(): Promise<void>;
-}
-
-export function prepareFinish(deps: RecordDependencies, record: OpenRecord, end: ExchangeEnd): PreparedFinish {
-  const { masking } = record;
-  const messages = masking.messages(end.answer?.messages ?? []);
-  const list = hashed(deps.recordKey, messages);
-  const outcome = {
-    status: end.status,
-    httpStatus: end.httpStatus,
-    model: masking.line(end.answer?.model ?? null, 100),
-    firstByteAt: end.firstByteAt,
-    finishedAt: deps.now(),
-    responseBytes: end.responseBytes,
-    inputTokens: end.answer?.inputTokens ?? null,
-    outputTokens: end.answer?.outputTokens ?? null,
-    upstreamRequestId: masking.line(end.upstreamRequestId),
-    error: masking.line(end.error),
-    masked: masking.counts,
-    timing: end.answer === null ? undefined : timingOfMasked(end.answer, messages),
-  };
+export async function prepareFinish(
+  deps: PrepareDependencies,
+  begun: BegunExchange,
+  end: ExchangeEnd,
+): Promise<FinishEntry> {
+  const { tally, grouping } = begun;
+  const messages = await deps.messageMasks.mask(end.answer?.messages ?? [], tally);
+  const asked = grouping.kind === "history" ? grouping.histories.at(-1) : undefined;
   return {
-    finished: {
-      exchangeId: record.id,
-      sessionId: record.sessionId,
-      principalId: record.principalId,
-      finishedAt: outcome.finishedAt,
-      suggestions: extractSuggestions(messages, record.messages),
+    kind: "finish",
+    id: begun.id,
+    principalId: begun.principalId,
+    messages,
+    suggestions: extractSuggestions(messages, begun.messages),
+    toolUses: deps.findToolUses(messages),
+    outcome: {
+      status: end.status,
+      httpStatus: end.httpStatus,
+      model: tally.line(end.answer?.model ?? null, 100),
+      firstByteAt: end.firstByteAt,
+      finishedAt: deps.now(),
+      responseBytes: end.responseBytes,
+      inputTokens: end.answer?.inputTokens ?? null,
+      outputTokens: end.answer?.outputTokens ?? null,
+      upstreamRequestId: tally.line(end.upstreamRequestId),
+      refusal: end.refusal,
+      masked: { ...tally.counts },
+      answerMasked: end.answerMasked,
+      timing: end.answer === null ? [] : timingOfMasked(end.answer, messages),
+      historyAfter: asked === undefined ? null : (historiesAfter(deps.recordKey, asked, messages).at(-1) ?? null),
+      error: tally.line(end.error),
     },
-    write: () =>
-      deps.db.transaction(async (tx) => {
-        if (!(await finishExchange(tx, record.id, outcome))) return;
-        await insertMessages(tx, {
-          sessionId: record.sessionId,
-          exchangeId: record.id,
-          direction: "response",
-          messages: list,
-        });
-      }),
   };
 }

@@ -1,12 +1,22 @@
 /** Passes an answer on to the client: bytes unchanged, back-pressure kept, the recorder reading along. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AnswerRecorder } from "../../copilot/answer-recorder.ts";
+import type { IdleWork } from "./idle-work.ts";
 
 export interface RelayEnd {
-  /** `whole`: every byte came and went; `cut`: the upstream stopped in the middle; `client_gone`: nobody reads any more. */
-  readonly end: "whole" | "cut" | "client_gone";
+  /**
+   * `whole`: every byte came and went; `cut`: the upstream stopped in the middle; `client_gone`: nobody reads any more;
+   * `stopped`: the gateway ended it.
+   */
+  readonly end: "whole" | "cut" | "client_gone" | "stopped";
   readonly bytes: number;
   readonly firstByteAt: Date | null;
+}
+
+/** Changes an answer on its way; what it holds back comes with a later chunk, or at the end. */
+export interface AnswerRewriter {
+  push(chunk: Buffer): Buffer;
+  end(): Buffer;
 }
 
 export interface Relay {
@@ -14,6 +24,11 @@ export interface Relay {
   readonly response: ServerResponse;
   readonly recorder: AnswerRecorder;
   readonly streamed: boolean;
+  /** Null: the client gets the very bytes. */
+  readonly rewriter: AnswerRewriter | null;
+  readonly idle: IdleWork;
+  /** Ends it, as the kill switch does. */
+  readonly stop: AbortSignal;
   readonly now: () => Date;
   /**
    * Writes the record. It is called once, before the last bytes go out: a client that has the whole answer has it from a
@@ -22,26 +37,47 @@ export interface Relay {
   readonly settle: (end: RelayEnd) => Promise<void>;
 }
 
+/** So many bytes of a stream wait for the recorder at most before it is asked to read them, in a moment of leisure. */
+const READ_AT = 4 * 1024;
+/** And so many before it has to read them at once. */
+const READ_NOW = 256 * 1024;
+
 /**
  * By events, not by iteration: a chunk goes out in the same turn in which it came in, and what came before an upstream broke off is
  * not lost in a buffer between the two. Resolves when the answer has ended, one way or another.
  */
-export function relayAnswer({ answer, response, recorder, streamed, now, settle }: Relay): Promise<void> {
+export function relayAnswer(relay: Relay): Promise<void> {
+  const { answer, response, recorder, streamed, rewriter, idle, stop, now, settle } = relay;
   let bytes = 0;
   let firstByteAt: Date | null = null;
   /** The record's writing, once it has begun; it may go on after the client has been given what it waited for. */
   let settling: Promise<void> | null = null;
   let waiting = false;
+  let isReadPlanned = false;
   /** The last chunk of a plain body is known only when the body ends; of a stream, its last event tells. */
   let held: Buffer | null = null;
 
   const settleOnce = (end: RelayEnd["end"]): Promise<void> => (settling ??= settle({ end, bytes, firstByteAt }));
 
-  function pass(chunk: Buffer): void {
-    const next = streamed ? chunk : held;
-    if (!streamed) held = chunk;
+  function write(chunk: Buffer): void {
     // Writing to a client that has left would be an error; its `close` event ends the relay.
-    if (next !== null && !response.destroyed && !response.write(next)) answer.pause();
+    if (chunk.length > 0 && !response.destroyed && !response.write(chunk)) answer.pause();
+  }
+
+  function pass(chunk: Buffer): void {
+    if (streamed) return write(rewriter === null ? chunk : rewriter.push(chunk));
+    if (held !== null) write(held);
+    held = chunk;
+  }
+
+  function planRead(): void {
+    if (recorder.waiting >= READ_NOW) return recorder.read();
+    if (isReadPlanned || recorder.waiting < READ_AT) return;
+    isReadPlanned = true;
+    idle.later(() => {
+      isReadPlanned = false;
+      recorder.read();
+    });
   }
 
   return new Promise<void>((resolve, reject) => {
@@ -49,6 +85,7 @@ export function relayAnswer({ answer, response, recorder, streamed, now, settle 
     const endOnce = (end: RelayEnd["end"], close: () => void): void => {
       if (ended) return;
       ended = true;
+      stop.removeEventListener("abort", stopNow);
       const work = async () => {
         await settleOnce(end);
         close();
@@ -63,6 +100,12 @@ export function relayAnswer({ answer, response, recorder, streamed, now, settle 
       pass(chunk);
       if (!response.writableNeedDrain) answer.resume();
     };
+    // The client is told at once: nothing of what it was being told may go on because a record takes its time.
+    const stopNow = (): void => {
+      answer.destroy();
+      response.destroy();
+      endOnce("stopped", () => {});
+    };
 
     response.on("drain", () => {
       if (!waiting) answer.resume();
@@ -74,15 +117,26 @@ export function relayAnswer({ answer, response, recorder, streamed, now, settle 
     answer.on("data", (chunk: Buffer) => {
       firstByteAt ??= now();
       bytes += chunk.length;
-      if (settling !== null || !recorder.take(chunk)) return pass(chunk);
+      if (settling !== null || !recorder.take(chunk, performance.now())) {
+        pass(chunk);
+        planRead();
+        return;
+      }
       passLast(chunk).catch(reject);
     });
-    answer.once("end", () => endOnce("whole", () => response.end(held ?? undefined)));
+    answer.once("end", () =>
+      endOnce("whole", () => {
+        if (rewriter !== null) write(rewriter.end());
+        response.end(held ?? undefined);
+      }),
+    );
     // A broken answer is never ended as if it were whole: the client sees it break, too.
     const breakOff = () => endOnce("cut", () => response.destroy());
     answer.once("error", breakOff);
     answer.once("close", breakOff);
-    if (response.destroyed) {
+    stop.addEventListener("abort", stopNow, { once: true });
+    if (stop.aborted) stopNow();
+    else if (response.destroyed) {
       answer.destroy();
       endOnce("client_gone", () => {});
     }

@@ -1,0 +1,223 @@
+/**
+ * Keeps the record of exchanges: begins it before the upstream is contacted, finishes it before the client has the answer's end. Where the
+ * database is away, what has begun is finished on the local disk, and where the connection says so, what begins begins there.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Spool } from "../../blobs/disk-spool.ts";
+import type { Message, ToolUse } from "../../model/exchange.ts";
+import type { Logger } from "../../model/log.ts";
+import { type Database, isDatabaseAway, type Transaction } from "../../store/database.ts";
+import { describeFailure } from "./describe-failure.ts";
+import { decodeEntry, encodeEntry, type FinishEntry, type RecordEntry } from "./entries.ts";
+import type { Mask } from "./mask-messages.ts";
+import { createMessageMasks } from "./masked-messages.ts";
+import { NOTHING } from "./outcome.ts";
+import { within } from "./patience.ts";
+import {
+  type BegunExchange,
+  type ExchangeEnd,
+  type ExchangeStart,
+  type FinishedExchange,
+  prepareBegin,
+  prepareFinish,
+  type RecordedRefusal,
+} from "./record.ts";
+import { DATABASE_AWAY } from "./refusals.ts";
+import { writeBegin, writeFinish } from "./write-entries.ts";
+
+export interface RecordsDependencies {
+  readonly db: Database;
+  readonly mask: Mask;
+  /** Keys the hashes of messages and histories. */
+  readonly recordKey: Uint8Array;
+  /** This gateway's own id: what it leaves open when it is killed is closed by it. */
+  readonly gateway: string;
+  /** Absent: there is no disk to put anything on. */
+  readonly spool?: Spool;
+  readonly findToolUses?: (answer: readonly Message[]) => readonly ToolUse[];
+  /** Told of every exchange when its record is finished, as part of the same transaction. */
+  readonly onFinished?: (exchange: FinishedExchange, tx: Transaction) => Promise<void> | void;
+  readonly limits: RecordLimits;
+  readonly log: Logger;
+  readonly now: () => Date;
+}
+
+export interface RecordLimits {
+  /** How long the record may take to begin, before the request is refused. */
+  readonly beginMs: number;
+  /** How long the end of an answer waits for its record. Past that it is on the disk, or written later. */
+  readonly settleMs: number;
+}
+
+export interface OpenRecord extends BegunExchange {
+  /** Null while its beginning waits on the disk. */
+  readonly sessionId: string | null;
+}
+
+export interface Records {
+  /**
+   * @param away what becomes of it while the database is away
+   * @returns null where it could not be recorded: nothing may be sent
+   */
+  begin(start: ExchangeStart, away: "refuse" | "spool"): Promise<OpenRecord | null>;
+  /** Records what goes no further. Where it cannot be recorded, the log says so: nothing is let through either way. */
+  refuse(start: ExchangeStart, refusal: RecordedRefusal): Promise<void>;
+  /** Finishes a record. Resolves when it is safe, or as late as a client may be made to wait. */
+  settle(record: OpenRecord, end: ExchangeEnd): Promise<void>;
+  /** Puts what waits on the disk into the database. @throws what the database throws */
+  replay(): Promise<void>;
+  /** Resolves when nothing waits to be written any more. */
+  drain(): Promise<void>;
+}
+
+const RETRY_MS = [250, 1_000, 4_000, 15_000, 30_000];
+/** After the database did not answer, so long nobody waits for it again: what may go to the disk goes there at once. */
+const AWAY_MS = 2_000;
+
+const BEGUN_LATE: ExchangeEnd = {
+  ...NOTHING,
+  status: "refused",
+  httpStatus: DATABASE_AWAY.httpStatus,
+  refusal: DATABASE_AWAY.code,
+  error: DATABASE_AWAY.message,
+};
+
+export function createRecords(deps: RecordsDependencies): Records {
+  const { db, spool, limits, log } = deps;
+  const prepare = {
+    mask: deps.mask,
+    messageMasks: createMessageMasks(deps.mask, deps.recordKey),
+    recordKey: deps.recordKey,
+    gateway: deps.gateway,
+    findToolUses: deps.findToolUses ?? (() => []),
+    now: deps.now,
+  };
+  const writing = new Set<Promise<void>>();
+  let awayUntil = 0;
+
+  /** Within a savepoint: what goes wrong with the index must not take the record with it. */
+  async function index(exchange: FinishedExchange, tx: Transaction): Promise<void> {
+    if (deps.onFinished === undefined) return;
+    try {
+      if (exchange.suggestions.length === 0) await deps.onFinished(exchange, tx);
+      else await tx.transaction(async (inner) => deps.onFinished?.(exchange, inner));
+    } catch (error) {
+      log.error(
+        { exchange: exchange.exchangeId, failure: describeFailure(error) },
+        "A finished exchange was not indexed",
+      );
+    }
+  }
+
+  const put = (entry: RecordEntry): Promise<unknown> =>
+    entry.kind === "begin" ? writeBegin(db, entry) : writeFinish(db, entry, index);
+
+  async function toSpool(entry: RecordEntry): Promise<boolean> {
+    if (spool === undefined) return false;
+    try {
+      await spool.append(encodeEntry(entry), entry.kind === "finish");
+      return true;
+    } catch (error) {
+      log.error({ failure: describeFailure(error) }, "A record could not be put on the disk");
+      return false;
+    }
+  }
+
+  function keep(work: Promise<void>): Promise<void> {
+    writing.add(work);
+    void work.finally(() => writing.delete(work));
+    return work;
+  }
+
+  /** Until it is written: there is no disk, or the disk did not take it. */
+  async function writeLater(entry: FinishEntry): Promise<void> {
+    for (const [attempt, retryMs] of [...RETRY_MS, null].entries()) {
+      try {
+        await put(entry);
+        return;
+      } catch (error) {
+        log.error({ exchange: entry.id, attempt, failure: describeFailure(error) }, "A record could not be finished");
+        if (retryMs === null) return;
+        await sleep(retryMs, undefined, { ref: false });
+      }
+    }
+  }
+
+  async function settle(record: OpenRecord, end: ExchangeEnd): Promise<void> {
+    const work = keep(
+      (async () => {
+        const entry = await prepareFinish(prepare, record, end);
+        // Its beginning waits on the disk, and its end has to come after it.
+        if (record.sessionId === null && (await toSpool(entry))) return;
+        if (spool === undefined) return writeLater(entry);
+        try {
+          await within(limits.settleMs, writeFinish(db, entry, index));
+        } catch (error) {
+          log.warn({ exchange: record.id, failure: describeFailure(error) }, "A record's end goes to the disk first");
+          if (!(await toSpool(entry))) await writeLater(entry);
+        }
+      })(),
+    );
+    const late = new AbortController();
+    await Promise.race([work, sleep(limits.settleMs * 2, undefined, { ref: false, signal: late.signal })]).catch(
+      () => {},
+    );
+    late.abort();
+  }
+
+  /** An entry of the spool. What the database answers and does not take is set aside, so that it does not keep the others. */
+  async function putSpooled(line: string): Promise<void> {
+    try {
+      await put(decodeEntry(line));
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error;
+      log.error(
+        { failure: describeFailure(error) },
+        "The database does not take a record that waited on the disk: it is set aside there",
+      );
+      await spool?.setAside(line);
+    }
+  }
+
+  return {
+    async begin(start, away) {
+      const { entry, begun } = await prepareBegin(prepare, start, null);
+      if (away === "spool" && deps.now().getTime() < awayUntil && (await toSpool(entry)))
+        return { ...begun, sessionId: null };
+      const work = writeBegin(db, entry);
+      try {
+        return { ...begun, sessionId: await within(limits.beginMs, work) };
+      } catch (error) {
+        log.error({ exchange: start.id, failure: describeFailure(error) }, "An exchange could not be recorded");
+        if (isDatabaseAway(error)) awayUntil = deps.now().getTime() + AWAY_MS;
+        if (away === "spool" && isDatabaseAway(error) && (await toSpool(entry))) return { ...begun, sessionId: null };
+        // Should it be written after all, it must not stand there as if it went on.
+        work.then((sessionId) => settle({ ...begun, sessionId }, BEGUN_LATE)).catch(() => {});
+        return null;
+      }
+    },
+
+    async refuse(start, refusal) {
+      const { entry } = await prepareBegin(prepare, start, refusal);
+      try {
+        await within(limits.beginMs, writeBegin(db, entry));
+      } catch (error) {
+        if (await toSpool(entry)) return;
+        log.error({ exchange: start.id, failure: describeFailure(error) }, "A refused exchange could not be recorded");
+      }
+    },
+
+    settle,
+
+    async replay() {
+      if (spool === undefined || spool.size === 0) return;
+      const { applied, unreadable } = await spool.replay((line) => putSpooled(line));
+      if (applied > 0) log.info({ applied }, "Records that waited on the disk are in the database now");
+      if (unreadable > 0) log.error({ unreadable }, "Lines of the spool could not be read, and are lost");
+    },
+
+    async drain() {
+      while (writing.size > 0) await Promise.all(writing);
+    },
+  };
+}
