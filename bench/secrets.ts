@@ -24,8 +24,13 @@ const KEY = new Uint8Array(32).fill(7);
 const SOURCES = new Set([".js", ".mjs", ".cjs", ".ts", ".mts", ".md", ".json"]);
 const LARGEST_FILE = 2 * MEGABYTE;
 
+interface CorpusText {
+  readonly path: string;
+  readonly text: string;
+}
+
 interface Corpus {
-  readonly texts: readonly Required<ScanText>[];
+  readonly texts: readonly CorpusText[];
   readonly megabytes: number;
 }
 
@@ -34,7 +39,7 @@ async function readCorpus(directory: string, megabytes: number): Promise<Corpus>
     .filter((entry) => entry.isFile() && SOURCES.has(extname(entry.name)))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  const texts: Required<ScanText>[] = [];
+  const texts: CorpusText[] = [];
   let bytes = 0;
   for (const path of names) {
     const content = await readFile(path);
@@ -145,7 +150,7 @@ function batchesOf(texts: readonly ScanText[]): ScanText[][] {
 async function benchThreads(rules: readonly Rule[], { texts, megabytes }: Corpus, rounds: number): Promise<void> {
   const batches = batchesOf(texts);
   const pools = [1, 2].map((threads) => createScanPool({ rules, key: KEY, threads, budgetMs: 60_000 }));
-  const scan = (pool: (typeof pools)[number]) => () => Promise.all(batches.map((batch) => pool.find(batch)));
+  const scan = (pool: (typeof pools)[number]) => () => Promise.all(batches.map((batch) => pool.scan(batch)));
   for (const pool of pools) await scan(pool)();
   const [one = NaN, two = NaN] = await measureBest(
     rounds,
@@ -160,7 +165,7 @@ async function benchThreads(rules: readonly Rule[], { texts, megabytes }: Corpus
   delays.enable();
   let left = Math.ceil(200 / megabytes) * batches.length;
   const lane = async (): Promise<void> => {
-    for (; left > 0; left--) await pools[1]!.find(batches[left % batches.length]!);
+    for (; left > 0; left--) await pools[1]!.scan(batches[left % batches.length]!);
   };
   await Promise.all([lane(), lane(), lane()]);
   delays.disable();

@@ -15,6 +15,7 @@ import { createExchangeFlow } from "./flows/exchange.ts";
 import { createFetchRecorder } from "./flows/fetches.ts";
 import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
+import { createScanPool } from "./flows/scanning/scan-in-workers.ts";
 import { createPushLoad } from "./flows/push/load.ts";
 import { defaultPushLimits } from "./git/limits.ts";
 import { startGitLauncher } from "./git/git-launcher.ts";
@@ -39,6 +40,7 @@ import { isNamed } from "./model/who.ts";
 import { createNotifiers } from "./notify/create-notifiers.ts";
 import { limitsFor } from "./policy/limits.ts";
 import { policyFor } from "./policy/match.ts";
+import type { Rule } from "./secrets/rule.ts";
 import type { Scanner } from "./secrets/scanner.ts";
 import type { DatabaseHandle, Queryable } from "./store/database.ts";
 import { openStore } from "./store/open.ts";
@@ -66,6 +68,8 @@ export interface GatewayOptions {
   readonly config: Config;
   /** Made of the configuration's rules and key. */
   readonly scanner: Scanner;
+  /** The configuration's rules: threads make a scanner of their own. */
+  readonly rules: readonly Rule[];
   /** The gateway's own environment: git's children inherit what they need of it (PATH, proxies, certificates). */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly version: string;
@@ -153,6 +157,12 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     limitsFor(config.pushes, repository, { push: defaultPushLimits, head: DEFAULT_PUSH_HEAD_LIMITS });
 
   // Flows and jobs
+  const scanPool = createScanPool({
+    rules: options.rules,
+    key: config.key,
+    threads: Math.min(4, Math.max(1, availableParallelism() - 1)),
+    budgetMs: defaultPushLimits.scanMs,
+  });
   const load = createPushLoad(Math.max(2, availableParallelism()));
   const attribution = createAttributionFlow({ db, key: config.key, log, now });
   const attributionJob = createAttributionJob({ attribution, isBusy: () => load.isBusy(), log, now });
@@ -186,6 +196,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     limits: (repository) => limitsOf(repository).push,
     load,
     scanner,
+    scanPool,
     policies: config.pushes,
     policyVersion: config.policyVersion,
     notifiers: notifiers.map(({ name }) => name),
@@ -307,6 +318,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       await spool.close();
       for (const connection of [...upstreams.values(), ...lfsUpstreams.values()]) connection.close();
       await launcher?.close();
+      await scanPool.close();
       await signals.close();
       await store.close();
     },

@@ -31,6 +31,11 @@ const COMMANDS: readonly Entry[] = [
     summary: "make, list and revoke gateway tokens",
     load: async () => (await import("./token.ts")).token,
   },
+  {
+    name: "baseline",
+    summary: "findings of secrets that are accepted",
+    load: async () => (await import("./baseline.ts")).baseline,
+  },
   { name: "scan", summary: "look for secrets in files", load: async () => (await import("./scan.ts")).scan },
   {
     name: "setup",
@@ -43,7 +48,7 @@ const overview = (): string => `Sallyport: a gateway between AI coding agents an
 
 Usage: sallyport <command> [options]
 
-${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join("\n")}
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`).join("\n")}
 
   sallyport <command> --help    what a command does, and its options
   sallyport --version

@@ -43,7 +43,14 @@ Environment:
     const log = createLogger({ stream: io.stderr, mask: (text) => scanner.mask(text).text });
     await checkNoOtherGateway(config.dataDir, io.pid);
     const { startGateway } = await import("../gateway.ts");
-    const gateway = await startGateway({ config, scanner, environment: io.env, version: await readVersion(), log });
+    const gateway = await startGateway({
+      config,
+      scanner,
+      rules,
+      environment: io.env,
+      version: await readVersion(),
+      log,
+    });
     // Without TLS there is nothing to read again, and a terminal that is closed ends the gateway as it ends others.
     const unhear = config.tls === null ? () => {} : io.onHangup(() => gateway.reload());
     try {

@@ -1,14 +1,13 @@
 import { AUDIENCES, GATEWAY_ISSUER, type Audience } from "../model/principal.ts";
-import { parseDuration } from "../model/duration.ts";
 import { escapeLine } from "../model/printable.ts";
 import { hashToken, mintToken } from "../identity/tokens.ts";
-import type { DatabaseHandle } from "../store/database.ts";
-import { openStore } from "../store/open.ts";
 import { upsertPrincipal } from "../store/principals.ts";
 import { insertToken, listTokens, revokeToken, type TokenWithPrincipal } from "../store/tokens.ts";
 import { UsageError, type Command, type CommandIo, type ExitCode } from "./command.ts";
-import { loadConfigOrTell } from "./load-config.ts";
+import { parseExpiry } from "./parse-expiry.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
+import { formatTable, formatTime } from "./table.ts";
+import { withStore } from "./with-store.ts";
 
 export const token: Command = {
   help: `Usage: sallyport token create --user EMAIL [--groups a,b] [--for git,copilot,api] [--name N] [--expires 30d]
@@ -57,7 +56,7 @@ async function create(args: readonly string[], io: CommandIo): Promise<ExitCode>
   const expiresAt = values.expires === undefined ? null : parseExpiry(values.expires, io.now());
   const name = values.name?.trim() || email;
 
-  return withStore(values.config, io, async ({ db }) => {
+  return withStore("sallyport token", values.config, io, async ({ db }) => {
     const secret = mintToken();
     await db.transaction(async (tx) => {
       const principal = await upsertPrincipal(tx, { issuer: GATEWAY_ISSUER, subject: email, email, kind: "person" });
@@ -78,7 +77,7 @@ async function create(args: readonly string[], io: CommandIo): Promise<ExitCode>
 
 async function list(args: readonly string[], io: CommandIo): Promise<ExitCode> {
   const { values } = parseOptions(args, configOption);
-  return withStore(values.config, io, async ({ db }) => {
+  return withStore("sallyport token", values.config, io, async ({ db }) => {
     const tokens = await listTokens(db);
     const rows = tokens.map((row) => describeToken(row, io.now()));
     if (rows.length === 0) io.stderr.write("No tokens yet. Make one: sallyport token create --user EMAIL\n");
@@ -94,7 +93,7 @@ async function revoke(args: readonly string[], io: CommandIo): Promise<ExitCode>
   const { values, positionals } = parseOptions(args, configOption, 1);
   const [reference] = positionals;
   if (reference === undefined || reference === "") throw new UsageError("say which token: its id or its name");
-  return withStore(values.config, io, async ({ db }) => {
+  return withStore("sallyport token", values.config, io, async ({ db }) => {
     const revoked = await revokeToken(db, reference, io.now());
     if (revoked.ok) {
       io.stderr.write(`${escapeLine(`Revoked ${revoked.value.id} (${revoked.value.name}).`)}\n`);
@@ -107,26 +106,6 @@ async function revoke(args: readonly string[], io: CommandIo): Promise<ExitCode>
     io.stderr.write(`sallyport token: ${problem}\n`);
     return 1;
   });
-}
-
-async function withStore(
-  config: readonly string[] | undefined,
-  io: CommandIo,
-  work: (handle: DatabaseHandle) => Promise<ExitCode>,
-): Promise<ExitCode> {
-  const loaded = await loadConfigOrTell(config ?? [], io, io.stderr);
-  if (loaded === null) return 1;
-  const handle = await openStore({
-    databaseUrl: loaded.databaseUrl,
-    dataDir: loaded.dataDir,
-    max: 1,
-    applicationName: "sallyport token",
-  });
-  try {
-    return await work(handle);
-  } finally {
-    await handle.close();
-  }
 }
 
 const splitList = (text: string): readonly string[] => [
@@ -143,17 +122,6 @@ function parseAudiences(text: string): readonly Audience[] {
   const unknown = named.find((name) => !AUDIENCES.some((audience) => audience === name));
   if (unknown !== undefined || named.length === 0) throw new UsageError(`--for knows ${AUDIENCES.join(", ")}`);
   return AUDIENCES.filter((audience) => named.includes(audience));
-}
-
-/** A thousand years are a typing mistake, and more than a date can hold is a crash. */
-const LONGEST_EXPIRY_MS = 3_650 * 86_400_000;
-
-function parseExpiry(text: string, now: Date): Date {
-  const ms = parseDuration(text);
-  if (ms === null || ms === 0) throw new UsageError("--expires needs a duration such as 12h or 30d");
-  if (ms > LONGEST_EXPIRY_MS)
-    throw new UsageError("--expires is ten years at most; leave it out for a token that never does");
-  return new Date(now.getTime() + ms);
 }
 
 function describeToken(row: TokenWithPrincipal, now: Date): readonly string[] {
@@ -177,19 +145,4 @@ function describeToken(row: TokenWithPrincipal, now: Date): readonly string[] {
     lastUsed,
     status,
   ].map((cell) => escapeLine(cell, 80));
-}
-
-const formatTime = (time: Date): string => `${time.toISOString().slice(0, 16).replace("T", " ")}Z`;
-
-function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
 }

@@ -85,7 +85,13 @@ function explainUnion(
   const value = valueAt(document.value, path);
   const isEmpty = typeof value === "object" && value !== null && Object.keys(value).length === 0;
   const [likeliest] = issue.errors.filter((branch) => !isOtherType(branch)).sort((a, b) => weight(a) - weight(b));
-  if (likeliest === undefined || isEmpty) return [document.mistake(path, issue.message)];
+  if (likeliest === undefined || isEmpty) {
+    const words = issue.errors
+      .flat()
+      .flatMap((inner) => (inner.code === "invalid_value" ? inner.values.map(String) : []));
+    const nearest = typeof value === "string" ? findNearest(value, words) : null;
+    return [document.mistake(path, `${issue.message}${nearest === null ? "" : `; did you mean ${nearest}?`}`)];
+  }
   return likeliest.flatMap((inner) => explainIssue(document, path, inner));
 }
 

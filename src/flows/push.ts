@@ -21,6 +21,7 @@ import { checkAliases } from "./push/check-aliases.ts";
 import { checkSigned } from "./push/check-signed.ts";
 import { checkPointers } from "./push/check-pointers.ts";
 import { refuseStale } from "./push/check-stale.ts";
+import { createBaseline } from "./push/baseline.ts";
 import type { PushDependencies, PushPart } from "./push/dependencies.ts";
 import type { OpenHold } from "./push/open-hold.ts";
 import { cutByVerdict } from "./push/parts.ts";
@@ -128,7 +129,15 @@ async function judge(
   const { signers } = policyFor(deps.policies, request.repository).commits;
   const verify = createCommitVerifier(signers, request.principal.email);
   const reading = await deps.load.read(() =>
-    readPush({ request, advertised, quarantine, scanner: deps.scanner, verify }),
+    readPush({
+      request,
+      advertised,
+      quarantine,
+      scanner: deps.scanner,
+      scanPool: deps.scanPool,
+      readBaseline: createBaseline(deps.db, request.repository, deps.now),
+      verify,
+    }),
   );
   const judged = evaluatePush(deps.policies, reading.facts, {
     onFault: (check, error) => deps.log.error({ check, error }, "a policy check failed; the push is refused"),
@@ -181,7 +190,8 @@ function reject(deps: PushDependencies, { id, isWhole, head, verdict, facts }: P
 /** It opens at once. */
 async function allow(deps: PushDependencies, part: PushPart): Promise<PartAnswer> {
   const answer = await deliverPart(part, (options) => deps.delivery.deliver(part.id, options));
-  return { ...answer, messages: renderWarnings({ findings: part.facts.findings, refs: part.verdict.refs }) };
+  const warnings = renderWarnings({ findings: part.facts.findings, refs: part.verdict.refs });
+  return { ...answer, messages: warnings.map((line) => deps.scanner.mask(line).text) };
 }
 
 /** The push stands between the doors until a human has decided; its client is kept company for a while. */
@@ -192,7 +202,10 @@ async function hold(deps: PushDependencies, part: PushPart, { pushId, approvalId
   const waitMs = Math.min(...verdict.holds.map(({ requirement }) => requirement.waitMs));
   const lease = deps.delivery.holdLease(pushId);
   try {
-    for (const line of renderHold({ repository, url, refs: verdict.refs, waitMs, isWhole })) exchange.progress(line);
+    const { findings } = part.facts;
+    for (const line of renderHold({ repository, url, refs: verdict.refs, findings, waitMs, isWhole })) {
+      exchange.progress(deps.scanner.mask(line).text);
+    }
     const end = await waitForDecision({
       db: deps.db,
       pushId,

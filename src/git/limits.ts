@@ -18,6 +18,7 @@ export const defaultPushLimits: PushLimits = {
   changedPaths: 5_000_000,
   treeDepth: 1_000,
   gitTimeoutMs: 15 * 60_000,
+  scanMs: 20_000,
   inspectionMs: 10 * 60_000,
 };
 

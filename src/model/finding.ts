@@ -51,4 +51,15 @@ export interface Finding {
   readonly fingerprint: string;
   /** It stood in this file upstream before the push, so it is not the pusher's doing. */
   readonly known: boolean;
+  /** The comment on its line that allows it, its reason masked; null without one, and wherever else than in a file. */
+  readonly allowed: InlineAllow | null;
+  /** What has accepted it beforehand: it is recorded, and stops nothing. Null: nothing has. */
+  readonly baseline: Acceptance | null;
+}
+
+/** The entry of the gateway's baseline that a finding falls under. */
+export interface Acceptance {
+  readonly id: string;
+  /** The operator's words. */
+  readonly reason: string;
 }

@@ -26,6 +26,8 @@ export interface PushLimits {
   readonly treeDepth: number;
   /** How long a child process of git may work on this push, in milliseconds. */
   readonly gitTimeoutMs: number;
+  /** How long looking for secrets in a megabyte of it (2^20 characters) may take, in milliseconds. */
+  readonly scanMs: number;
   /** How long reading this push may take, from its last byte to its verdict, in milliseconds. */
   readonly inspectionMs: number;
 }

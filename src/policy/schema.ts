@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { ApprovalRequirement } from "../model/verdict.ts";
 import { CHECK_NAMES, type CheckName } from "./check-names.ts";
 import type { LinearPattern } from "./linear-pattern.ts";
-import { approvalFields, personNameSchema, requirementOf, type Mistake } from "./schema/approval.ts";
+import { approvalFields, personNameSchema, requirementOf, togetherOf, type Mistake } from "./schema/approval.ts";
 import { commitRulesOf, createCommitsSchema, NO_COMMIT_RULES, type CommitRules } from "./schema/commits.ts";
 import { filesSchema, NO_FILE_RULES, type FileRules } from "./schema/files.ts";
 import { pathGlobSchema, refGlobSchema, refGlobsSchema, repositoryGlobSchema } from "./schema/globs.ts";
@@ -14,6 +14,12 @@ import { limitsSchema, USUAL_LIMITS, type ConfiguredLimits } from "./schema/limi
 
 /** What happens to a push with secrets whose severity is `block`. `observe` records them and lets the push pass. */
 export type SecretsMode = "reject" | "hold" | "observe";
+
+/**
+ * What a comment means that allows a secret: `hold` makes a question to approvers of a refusal, `pass` lets through, `ignore`
+ * treats the secret as any other.
+ */
+export type AllowCommentsMode = "hold" | "pass" | "ignore";
 
 /** What is never let through on a protected ref, whoever would approve it. */
 export type Refusal = "force-push" | "delete" | "create";
@@ -43,7 +49,8 @@ export interface PushPolicy {
   readonly secrets: SecretsMode;
   /** The same for secrets that stood in the same file upstream before. */
   readonly knownSecrets: SecretsMode;
-  /** Who decides where one of the two is `hold`; null where neither is. */
+  readonly allowComments: AllowCommentsMode;
+  /** Who decides where one of these is `hold`; null where none is, or only {@link allowComments} and nobody is named. */
   readonly secretsHold: ApprovalRequirement | null;
   /** Globs; refs outside are refused. */
   readonly namespaces: readonly string[];
@@ -67,6 +74,7 @@ export const UNMATCHED_POLICY: PushPolicy = {
   repositories: ["**"],
   secrets: "reject",
   knownSecrets: "observe",
+  allowComments: "hold",
   secretsHold: null,
   namespaces: DEFAULT_NAMESPACES,
   pushOptions: [],
@@ -81,6 +89,19 @@ export const UNMATCHED_POLICY: PushPolicy = {
 };
 
 const secretsModeSchema = z.enum(["reject", "hold", "observe"]);
+
+const secretsFields = z.strictObject({
+  mode: secretsModeSchema.default("reject").describe("Default reject."),
+  allowComments: z
+    .enum(["hold", "pass", "ignore"])
+    .default("hold")
+    .describe("What sallyport:allow or gitleaks:allow on a secret's line means. Default hold."),
+  ...approvalFields,
+});
+
+const secretsSchema = z.union([secretsModeSchema.transform((mode) => secretsFields.parse({ mode })), secretsFields], {
+  error: "expected reject, hold, observe, or a mapping as in { mode: reject, approvers: [security] }",
+});
 
 const protectSchema = z.strictObject({ refs: refGlobsSchema, ...approvalFields });
 
@@ -111,9 +132,7 @@ export const createPushPolicySchema = (pattern: z.ZodType<LinearPattern, string>
         .array(repositoryGlobSchema)
         .min(1, { error: "name at least one repository" })
         .describe("Globs over <connection>/<path>; the first entry that matches decides. Case does not count."),
-      secrets: secretsModeSchema
-        .default("reject")
-        .describe("What happens to a push that holds a secret. Default reject."),
+      secrets: secretsSchema.prefault("reject").describe("What happens to a push that holds a secret. Default reject."),
       knownSecrets: secretsModeSchema
         .default("observe")
         .describe("The same for secrets that stood in the same file upstream before. Default observe."),
@@ -149,25 +168,35 @@ export const createPushPolicySchema = (pattern: z.ZodType<LinearPattern, string>
         (...at: (string | number)[]): Mistake =>
         (path, message) =>
           context.addIssue({ code: "custom", path: [...at, ...path], message });
-      const asks = entry.secrets === "hold" || entry.knownSecrets === "hold";
+      const { mode, allowComments, ...ofSecrets } = entry.secrets;
+      const protect = entry.protect.map((rule, index) => ({
+        refs: rule.refs,
+        ...requirementOf(rule, entry, mistakeAt("protect", index)),
+      }));
+      const paths = entry.paths.map((rule, index) => ({
+        paths: rule.paths,
+        refs: rule.refs ?? null,
+        ...requirementOf(rule, entry, mistakeAt("paths", index)),
+      }));
+      const isAsked = mode === "hold" || entry.knownSecrets === "hold";
+      const isNamed = (ofSecrets.approvers ?? entry.approvers) !== undefined;
       return {
         repositories: entry.repositories,
-        secrets: entry.secrets,
+        secrets: mode,
         knownSecrets: entry.knownSecrets,
-        secretsHold: asks ? requirementOf({}, entry, mistakeAt()) : null,
+        allowComments,
+        secretsHold:
+          isAsked || (allowComments === "hold" && isNamed)
+            ? requirementOf(ofSecrets, entry, mistakeAt(...(ofSecrets.approvers === undefined ? [] : ["secrets"])))
+            : allowComments === "hold"
+              ? togetherOf([...protect, ...paths])
+              : null,
         namespaces: entry.namespaces,
         pushOptions: entry.pushOptions,
-        protect: entry.protect.map((rule, index) => ({
-          refs: rule.refs,
-          ...requirementOf(rule, entry, mistakeAt("protect", index)),
-        })),
+        protect,
         refuse: entry.refuse,
         pushers: entry.pushers,
-        paths: entry.paths.map((rule, index) => ({
-          paths: rule.paths,
-          refs: rule.refs ?? null,
-          ...requirementOf(rule, entry, mistakeAt("paths", index)),
-        })),
+        paths,
         commits: entry.commits === undefined ? NO_COMMIT_RULES : commitRulesOf(entry.commits, mistakeAt("commits")),
         files: entry.files ?? NO_FILE_RULES,
         limits: entry.limits ?? USUAL_LIMITS,

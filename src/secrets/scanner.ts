@@ -16,7 +16,7 @@ export interface PlacedSecret {
   /** One past the secret's last character, on its first line. */
   readonly endColumn: number;
   readonly fingerprint: string;
-  /** The comment on its line that allows it. */
+  /** The comment on its line that allows it; secrets in its reason are masked. */
   readonly allowed: InlineAllow | null;
 }
 
@@ -30,6 +30,9 @@ export interface Scanner {
 /** @throws GatewayError `config_invalid` for a key that is too short */
 export function createScanner(detector: Detector, key: Uint8Array): Scanner {
   const fingerprint = createFingerprint(key);
+  /** A reason may hold other secrets, and this one again, without what it was known by. */
+  const tellReason = (reason: string, secret: string): string =>
+    maskText(reason, detector, fingerprint).text.replaceAll(secret, "…");
   return {
     find: (text, path) => {
       const found = detector.find(text, path);
@@ -39,7 +42,16 @@ export function createScanner(detector: Detector, key: Uint8Array): Scanner {
         const { line, column } = position(start);
         const lineEnd = text.indexOf("\n", start);
         const endColumn = column + (lineEnd < 0 ? end : Math.min(end, lineEnd)) - start;
-        return { rule, description, severity, line, column, endColumn, fingerprint: fingerprint(secret), allowed };
+        return {
+          rule,
+          description,
+          severity,
+          line,
+          column,
+          endColumn,
+          fingerprint: fingerprint(secret),
+          allowed: allowed === null ? null : { by: allowed.by, reason: tellReason(allowed.reason, secret) },
+        };
       });
     },
     mask: (text) => maskText(text, detector, fingerprint),

@@ -95,6 +95,7 @@ export async function insertPush(tx: Transaction, push: NewPush): Promise<void> 
         pushId: push.id,
         ...finding,
         path: finding.path === null ? null : storable(finding.path),
+        allowed: finding.allowed === null ? null : { ...finding.allowed, reason: storable(finding.allowed.reason) },
       })),
     );
   }

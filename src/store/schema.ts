@@ -25,7 +25,7 @@ import { sql } from "drizzle-orm";
 import type { Audience } from "../model/principal.ts";
 import type { ExchangeStatus, Part, WireFormat } from "../model/exchange.ts";
 import type { FetchKind, FetchStatus } from "../model/fetch.ts";
-import type { FindingSource, Severity } from "../model/finding.ts";
+import type { Acceptance, FindingSource, InlineAllow, Severity } from "../model/finding.ts";
 import type { LineVerdict } from "../model/attribution.ts";
 
 const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => "bytea" });
@@ -207,8 +207,33 @@ export const findings = pgTable(
     fingerprint: text("fingerprint").notNull(),
     /** It stood in this file upstream before the push. */
     known: boolean("known").notNull().default(false),
+    /** The comment on its line that allows it; null: there is none. */
+    allowed: jsonb("allowed").$type<InlineAllow>(),
+    /** The entry of the baseline that accepted it when the push was judged; null: none did. */
+    baseline: jsonb("baseline").$type<Acceptance>(),
   },
   (t) => [index("findings_push").on(t.pushId), index("findings_fingerprint").on(t.fingerprint)],
+);
+
+/** Findings that were accepted: recorded where they are pushed, and let pass. Records of pushes refer to them: entries end, and stay. */
+export const baseline = pgTable(
+  "baseline",
+  {
+    id: uuid("id").primaryKey(),
+    fingerprint: text("fingerprint").notNull(),
+    /** Glob over `<connection>/<path>`; null: everywhere. */
+    repository: text("repository"),
+    /** Glob over paths in the repository; null: at every path, and where there is none. */
+    path: text("path"),
+    reason: text("reason").notNull(),
+    addedBy: text("added_by").notNull(),
+    addedAt: time("added_at").notNull(),
+    /** Null: never. */
+    expiresAt: time("expires_at"),
+    removedBy: text("removed_by"),
+    removedAt: time("removed_at"),
+  },
+  (t) => [index("baseline_fingerprint").on(t.fingerprint)],
 );
 
 /** New commits of a push. Texts are masked. */

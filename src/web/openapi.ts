@@ -91,6 +91,8 @@ const schemas: Record<string, Schema> = {
         end_column: count,
         fingerprint: text,
         known: flag,
+        allowed: nullable(object({ by: { enum: ["sallyport:allow", "gitleaks:allow"] }, reason: text })),
+        baseline: nullable(object({ id, reason: text })),
       }),
     ),
     parts: listOf(object({ id, status: text })),

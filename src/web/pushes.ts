@@ -77,6 +77,8 @@ export function createPushRoutes({ db, publicUrl, access }: RecordDependencies):
         end_column: finding.endColumn,
         fingerprint: finding.fingerprint,
         known: finding.known,
+        allowed: finding.allowed,
+        baseline: finding.baseline,
       })),
       diffs: push.diffs,
       parts: push.parts,

@@ -23,6 +23,8 @@ export interface ThreadPoolOptions {
   /** Handed to every thread as `workerData`. */
   readonly data: unknown;
   readonly threads: number;
+  /** Of each thread; one that needs more is ended, and the process goes on. */
+  readonly heapMegabytes: number;
   /** What the requests are, for error texts: "looking for secrets". */
   readonly doing: string;
 }
@@ -34,10 +36,16 @@ interface Job<Request, Answer> {
   reject(error: GatewayError): void;
 }
 
+/** Loading the body and making ready what it works with: a second or two, many times that on a machine that is busy. */
+const START_MS = 60_000;
+
+const isOutOfMemory = (cause: unknown): boolean =>
+  cause instanceof Error && "code" in cause && cause.code === "ERR_WORKER_OUT_OF_MEMORY";
+
 type Message<Answer> = { readonly ready: true } | { readonly answer: Answer } | { readonly error: string };
 
 export function createThreadPool<Request, Answer>(options: ThreadPoolOptions): ThreadPool<Request, Answer> {
-  const { body, data, doing } = options;
+  const { body, data, heapMegabytes, doing } = options;
   const waiting: Job<Request, Answer>[] = [];
   const idle: Worker[] = [];
   const all = new Set<Worker>();
@@ -45,7 +53,10 @@ export function createThreadPool<Request, Answer>(options: ThreadPoolOptions): T
   let isClosed = false;
 
   function start(): Worker {
-    const worker = new Worker(body, { workerData: data });
+    const worker = new Worker(body, {
+      workerData: data,
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
+    });
     // A pool that nobody closed keeps no process alive.
     worker.unref();
     worker.on("error", () => drop(worker));
@@ -73,17 +84,18 @@ export function createThreadPool<Request, Answer>(options: ThreadPoolOptions): T
   function perform(worker: Worker, job: Job<Request, Answer>): void {
     worker.ref();
     let timer: NodeJS.Timeout | undefined;
-    const onTimeout = (): void => {
+    const giveUp = (message: string): void => {
       finish();
       drop(worker);
       void worker.terminate();
-      const seconds = job.budgetMs / 1000;
-      job.reject(new GatewayError("inspection_failed", `${doing} took more than ${seconds} seconds and was given up`));
+      job.reject(new GatewayError("inspection_failed", message));
       next();
     };
+    const onTimeout = (): void => giveUp(`${doing} took more than ${job.budgetMs / 1000} seconds and was given up`);
     const onMessage = (message: Message<Answer>): void => {
       if ("ready" in message) {
         starting.delete(worker);
+        clearTimeout(timer);
         timer = setTimeout(onTimeout, job.budgetMs);
         return;
       }
@@ -96,7 +108,8 @@ export function createThreadPool<Request, Answer>(options: ThreadPoolOptions): T
     const onEnd = (cause: unknown): void => {
       finish();
       drop(worker);
-      job.reject(new GatewayError("inspection_failed", `${doing} failed: its thread ended`, { cause }));
+      const why = isOutOfMemory(cause) ? "its thread ran out of memory" : "its thread ended";
+      job.reject(new GatewayError("inspection_failed", `${doing} failed: ${why}`, { cause }));
       next();
     };
     const finish = (): void => {
@@ -105,7 +118,9 @@ export function createThreadPool<Request, Answer>(options: ThreadPoolOptions): T
       worker.unref();
     };
     worker.on("message", onMessage).on("error", onEnd).on("exit", onEnd);
-    if (!starting.has(worker)) timer = setTimeout(onTimeout, job.budgetMs);
+    timer = starting.has(worker)
+      ? setTimeout(() => giveUp(`${doing} failed: its thread did not start`), START_MS)
+      : setTimeout(onTimeout, job.budgetMs);
     worker.postMessage(job.request, []);
   }
 

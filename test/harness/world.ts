@@ -281,9 +281,11 @@ async function startHere(
   const loaded = await loadConfig({ paths: [configFile], env, cwd: dataDir });
   if (!loaded.ok) throw new Error(loaded.error.map(formatMistake).join("\n"));
   const config = await openConfig(loaded.value);
+  const detector = detectorOf(loaded.value.secretRules);
   return startGateway({
     config,
-    scanner: createScanner(detectorOf(loaded.value.secretRules), config.key),
+    scanner: createScanner(detector, config.key),
+    rules: detector.rules,
     environment: { PATH: env["PATH"] },
     version: "0.0.0-test",
     log,

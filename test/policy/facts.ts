@@ -56,6 +56,8 @@ export const finding = (severity: Finding["severity"] = "block"): Finding => ({
   endColumn: 20,
   fingerprint: "00",
   known: false,
+  allowed: null,
+  baseline: null,
 });
 
 export const facts = (refs: readonly RefFacts[], other: Partial<PushFacts> = {}): PushFacts => ({

@@ -12,6 +12,7 @@ describe("pushPolicySchema", () => {
     expect(pushPolicySchema.parse({ repositories: ["code/**"] })).toEqual({
       repositories: ["code/**"],
       secrets: "reject",
+      allowComments: "hold",
       knownSecrets: "observe",
       secretsHold: null,
       namespaces: ["refs/heads/**", "refs/tags/**", "refs/notes/**"],

@@ -7,6 +7,7 @@ const body = new URL(
     parentPort.on("message", (request) => {
       if (request === "hang") for (;;);
       if (request === "die") process.exit(3);
+      if (request === "grow") for (const held = []; ; ) held.push(new Array(100_000).fill({}));
       if (request === "fail") parentPort.postMessage({ error: "TypeError" });
       else parentPort.postMessage({ answer: { request, threadId, workerData } });
     });
@@ -22,7 +23,7 @@ interface Answer {
 let pool: ThreadPool<string, Answer> | undefined;
 afterEach(() => pool?.close());
 const start = (threads: number): ThreadPool<string, Answer> =>
-  (pool = createThreadPool({ body, data: "data", threads, doing: "Thinking" }));
+  (pool = createThreadPool({ body, data: "data", threads, heapMegabytes: 64, doing: "Thinking" }));
 const longEnough = 60_000;
 
 test("requests are answered, in as many threads as there may be", async () => {
@@ -50,6 +51,15 @@ test("a thread that fails or ends fails its request alone", async () => {
   const [failed, died, answered] = await Promise.allSettled(requests);
   expect(failed).toMatchObject({ reason: { code: "inspection_failed", message: "Thinking failed: TypeError" } });
   expect(died).toMatchObject({ reason: { message: "Thinking failed: its thread ended" } });
+  expect(answered).toMatchObject({ value: { request: "a" } });
+});
+
+test("a thread that needs too much memory fails its request alone, and the process goes on", async () => {
+  const threads = start(1);
+  const [grown, answered] = await Promise.allSettled([threads.run("grow", longEnough), threads.run("a", longEnough)]);
+  expect(grown).toMatchObject({
+    reason: { code: "inspection_failed", message: "Thinking failed: its thread ran out of memory" },
+  });
   expect(answered).toMatchObject({ value: { request: "a" } });
 });
 

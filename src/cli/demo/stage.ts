@@ -85,7 +85,8 @@ export async function openStage(io: CommandIo): Promise<Stage> {
     const loaded = await loadConfigOrTell([], { ...io, env }, io.stderr);
     if (loaded === null) throw new GatewayError("internal", "the demo's own configuration is wrong");
     const config = await openConfig(loaded);
-    const scanner = createScanner(createDetector(readRules(config.secretRules, { examples: false }).rules), config.key);
+    const { rules } = readRules(config.secretRules, { examples: false });
+    const scanner = createScanner(createDetector(rules), config.key);
     const log: string[] = [];
     const keep = (line: string): void => {
       log.push(line.trimEnd());
@@ -94,6 +95,7 @@ export async function openStage(io: CommandIo): Promise<Stage> {
     const gateway = await startGateway({
       config,
       scanner,
+      rules,
       environment: env,
       version: await readVersion(),
       log: createLogger({ stream: { write: keep, isTTY: true }, mask: (text) => scanner.mask(text).text }),

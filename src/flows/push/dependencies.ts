@@ -15,6 +15,7 @@ import type { PushPolicy } from "../../policy/schema.ts";
 import type { Database } from "../../store/database.ts";
 import type { Delivery } from "../delivery.ts";
 import type { Scanner } from "../../secrets/scanner.ts";
+import type { ScanPool } from "../scanning/scan-in-workers.ts";
 import type { PushLoad } from "./load.ts";
 import type { PushReading } from "./reading.ts";
 
@@ -33,6 +34,7 @@ export interface PushDependencies {
   readonly limits: (repository: string) => PushLimits;
   readonly load: PushLoad;
   readonly scanner: Scanner;
+  readonly scanPool: ScanPool;
   readonly policies: readonly PushPolicy[];
   readonly policyVersion: string;
   /** The names of everyone who is told of a hold. */

@@ -1,5 +1,6 @@
 import type { Finding, FindingSource } from "../../model/finding.ts";
 import type { PlacedSecret, Scanner } from "../../secrets/scanner.ts";
+import type { ReadBaseline } from "./baseline.ts";
 import { rememberAnswers } from "./remember.ts";
 
 /** Findings that are kept of one push: a thousand refuse it as well as a million do. */
@@ -34,8 +35,12 @@ export class Findings {
   /** Of what has a finding that refuses it, after there was room for all of them. */
   readonly #refused = new Set<string>();
 
-  constructor(scanner: Scanner) {
+  readonly #readBaseline: ReadBaseline;
+  #accepts: ReturnType<ReadBaseline> | null = null;
+
+  constructor(scanner: Scanner, readBaseline: ReadBaseline) {
     this.#scanner = scanner;
+    this.#readBaseline = readBaseline;
     this.#maskPath = rememberAnswers((path) => scanner.mask(path).text);
     // Thousands of commits touch the same ones.
     this.#findInPeople = rememberAnswers((text) => scanner.find(text));
@@ -51,18 +56,30 @@ export class Findings {
     return this.#findInPeople(text.replace(SECONDS, "> 0000000000 "));
   }
 
-  add(text: string, place: Place): void {
-    for (const secret of this.find(text, place.path)) this.keep(secret, place, false);
+  async add(text: string, place: Place): Promise<void> {
+    for (const secret of this.find(text, place.path)) await this.keep(secret, place, false);
   }
 
-  keep(secret: PlacedSecret, { source, oid, root, path }: Place, known: boolean): void {
-    const finding = { ...secret, source, oid, path: path === undefined ? null : this.#maskPath(path), known };
+  async keep(secret: PlacedSecret, { source, oid, root, path }: Place, known: boolean): Promise<void> {
+    // Asked for with the first finding: most pushes have none.
+    const accepts = await (this.#accepts ??= this.#readBaseline());
+    const shown = path === undefined ? null : this.#maskPath(path);
+    const finding: Finding = {
+      ...secret,
+      source,
+      oid,
+      path: shown,
+      known,
+      // A ref's name or a push option cannot vouch for itself: nobody reads it in a review.
+      allowed: source === "file" ? secret.allowed : null,
+      baseline: accepts({ fingerprint: secret.fingerprint, path: shown }),
+    };
     const key = [finding.rule, root, oid, finding.path, finding.line, finding.column, source].join("\0");
     if (this.#seen.has(key)) return;
     if (this.#seen.size >= KEPT_FINDINGS) {
-      // Of each place one that refuses it: verdicts are per ref, and none may pass because others had more.
-      const refused = `${root} ${known}`;
-      if (finding.severity !== "block" || this.#refused.has(refused)) return;
+      // Of each place one that refuses it, and one of what counts for less: verdicts are per ref, and none may pass because others had more.
+      const refused = `${root} ${known} ${finding.allowed !== null}`;
+      if (finding.severity !== "block" || finding.baseline !== null || this.#refused.has(refused)) return;
       this.#refused.add(refused);
     } else this.#seen.add(key);
     this.#found.push({ finding, root });

@@ -10,17 +10,20 @@ const KEPT_CHARACTERS = 8 * 1024 * 1024;
 export class KeptHunks {
   readonly hunks: AddedHunk[] = [];
   isTruncated = false;
-  readonly #scanner: Scanner;
   readonly #maskPath: (path: string) => string;
   #characters = 0;
 
   constructor(scanner: Scanner) {
-    this.#scanner = scanner;
     this.#maskPath = rememberAnswers((path) => scanner.mask(path).text);
   }
 
-  /** @param isClean nothing was found in it */
-  add(addition: Addition, isClean: boolean): void {
+  /** Whether anything more is kept. */
+  get hasRoom(): boolean {
+    return this.#characters <= KEPT_CHARACTERS;
+  }
+
+  /** @param masked its text, masked: called where it is kept */
+  add(addition: Addition, masked: () => string): void {
     if (addition.kind !== "text") return;
     // Part of a line that is megabytes long: nothing that anybody wrote, or reads.
     if (addition.startColumn > 1) return;
@@ -31,7 +34,7 @@ export class KeptHunks {
     }
     // The overlap ends with a line. It is masked with the rest: a secret may reach from it into what follows.
     const told = addition.text.slice(0, addition.overlap).split("\n").length - 1;
-    const text = isClean ? addition.text : this.#scanner.mask(addition.text).text;
+    const text = masked();
     this.hunks.push({
       commit: addition.commit,
       path: this.#maskPath(addition.path),

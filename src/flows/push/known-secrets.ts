@@ -6,7 +6,7 @@ import { createAdditionMeter, readWhole } from "../../git/additions.ts";
 import { hasContent } from "../../git/inspection/tree.ts";
 import type { NewObjects } from "../../git/new-objects.ts";
 import { pathText } from "../../git/object-text.ts";
-import type { Scanner } from "../../secrets/scanner.ts";
+import type { PlacedSecret, Scanner } from "../../secrets/scanner.ts";
 import { rememberAnswers } from "./remember.ts";
 
 /**
@@ -26,18 +26,22 @@ interface Position {
   readonly path: string;
 }
 
+/** As `Scanner.find`, in the course of time. */
+export type FindSecrets = (text: string, path: string) => Promise<readonly PlacedSecret[]>;
+
 export class KnownSecrets {
   readonly #objects: NewObjects;
-  readonly #scanner: Scanner;
+  readonly #find: FindSecrets;
   readonly #isNew: ReadonlySet<string>;
   readonly #told = new Set<string>();
   readonly #versions = new Map<string, ReadonlySet<string>>();
   readonly #findInPath: (path: string) => ReadonlySet<string>;
   #steps = 0;
 
-  constructor(objects: NewObjects, scanner: Scanner) {
+  /** @param scanner for names @param find for contents */
+  constructor(objects: NewObjects, scanner: Scanner, find: FindSecrets) {
     this.#objects = objects;
-    this.#scanner = scanner;
+    this.#find = find;
     this.#isNew = new Set(objects.commits);
     this.#findInPath = rememberAnswers(
       (path) => new Set(scanner.find(path, path).map(({ fingerprint }) => fingerprint)),
@@ -100,7 +104,7 @@ export class KnownSecrets {
       const text = pathText(path);
       const meter = createAdditionMeter(this.#objects);
       for await (const piece of readWhole(this.#objects, { oid, from: "", path: text }, meter)) {
-        for (const secret of this.#scanner.find(piece.text, text)) all.add(secret.fingerprint);
+        for (const secret of await this.#find(piece.text, text)) all.add(secret.fingerprint);
       }
       if (this.#versions.size >= MAX_VERSIONS) this.#versions.clear();
       this.#versions.set(key, all);

@@ -19,7 +19,10 @@ import type { CommitFacts, PushFacts } from "../../model/push-facts.ts";
 import type { PlacedSecret, Scanner } from "../../secrets/scanner.ts";
 import type { NewRefDiff } from "../../store/pushes.ts";
 import type { PushedPointer } from "./check-pointers.ts";
-import { Findings } from "./findings.ts";
+import type { ScanPool } from "../scanning/scan-in-workers.ts";
+import { ScanAhead } from "../scanning/scan-ahead.ts";
+import type { ReadBaseline } from "./baseline.ts";
+import { Findings, type Place } from "./findings.ts";
 import { KeptHunks } from "./kept-hunks.ts";
 import { KnownSecrets, type Origin } from "./known-secrets.ts";
 import { NewFiles } from "./new-files.ts";
@@ -41,6 +44,10 @@ export interface ReadPushOptions {
   /** Has received the pack. */
   readonly quarantine: Quarantine;
   readonly scanner: Scanner;
+  /** The same scanner in threads, for what takes longer. */
+  readonly scanPool: ScanPool;
+  /** What was accepted beforehand. */
+  readonly readBaseline: ReadBaseline;
   /** Asked whose a commit's signature is. */
   readonly verify: VerifyCommit;
 }
@@ -77,24 +84,32 @@ export async function readPush(options: ReadPushOptions): Promise<PushReading> {
 }
 
 async function readWithin(
-  { request, advertised, quarantine, scanner, verify }: ReadPushOptions,
+  { request, advertised, quarantine, scanner, scanPool, readBaseline, verify }: ReadPushOptions,
   signal: AbortSignal,
 ): Promise<PushReading> {
   const { head } = request;
   const tips = [...new Set([...advertised.refs.values(), ...advertised.peeled.values()])];
   const objects = await readNewObjects(quarantine, { updates: head.updates, tips, signal });
-  const reader = new PushReader(objects, scanner, verify);
+  const ahead = new ScanAhead({
+    scanner,
+    pool: scanPool,
+    budgetMs: quarantine.limits.scanMs,
+    turns: objects.turns,
+    signal,
+  });
+  const reader = new PushReader(objects, { scanner, ahead, readBaseline, verify });
 
   for (const oid of objects.older.keys()) await reader.readCommit(oid, true);
   for (const oid of objects.commits) await reader.readCommit(oid, false);
   await reader.readTags();
   await reader.readLoose();
+  await reader.end();
 
   const { findings, files, hunks, pointers, commits } = reader;
-  for (const { ref } of head.updates) findings.add(ref, { source: "ref-name", oid: null, root: ref });
-  for (const option of head.pushOptions) findings.add(option, { source: "push-option", oid: null, root: null });
+  for (const { ref } of head.updates) await findings.add(ref, { source: "ref-name", oid: null, root: ref });
+  for (const option of head.pushOptions) await findings.add(option, { source: "push-option", oid: null, root: null });
   if (head.certificate !== null) {
-    findings.add(head.certificate, { source: "push-certificate", oid: null, root: null });
+    await findings.add(head.certificate, { source: "push-certificate", oid: null, root: null });
   }
   const found = findings.all();
   return {
@@ -115,6 +130,10 @@ async function readWithin(
   };
 }
 
+interface PushReaderOptions extends Pick<ReadPushOptions, "scanner" | "readBaseline" | "verify"> {
+  readonly ahead: ScanAhead;
+}
+
 /** Goes through the commits, tags and files of a push, and gathers what is to be known of them. */
 class PushReader {
   readonly commits = new Map<string, CommitFacts>();
@@ -124,15 +143,19 @@ class PushReader {
   readonly pointers: PushedPointer[] = [];
   readonly #objects: NewObjects;
   readonly #known: KnownSecrets;
+  readonly #ahead: ScanAhead;
   readonly #verify: VerifyCommit;
   readonly #meter: ReturnType<typeof createAdditionMeter>;
+  /** What is to be done about what was found, in order: it reads objects, so only where nothing else is being read. */
+  #due: (() => Promise<void>)[] = [];
 
-  constructor(objects: NewObjects, scanner: Scanner, verify: VerifyCommit) {
+  constructor(objects: NewObjects, { scanner, ahead, readBaseline, verify }: PushReaderOptions) {
     this.#objects = objects;
+    this.#ahead = ahead;
     this.#verify = verify;
-    this.findings = new Findings(scanner);
+    this.findings = new Findings(scanner, readBaseline);
     this.hunks = new KeptHunks(scanner);
-    this.#known = new KnownSecrets(objects, scanner);
+    this.#known = new KnownSecrets(objects, scanner, (text, path) => ahead.find(text, path));
     this.#meter = createAdditionMeter(objects);
   }
 
@@ -142,26 +165,38 @@ class PushReader {
     const { facts, texts } = await readCommit(this.#objects, oid, this.#verify);
     this.commits.set(oid, facts);
     for (const { source, text } of texts) {
-      const secrets = source === "commit-identity" ? this.findings.findInIdentity(text) : this.findings.find(text);
-      for (const secret of secrets) this.findings.keep(secret, { source, oid, root: oid }, isOlder);
+      const place: Place = { source, oid, root: oid };
+      if (source === "commit-identity") this.#later(this.findings.findInIdentity(text), place, isOlder);
+      else this.#ahead.add({ text }, (secrets) => this.#later(secrets, place, isOlder));
     }
     for (const change of await changes.of(oid)) {
       const { kind, path, mode, size } = fileChange(oid, change, this.#objects.pack);
       if (kind === "delete") continue;
       if (!isOlder) this.files.add(oid, { oid, path, mode, bytes: size });
-      for (const secret of this.findings.find(path, path)) {
-        const origin = kind === "change" ? await this.#known.inPath(oid, change.path, secret.fingerprint) : "new";
-        this.#keep(secret, oid, { source: "path", path }, isOlder ? "upstream" : origin);
-      }
+      const secrets = this.findings.find(path, path);
+      if (secrets.length === 0) continue;
+      this.#ahead.mark(() =>
+        this.#due.push(async () => {
+          for (const secret of secrets) {
+            const origin = kind === "change" ? await this.#known.inPath(oid, change.path, secret.fingerprint) : "new";
+            await this.#keep(secret, oid, { source: "path", path }, isOlder ? "upstream" : origin);
+          }
+        }),
+      );
     }
+    await this.#judge();
     for await (const file of readChangedFiles(this.#objects, oid, this.#meter))
       await this.#readFile(oid, file, isOlder);
+    await this.#ahead.room();
     if (turns.due) await turns.take();
   }
 
   async readTags(): Promise<void> {
     for await (const { oid, texts } of readNewTags(this.#objects)) {
-      for (const { source, text } of texts) this.findings.add(text, { source, oid, root: oid });
+      for (const { source, text } of texts) {
+        this.#ahead.add({ text }, (secrets) => this.#later(secrets, { source, oid, root: oid }, false));
+      }
+      await this.#ahead.room();
     }
   }
 
@@ -170,45 +205,79 @@ class PushReader {
     const { looseBlobs, looseNames, pack, turns } = this.#objects;
     for (const { from, root, path, mode, oid } of [...looseNames, ...looseBlobs]) {
       this.files.add(root, { oid: from, path, mode, bytes: pack.size(oid) });
-      this.findings.add(path, { source: "path", oid: from, root, path });
+      await this.findings.add(path, { source: "path", oid: from, root, path });
       if (turns.due) await turns.take();
     }
     for (const blob of looseBlobs) {
       const { from, root, path } = blob;
       for await (const { text, startLine, startColumn } of readWhole(this.#objects, blob, this.#meter)) {
-        for (const secret of placed(this.findings.find(text, path), startLine, startColumn)) {
-          this.findings.keep(secret, { source: "file", oid: from, root, path }, false);
-        }
+        this.#ahead.add({ text, path }, (secrets) =>
+          this.#later(placed(secrets, startLine, startColumn), { source: "file", oid: from, root, path }, false),
+        );
+        await this.#ahead.room();
       }
       await this.#readPointer(blob.oid, from, path);
     }
+  }
+
+  /** What is still being looked through. */
+  async end(): Promise<void> {
+    await this.#ahead.end();
+    await this.#judge();
   }
 
   async #readFile(commit: string, { file, additions }: ChangedFile, isOlder: boolean): Promise<void> {
     const found: { readonly secret: PlacedSecret; readonly path: string }[] = [];
     for await (const addition of additions) {
       const { text, path, startLine, startColumn } = addition;
-      const secrets = placed(this.findings.find(text, path), startLine, startColumn);
-      if (!isOlder) this.hunks.add(addition, secrets.length === 0);
-      for (const secret of secrets) found.push({ secret, path });
+      this.#ahead.add({ text, path, isKept: !isOlder && this.hunks.hasRoom }, (secrets, masked) => {
+        if (!isOlder) this.hunks.add(addition, secrets.length === 0 ? () => text : masked);
+        for (const secret of placed(secrets, startLine, startColumn)) found.push({ secret, path });
+      });
+      await this.#ahead.room();
     }
     if (!isOlder) await this.#readPointer(file.change.oid, commit, pathText(file.change.path));
-    // Only now: where they come from is read from other files.
-    for (const [at, { secret, path }] of found.entries()) {
+    // Only then: where they come from is read from other files.
+    this.#ahead.mark(() => {
+      if (found.length > 0) this.#due.push(() => this.#traceAll(found, commit, file.change.path, isOlder));
+    });
+    await this.#judge();
+  }
+
+  async #traceAll(
+    found: readonly { readonly secret: PlacedSecret; readonly path: string }[],
+    commit: string,
+    path: string,
+    isOlder: boolean,
+  ): Promise<void> {
+    for (const [at, { secret, path: shown }] of found.entries()) {
       const isTraced = !isOlder && at < TRACED_FINDINGS;
-      const origin = isTraced ? await this.#known.inFile(commit, file.change.path, secret.fingerprint) : "new";
-      this.#keep(secret, commit, { source: "file", path }, isOlder ? "upstream" : origin);
+      const origin = isTraced ? await this.#known.inFile(commit, path, secret.fingerprint) : "new";
+      await this.#keep(secret, commit, { source: "file", path: shown }, isOlder ? "upstream" : origin);
     }
   }
 
-  #keep(
+  /** Notes what was found in a text that nothing has to be read about. */
+  #later(secrets: readonly PlacedSecret[], place: Place, known: boolean): void {
+    if (secrets.length === 0) return;
+    this.#due.push(async () => {
+      for (const secret of secrets) await this.findings.keep(secret, place, known);
+    });
+  }
+
+  /** Between two files: does what is due. */
+  async #judge(): Promise<void> {
+    while (this.#due.length > 0) for (const work of this.#due.splice(0)) await work();
+  }
+
+  async #keep(
     secret: PlacedSecret,
     commit: string,
     where: { readonly source: "file" | "path"; readonly path: string },
     origin: Origin,
-  ): void {
+  ): Promise<void> {
     if (origin === "told") return;
-    this.findings.keep(secret, { ...where, oid: commit, root: commit }, origin === "upstream");
+    await this.findings.keep(secret, { ...where, oid: commit, root: commit }, origin === "upstream");
     if (origin === "new") this.#known.tell(commit, secret.fingerprint);
   }
 

@@ -38,8 +38,15 @@ function renderPlace(finding: Finding): string {
 
 const renderFinding = (finding: Finding): string => {
   const commit = finding.source === "file" || finding.source === "path" ? ` (commit ${shortOid(finding.oid)})` : "";
-  return `  ${renderPlace(finding)}  ${finding.rule}: ${escapeLine(finding.description)}${commit}`;
+  return `  ${renderPlace(finding)}  ${finding.rule}: ${escapeLine(finding.description)}${commit}${renderExcuse(finding)}`;
 };
+
+/** What speaks for it: the operator's word before that of whoever wrote the line. */
+function renderExcuse({ allowed, baseline }: Finding): string {
+  if (baseline !== null) return `; accepted: ${escapeLine(baseline.reason, 200)}`;
+  if (allowed === null) return "";
+  return `; ${allowed.by}${allowed.reason === "" ? ", no reason given" : `: ${escapeLine(allowed.reason, 200)}`}`;
+}
 
 /** The findings of one severity, the first {@link LISTED_FINDINGS} of them line by line. */
 function renderFindings(findings: readonly Finding[]): string[] {
@@ -48,6 +55,10 @@ function renderFindings(findings: readonly Finding[]): string[] {
   return lines;
 }
 
+/** It refuses the push, where policy says so. */
+const isFresh = ({ severity, known, baseline }: Finding): boolean =>
+  severity === "block" && !known && baseline === null;
+
 export function renderRejection(push: {
   readonly url: string;
   readonly refs: readonly RefVerdict[];
@@ -55,7 +66,7 @@ export function renderRejection(push: {
   /** Whether it is all of what was pushed. */
   readonly isWhole: boolean;
 }): string[] {
-  const blocking = push.findings.filter((finding) => finding.severity === "block" && !finding.known);
+  const blocking = push.findings.filter(isFresh);
   const what = push.isWhole ? "this push; nothing has" : "a part of this push; nothing of it has";
   const lines = ["", `Sallyport refused ${what} reached the upstream.`];
   for (const { update, opinion } of push.refs) {
@@ -68,7 +79,8 @@ export function renderRejection(push: {
       ...renderFindings(blocking),
       "",
       "Revoke what is real: it has left your machine. Then take it out of every commit that has it (git rebase -i,",
-      "or git commit --amend if it is the last one) and push again.",
+      "or git commit --amend if it is the last one) and push again. What is no secret, the gateway's operator can accept:",
+      `sallyport baseline add --push ${push.url.slice(push.url.lastIndexOf("/") + 1)} --reason …`,
     );
   }
   lines.push(`Details: ${push.url}`, "");
@@ -82,7 +94,12 @@ export function renderWarnings(push: {
 }): string[] {
   const lines: string[] = [];
   const known = push.findings.filter((finding) => finding.known);
-  const warnings = push.findings.filter((finding) => finding.severity === "warn" && !finding.known);
+  const accepted = push.findings.filter(({ known, baseline }) => !known && baseline !== null);
+  const allowed = push.findings.filter((finding) => isFresh(finding) && finding.allowed !== null);
+  // Whoever wrote the line knows already.
+  const warnings = push.findings.filter(
+    ({ severity, known, allowed, baseline }) => severity === "warn" && !known && allowed === null && baseline === null,
+  );
   const observed = push.refs.flatMap(({ update, observed: opinions = [] }) =>
     opinions.map(({ opinion: { kind, reason } }) => {
       const would = kind === "reject" ? "refused" : "held";
@@ -99,6 +116,10 @@ export function renderWarnings(push: {
   if (known.length > 0) {
     lines.push("", "These secrets were upstream before this push; revoke what is real:", ...renderFindings(known));
   }
+  if (allowed.length > 0)
+    lines.push("", "These secrets stand under a comment that allows them:", ...renderFindings(allowed));
+  if (accepted.length > 0)
+    lines.push("", "These were accepted before (the gateway's baseline):", ...renderFindings(accepted));
   if (observed.length > 0) lines.push("", "Checks that only observe (nothing is stopped by them):", ...observed);
   return lines.length === 0 ? [] : [...lines, ""];
 }
@@ -107,6 +128,7 @@ export function renderHold(hold: {
   readonly repository: string;
   readonly url: string;
   readonly refs: readonly RefVerdict[];
+  readonly findings: readonly Finding[];
   readonly waitMs: number;
   readonly isWhole: boolean;
 }): string[] {
@@ -115,6 +137,8 @@ export function renderHold(hold: {
   for (const { update, opinion } of hold.refs) {
     if (opinion.kind === "hold") lines.push(`  ${escapeLine(update.ref)}: ${escapeLine(opinion.reason)}`);
   }
+  const secrets = hold.findings.filter(isFresh);
+  if (secrets.length > 0) lines.push("", "Whoever approves it will see these secrets:", ...renderFindings(secrets), "");
   lines.push(`Approve it here: ${hold.url}`);
   if (hold.waitMs > 0) {
     lines.push(`Waiting for up to ${Math.round(hold.waitMs / 1000)} s. You may stop git: the push stays held.`);

@@ -57,3 +57,14 @@ export function requirementOf(own: ApprovalInput, entry: ApprovalInput, mistake:
   else if (waitMs > expiresMs) mistake(["wait"], "the client would wait longer than the question stays open (expires)");
   return { approvers, approvals, waitMs, expiresMs };
 }
+
+/** Whoever decides anywhere may decide, with as many as the strictest rule asks for; null where nobody does. */
+export function togetherOf(requirements: readonly ApprovalRequirement[]): ApprovalRequirement | null {
+  if (requirements.length === 0) return null;
+  return {
+    approvers: [...new Set(requirements.flatMap(({ approvers }) => approvers))],
+    approvals: Math.max(...requirements.map(({ approvals }) => approvals)),
+    waitMs: Math.min(...requirements.map(({ waitMs }) => waitMs)),
+    expiresMs: Math.min(...requirements.map(({ expiresMs }) => expiresMs)),
+  };
+}

@@ -35,13 +35,19 @@ export const limitsSchema = z
       .describe("Of what stands before the pack: commands, push options, certificate. Default 8MiB."),
     changedPaths: countSchema("paths").optional().describe("That all new commits together change. Default 5000000."),
     treeDepth: countSchema("directories").optional().describe("Directories within directories. Default 1000."),
+    scanTime: durationSchema
+      .refine((ms) => ms > 0, { error: "looking for secrets takes some time: expected 1s or more" })
+      .optional()
+      .describe(
+        "For looking for secrets in a megabyte of what a push adds; what is not done by then is refused. Default 20s.",
+      ),
     time: durationSchema
       .refine((ms) => ms > 0, { error: "a push takes some time: expected 1s or more" })
       .optional()
       .describe("For reading the push, and for each git that works on it. Default 10m and 15m."),
   })
-  .transform(({ diffBytes, refs, commandBytes, time, lfsObjectBytes, ...same }): ConfiguredLimits => ({
-    push: defined({ ...same, additionBytes: diffBytes, gitTimeoutMs: time, inspectionMs: time }),
+  .transform(({ diffBytes, refs, commandBytes, scanTime, time, lfsObjectBytes, ...same }): ConfiguredLimits => ({
+    push: defined({ ...same, additionBytes: diffBytes, scanMs: scanTime, gitTimeoutMs: time, inspectionMs: time }),
     head: defined({ bytes: commandBytes, commands: refs }),
     lfsObjectBytes: lfsObjectBytes ?? null,
   }));

@@ -155,6 +155,7 @@ export const FindingsTable = ({ findings, total }: { findings: readonly FindingR
           <th>Rule</th>
           <th>Place</th>
           <th>Commit</th>
+          <th>Fingerprint</th>
         </tr>
       </thead>
       <tbody>
@@ -167,11 +168,20 @@ export const FindingsTable = ({ findings, total }: { findings: readonly FindingR
             <td>
               <code>{finding.rule}</code>
               <div class="soft">{finding.description}</div>
+              {finding.allowed !== null && (
+                <div>
+                  {finding.allowed.by}: {finding.allowed.reason === "" ? "no reason given" : finding.allowed.reason}
+                </div>
+              )}
+              {finding.baseline !== null && <div class="soft">accepted before: {finding.baseline.reason}</div>}
             </td>
             <td>
               <code>{place(finding)}</code>
             </td>
             <td class="tight">{finding.oid !== null && <Oid oid={finding.oid} />}</td>
+            <td class="tight">
+              <code>{finding.fingerprint}</code>
+            </td>
           </tr>
         ))}
       </tbody>

@@ -1,16 +1,20 @@
 /** What a push is read as: what each of its refs brings, which secrets were there before, which LFS objects it names. */
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { readPush, type PushReading } from "../../../src/flows/push/reading.ts";
 import type { PushRequest } from "../../../src/git/push-exchange.ts";
 import type { PushLimits } from "../../../src/model/push-limits.ts";
 import type { RefFacts } from "../../../src/model/push-facts.ts";
 import type { RefUpdate } from "../../../src/model/ref-update.ts";
+import { createScanPool } from "../../../src/flows/scanning/scan-in-workers.ts";
 import { createScanner } from "../../../src/secrets/scanner.ts";
 import { inChunks, startScene, ZERO, type Scene } from "../../git/inspection.ts";
 import { builtin } from "../../secrets/builtin-rules.ts";
 import { plantedAwsKey, plantedPem, plantedSlackToken } from "../../harness/planted.ts";
 
-const scanner = createScanner(builtin, new Uint8Array(32).fill(7));
+const key = new Uint8Array(32).fill(7);
+const scanner = createScanner(builtin, key);
+const scanPool = createScanPool({ rules: builtin.rules, key, threads: 2, budgetMs: 60_000 });
+afterAll(() => scanPool.close());
 const SECRET = `key = "${plantedAwsKey}"\n`;
 
 interface Push {
@@ -39,7 +43,15 @@ async function read(scene: Scene, { updates, pushOptions = [], limits }: Push): 
     signal: new AbortController().signal,
   } as unknown as PushRequest;
   const advertised = { refs, peeled } as unknown as Parameters<typeof readPush>[0]["advertised"];
-  return readPush({ request, advertised, quarantine, scanner, verify: () => null });
+  return readPush({
+    request,
+    advertised,
+    quarantine,
+    scanner,
+    scanPool,
+    readBaseline: async () => () => null,
+    verify: () => null,
+  });
 }
 
 const branch = (name: string, oldOid: string, newOid: string): RefUpdate => ({

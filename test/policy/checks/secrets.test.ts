@@ -78,3 +78,60 @@ describe("by ref", () => {
     expect(byRef({ secrets: "observe", knownSecrets: "reject" }, [[at(2)]])).toEqual([[]]);
   });
 });
+
+describe("a comment that allows", () => {
+  const allowed: Finding = { ...finding(), line: 7, allowed: { by: "sallyport:allow", reason: "test key" } };
+  const judged = (entry: object, findings: readonly Finding[]) =>
+    secrets.judge({ policy: policy(entry), facts: facts([], { findings }) }, refFacts("refs/heads/x"));
+  const reasons = (entry: object, findings: readonly Finding[]) =>
+    judged(entry, findings).map((opinion) => (opinion.kind === "allow" ? "" : `${opinion.kind}: ${opinion.reason}`));
+  const nobody = "reject: 1 secret found, allowed by a comment; no approvers are configured here who could agree";
+  const sec = "hold: 1 secret found, allowed by a comment: sec must agree";
+
+  it.each([
+    ["nobody is named", {}, [nobody]],
+    ["nobody is named, in the long form", { secrets: { mode: "reject" } }, [nobody]],
+    ["the entry names approvers", { approvers: ["sec"] }, [sec]],
+    ["its own approvers come first", { secrets: { approvers: ["sec"] }, approvers: ["leads"] }, [sec]],
+    ["secrets are held anyway", { secrets: { mode: "hold", approvers: ["sec"] } }, [sec]],
+    ["secrets are only recorded", { secrets: "observe", approvers: ["sec"] }, []],
+    ["it lets pass", { secrets: { allowComments: "pass" } }, []],
+    ["it is ignored", { secrets: { allowComments: "ignore" }, approvers: ["sec"] }, ["reject: 1 secret found"]],
+  ])("%s", (_, entry, expected) => {
+    expect(reasons(entry, [allowed])).toEqual(expected);
+  });
+
+  it("asks whoever decides elsewhere in the entry, where nobody is named for secrets", () => {
+    const entry = {
+      protect: [{ refs: ["refs/heads/main"], approvers: ["leads", "ops"], approvals: 2, wait: "30s" }],
+      paths: [{ paths: ["infra/**"], approvers: ["ops", "sec"], expires: "2h" }],
+    };
+    expect(judged(entry, [allowed])).toMatchObject([
+      {
+        kind: "hold",
+        requirement: { approvers: ["leads", "ops", "sec"], approvals: 2, waitMs: 30_000, expiresMs: 7_200_000 },
+      },
+    ]);
+  });
+
+  it("speaks for its own secret alone", () => {
+    expect(reasons({ approvers: ["sec"] }, [allowed, finding()])).toEqual(["reject: 1 secret found", sec]);
+    expect(reasons({ secrets: { allowComments: "pass" } }, [allowed, finding()])).toEqual(["reject: 1 secret found"]);
+  });
+
+  it("counts for secrets that were upstream before as well", () => {
+    const known = { ...allowed, known: true };
+    expect(reasons({ approvers: ["sec"] }, [known])).toEqual([]);
+    expect(reasons({ approvers: ["sec"], knownSecrets: "reject" }, [known])).toEqual([
+      "hold: 1 secret found that is upstream already, allowed by a comment: sec must agree",
+    ]);
+  });
+});
+
+it("lets pass what the baseline has accepted, and nothing beside it", () => {
+  const accepted: Finding = { ...finding(), baseline: { id: "b", reason: "test key" } };
+  const judged = (findings: readonly Finding[]) =>
+    secrets.judge({ policy: policy({}), facts: facts([], { findings }) }, refFacts("refs/heads/x"));
+  expect(judged([accepted])).toEqual([]);
+  expect(judged([accepted, { ...finding(), line: 2 }])).toEqual([{ kind: "reject", reason: "1 secret found" }]);
+});
