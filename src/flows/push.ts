@@ -109,7 +109,7 @@ async function receiveAndDecide(
       for (const part of parts) answers.push(await endPart(deps, part, held));
       await answerClient(request, answers);
       const [only, ...others] = parts;
-      if (only !== undefined && others.length === 0 && answers[0]?.isDelivered === true) await adopt(only);
+      if (only !== undefined && others.length === 0 && answers[0]?.isDelivered === true) await adopt(deps, only);
     } finally {
       await quarantine.remove();
     }
@@ -237,13 +237,21 @@ async function hold(deps: PushDependencies, part: PushPart, { pushId, approvalId
   }
 }
 
-/** What the upstream has taken is what the next push builds on. Never of a push in parts: beside one lie the refused ones. */
-async function adopt({ head, push }: PushPart): Promise<void> {
+/**
+ * What the upstream has taken is what the next push builds on. Never of a push in parts: beside one lie the refused ones. It is
+ * delivered and answered: what fails here costs the next push a fetch.
+ */
+async function adopt({ log }: PushDependencies, { head, push }: PushPart): Promise<void> {
   const tips = head.updates.map(({ newOid }) => newOid);
-  await push.cache.adopt(
-    push.quarantine,
-    tips.filter((oid) => push.reading.objects.graph.has(oid)),
-  );
+  try {
+    await push.quarantine.unpack();
+    await push.cache.adopt(
+      push.quarantine,
+      tips.filter((oid) => push.reading.objects.graph.has(oid)),
+    );
+  } catch (error) {
+    log.warn({ repository: push.request.repository, error }, "a delivered push could not be kept for the next one");
+  }
 }
 
 const sayNo = ({ head }: PushPart, reason: string): PartAnswer => ({

@@ -143,17 +143,27 @@ export class ObjectReader {
   }
 
   /**
-   * Objects of which the caller knows that they are small, in the order of asking, and few: all are asked for at once.
-   * @throws GatewayError `inspection_failed`, also when one is missing
+   * Few objects, in the order of asking: all are asked for at once.
+   * @param room bytes that they may have together; it ends early before the one that goes beyond
+   * @throws GatewayError `inspection_failed`
    */
-  async *all(oids: readonly string[]): AsyncGenerator<ObjectInfo & { readonly content: Buffer }, void, undefined> {
+  async *all(
+    oids: readonly string[],
+    room: number,
+  ): AsyncGenerator<(ObjectInfo & { readonly content: Buffer }) | MissingObject, void, undefined> {
     const { child, reader } = this.start();
     let left = oids.length;
+    let free = room;
     try {
       await child.write(`${oids.join("\n")}\n`);
       for (; left > 0; left--) {
         const info = await this.#answer(child, reader);
-        if (info.type === "missing") throw unreadable();
+        if (info.type === "missing") {
+          yield info;
+          continue;
+        }
+        free -= info.size;
+        if (free < 0) return;
         yield { ...info, content: (await reader.bytes(info.size + 1)).subarray(0, -1) };
       }
     } finally {

@@ -56,6 +56,7 @@ export async function readRefDiff(objects: NewObjects, update: RefUpdate, maxByt
   const isOfPack = pack.has(target) && (base === null || objects.boundary.has(base));
   if (!isOfPack) await prefetchBlobs(objects, from, target);
 
+  await quarantine.unpack(context.signal);
   const args = ["diff-tree", "-r", "-U3", ...PATCH_OPTIONS, "--end-of-options", from, target];
   const chunks: Buffer[] = [];
   let bytes = 0;

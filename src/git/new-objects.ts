@@ -3,7 +3,6 @@
  * reading (`commits.ts`, `additions.ts`) or the push is refused, and everything that new commits stand on has to be
  * reachable from the upstream's advertised refs, or it is refused: presence upstream proves nothing (forks share objects).
  */
-import path from "node:path";
 import { GatewayError } from "../errors.ts";
 import { isZeroOid, type RefUpdate } from "../model/ref-update.ts";
 import { isUnreadable, type ReadContext } from "./cat-file.ts";
@@ -15,7 +14,7 @@ import type { TreeChange } from "./inspection/tree-diff.ts";
 import { Turns } from "./inspection/turns.ts";
 import { overLimit } from "./limits.ts";
 import { meetOld, readLoose, type LooseBlob, type LooseName } from "./loose-objects.ts";
-import { PackObjects } from "./pack-objects.ts";
+import type { PackObjects } from "./pack-objects.ts";
 import { hashBytes } from "./pack-scanner.ts";
 import { commitLinks, readGraph, readTagTargets, type CommitNode } from "./push-graph.ts";
 import { proveOld, walkPush } from "./push-reach.ts";
@@ -79,17 +78,13 @@ export async function readNewObjects(quarantine: Quarantine, options: ReadNewObj
 }
 
 async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions): Promise<NewObjects> {
-  const { git, gitDir, limits, cache, objectFormat, received, reader, entries } = quarantine;
+  const { git, gitDir, limits, cache, objectFormat, reader } = quarantine;
   const { signal, updates, tips } = options;
   const local: ReadContext = { git, gitDir, timeoutMs: limits.gitTimeoutMs, signal };
   const context: ReadContext = cache === null ? local : { ...local, config: cache.promisorConfig };
-  const pack =
-    received === null || received.packName === null || entries === null
-      ? PackObjects.none(objectFormat)
-      : await PackObjects.read(path.join(gitDir, "objects", "pack", received.packName), objectFormat, {
-          ...received,
-          entries,
-        });
+  const pack = await quarantine.objects(signal);
+  // Of an attempt before this one.
+  pack.forget();
   const source = new ObjectSource({ pack, objectFormat, reader, context: local, cache, signal });
   const turns = new Turns(signal);
   const idBytes = hashBytes(objectFormat);

@@ -4,6 +4,7 @@ import type { ObjectType } from "./cat-file.ts";
 import { inflateSmall } from "./inflate-meter.ts";
 import { PackEntries, TYPE_NAMES } from "./inspection/pack-entries.ts";
 import { Turns } from "./inspection/turns.ts";
+import { UnpackedEntries } from "./inspection/unpacked-entries.ts";
 import { hashBytes, readEntryHeader } from "./pack-scanner.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
@@ -30,15 +31,25 @@ export interface ReceivedEntries {
   readonly entries: PackEntries;
 }
 
+/** Entries whose ids were made of their contents. */
+export interface NamedEntries {
+  /** Of all entries, in their order, one after the other. */
+  readonly ids: Buffer;
+  readonly format: ObjectFormat;
+  readonly unpacked: UnpackedEntries;
+  readonly entries: PackEntries;
+  /** How many of them the client sent. */
+  readonly sent: number;
+}
+
 /**
  * The objects that the client's pack holds, in some 30 bytes each: a million of them must not fill the heap with strings.
- * Read from the pack's index, version 2 (gitformat-pack):
- *
- *     "\377tOc" version(4) fanout(256 × 4) id(count × 20 or 32) crc(count × 4) offset(count × 4) offset64(… × 8) 2 checksums
- *
- * What stands behind the client's own bytes was appended by `--fix-thin`: old objects, not of the push.
+ * Behind them in the list of entries stand old objects that deltas build on (`--fix-thin`): not of the push.
  */
 export class PackObjects {
+  readonly unpacked: UnpackedEntries;
+  /** Whether the ids were made of the contents here; otherwise they are what git's index says. */
+  readonly isNamedByContent: boolean;
   readonly #ids: Buffer;
   readonly #idBytes: number;
   readonly #total: number;
@@ -50,7 +61,14 @@ export class PackObjects {
   readonly #met: Uint8Array;
   readonly #fanout: Uint32Array;
 
-  private constructor(ids: Buffer, idBytes: number, entries: PackEntries, sent: number) {
+  /** @param ids sorted, one after the other */
+  private constructor(
+    ids: Buffer,
+    idBytes: number,
+    { entries, sent, unpacked }: { entries: PackEntries; sent: number; unpacked?: UnpackedEntries },
+  ) {
+    this.unpacked = unpacked ?? new UnpackedEntries(entries);
+    this.isNamedByContent = unpacked !== undefined;
     this.#ids = ids;
     this.#idBytes = idBytes;
     this.#total = ids.length / idBytes;
@@ -62,10 +80,29 @@ export class PackObjects {
   }
 
   static none(format: ObjectFormat): PackObjects {
-    return new PackObjects(Buffer.alloc(0), hashBytes(format), new PackEntries(0), 0);
+    return new PackObjects(Buffer.alloc(0), hashBytes(format), { entries: new PackEntries(0), sent: 0 });
+  }
+
+  /** @throws GatewayError `pack_invalid` for an object that is there twice */
+  static named({ ids, format, unpacked, entries, sent }: NamedEntries): PackObjects {
+    const idBytes = hashBytes(format);
+    const idAt = (entry: number): Buffer => ids.subarray(entry * idBytes, (entry + 1) * idBytes);
+    const order = Uint32Array.from({ length: ids.length / idBytes }, (_, entry) => entry);
+    order.sort((a, b) => ids.readUIntBE(a * idBytes, 6) - ids.readUIntBE(b * idBytes, 6) || idAt(a).compare(idAt(b)));
+    const sorted = Buffer.alloc(ids.length);
+    for (const [at, entry] of order.entries()) sorted.set(idAt(entry), at * idBytes);
+    const objects = new PackObjects(sorted, idBytes, { entries, sent, unpacked });
+    objects.#entryOf.set(order);
+    for (let at = 1; at < order.length; at++) objects.#refuseTwin(at);
+    return objects;
   }
 
   /**
+   * Reads the pack's index, version 2 (gitformat-pack):
+   *
+   *     "\377tOc" version(4) fanout(256 × 4) id(count × 20 or 32) crc(count × 4) offset(count × 4) offset64(… × 8) 2 checksums
+   *
+   * What stands behind the client's own bytes in the pack was appended by `--fix-thin`.
    * @param file the pack's files, without extension
    * @throws GatewayError `inspection_failed`, `pack_invalid` for an object that is there twice
    */
@@ -77,7 +114,7 @@ export class PackObjects {
     const offsets = 1032 + total * (idBytes + 4);
     if (index.length < offsets + total * 4) throw damaged();
     const ids = index.subarray(1032, 1032 + total * idBytes);
-    const objects = new PackObjects(ids, idBytes, received.entries, received.objects);
+    const objects = new PackObjects(ids, idBytes, { entries: received.entries, sent: received.objects });
     const end = received.packBytes - idBytes;
     const appended: { place: number; offset: number }[] = [];
     const turns = new Turns();
@@ -86,9 +123,7 @@ export class PackObjects {
       const short = index.readUInt32BE(offsets + at * 4);
       const offset =
         short < 0x80000000 ? short : Number(index.readBigUInt64BE(offsets + total * 4 + (short - 0x80000000) * 8));
-      if (at > 0 && ids.compare(ids, at * idBytes, (at + 1) * idBytes, (at - 1) * idBytes, at * idBytes) === 0) {
-        throw new GatewayError("pack_invalid", `the pack holds object ${objects.oid(at)} twice; repack and push again`);
-      }
+      if (at > 0) objects.#refuseTwin(at);
       if (offset >= end) {
         appended.push({ place: at, offset });
         continue;
@@ -144,6 +179,11 @@ export class PackObjects {
     return true;
   }
 
+  /** Nothing of it has been met: reading begins anew. */
+  forget(): void {
+    this.#met.fill(0);
+  }
+
   *ofType(type: ObjectType): Generator<string> {
     for (let at = 0; at < this.#total; at++) {
       if (this.#isSent(at) && this.#typeAt(at) === type) yield this.oid(at);
@@ -179,6 +219,14 @@ export class PackObjects {
     } finally {
       await file.close();
     }
+  }
+
+  /** In a sorted list, what is there twice stands side by side. */
+  #refuseTwin(at: number): void {
+    const begin = at * this.#idBytes;
+    const before = begin - this.#idBytes;
+    if (this.#ids.compare(this.#ids, begin, begin + this.#idBytes, before, begin) !== 0) return;
+    throw new GatewayError("pack_invalid", `the pack holds object ${this.oid(at)} twice; repack and push again`);
   }
 
   #typeAt(at: number): ObjectType | null {

@@ -13,13 +13,16 @@ import { GatewayError } from "../errors.ts";
 import type { PushLimits } from "../model/push-limits.ts";
 import { InflateMeter, inflateSmall, type Inflated } from "./inflate-meter.ts";
 import { BlobDigester } from "./inspection/blob-digest.ts";
-import { WHOLE_BYTES } from "./inspection/held-objects.ts";
+
 import { BLOB, OFS_DELTA, PackEntries, REF_DELTA, type PackEntry } from "./inspection/pack-entries.ts";
+import { WHOLE_BYTES } from "./inspection/unpacked-entries.ts";
 import { overLimit } from "./limits.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
 export interface PackSummary {
+  /** In the client's pack; 0 for a ref that is made at an object which the upstream has. */
   readonly objects: number;
+  /** Bytes as the client sent them; 0: no pack at all, as for a push that only deletes. */
   readonly packBytes: number;
   readonly inflatedBytes: number;
 }

@@ -14,7 +14,8 @@ export async function* repack(
   objects: NewObjects,
   newOids: readonly string[],
 ): AsyncGenerator<Buffer, void, undefined> {
-  const { pack, graph, tagTargets, context } = objects;
+  const { pack, graph, tagTargets, context, quarantine } = objects;
+  await quarantine.unpack(context.signal);
   const { commits, tags, direct } = walkPush(newOids, pack, graph, tagTargets);
   const wanted = new Set<string>();
   // No commit is walked past those that are named. Files that the gateway has not got are old ones: they are not sent.

@@ -36,10 +36,13 @@ const MIB = 1024 * 1024;
 
 async function refusalOf(scene: Scene, pack: Buffer, limits = {}): Promise<GatewayError> {
   const quarantine = await scene.open(limits);
-  const error: unknown = await quarantine.receive({ pack: inChunks(pack), sink }).then(
-    () => null,
-    (error: unknown) => error,
-  );
+  const error: unknown = await quarantine
+    .receive({ pack: inChunks(pack), sink })
+    .then(() => quarantine.objects())
+    .then(
+      () => null,
+      (error: unknown) => error,
+    );
   expect(error).toBeInstanceOf(GatewayError);
   await quarantine.remove();
   await expect(stat(quarantine.gitDir)).rejects.toThrow("ENOENT");
@@ -65,9 +68,9 @@ test("the client's own bytes are spooled, byte for byte, while git reads along",
 test("no pack at all, and an empty pack", async () => {
   const scene = await startScene();
   const none = await (await scene.open()).receive({ pack: inChunks(Buffer.alloc(0)), sink });
-  expect(none).toEqual({ packBytes: 0, objects: 0, inflatedBytes: 0, packName: null });
+  expect(none).toEqual({ packBytes: 0, objects: 0, inflatedBytes: 0 });
   const empty = await (await scene.open()).receive({ pack: inChunks(makePack([]), 5), sink });
-  expect(empty).toEqual({ packBytes: 32, objects: 0, inflatedBytes: 0, packName: null });
+  expect(empty).toEqual({ packBytes: 32, objects: 0, inflatedBytes: 0 });
   const wrong = makePack([]);
   wrong[20] = (wrong[20] ?? 0) ^ 1;
   expect((await refusalOf(scene, wrong)).message).toContain("checksum");

@@ -53,6 +53,7 @@ test("a second push that builds on a delivered one fetches nothing", async () =>
   const first = await scene.inspect({ updates: [main(base, two)] });
   expect(await addedLines(first, { two })).toEqual(["two a.txt:2 two"]);
   await scene.land("refs/heads/main", two);
+  await first.quarantine.unpack();
   await first.quarantine.cache?.adopt(first.quarantine, [two]);
   await first.quarantine.remove();
   const before = posts(scene);

@@ -11,8 +11,9 @@ import type { ObjectFormat } from "../push-command.ts";
 import type { CachedRepository } from "../repository-cache.ts";
 import { ByteCache } from "./byte-cache.ts";
 import { HEAD_BYTES, type BlobDigest } from "./blob-digest.ts";
-import { HeldObjects, WHOLE_BYTES } from "./held-objects.ts";
+import { HeldObjects } from "./held-objects.ts";
 import { EMPTY_TREE } from "./tree.ts";
+import { WHOLE_BYTES } from "./unpacked-entries.ts";
 
 const RECENT_BYTES = 8 * 1024 * 1024;
 /** Objects up to this size are worth asking for together. */
@@ -140,7 +141,10 @@ export class ObjectSource {
     let bytes = 0;
     const read = async (): Promise<void> => {
       if (wanted.length < 2) return;
-      for await (const { oid, content } of reader.all(wanted)) this.#recent.set(oid, Buffer.from(content));
+      for await (const object of reader.all(wanted, RECENT_BYTES)) {
+        if (object.type === "missing") throw unreadable();
+        this.#recent.set(object.oid, Buffer.from(object.content));
+      }
       wanted = [];
     };
     for (const oid of new Set(oids)) {

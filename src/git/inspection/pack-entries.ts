@@ -37,6 +37,7 @@ export class PackEntries {
   #count = 0;
   #names: Buffer[] = [];
   readonly #digests = new Map<number, BlobDigest>();
+  #isWhole = true;
   /** Room for what is kept of them. */
   readonly held = new HeldBytes();
 
@@ -53,6 +54,16 @@ export class PackEntries {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** How many deltas name their base by its id. */
+  get named(): number {
+    return this.#names.length;
+  }
+
+  /** Whether the contents of all entries so far are in memory. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   /** Makes room for so many more entries. */
@@ -91,6 +102,7 @@ export class PackEntries {
       this.#names.push(Buffer.from(base));
     }
     const address = content === null ? null : this.held.put(content);
+    if (address === null) this.#isWhole = false;
     this.#addresses[at] = address ?? -1;
     this.#lengths[at] = content?.length ?? 0;
     return true;
@@ -138,7 +150,31 @@ export class PackEntries {
     return true;
   }
 
-  /** The number of the object's type; see {@link TYPE_NAMES}. */
+  /** The id of a delta's base, where the entry names it by that and {@link settle} has not told yet which entry it is. */
+  baseName(at: number): Buffer | null {
+    const base = this.#bases[at] ?? WHOLE;
+    return base === WHOLE || base < NAMED ? null : (this.#names[base - NAMED] ?? null);
+  }
+
+  /** Notes which entry a delta builds on, one that has its object's type already, and with it the delta's own. */
+  settle(at: number, base: number): void {
+    this.#bases[at] = base;
+    this.#types[at] = this.#types[base] ?? 0;
+  }
+
+  /** @returns what takes everything back that is settled or added from now on */
+  mark(): () => void {
+    const [count, isWhole] = [this.#count, this.#isWhole];
+    const [bases, types] = [this.#bases.slice(), this.#types.slice()];
+    return () => {
+      this.#count = count;
+      this.#isWhole = isWhole;
+      this.#bases.set(bases);
+      this.#types.set(types);
+    };
+  }
+
+  /** The number of the object's type; see {@link TYPE_NAMES}. Of a delta whose base is not known yet its own. */
   type(at: number): number {
     return this.#types[at] ?? 0;
   }
@@ -147,10 +183,10 @@ export class PackEntries {
     return this.#sizes[at] ?? 0;
   }
 
-  /** The entry that this one is a delta of; null for a whole object. */
+  /** The entry that this one is a delta of; null for a whole object, and for a base that is known by its name alone. */
   base(at: number): number | null {
     const base = this.#bases[at] ?? WHOLE;
-    return base === WHOLE ? null : base;
+    return base === WHOLE || base >= NAMED ? null : base;
   }
 
   /** What was unpacked of it; null where there was no room. */
