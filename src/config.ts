@@ -20,7 +20,7 @@ import { readTls, type TlsFiles } from "./config/tls.ts";
 import { readSecrets, type Environment, type Secrets } from "./config/secret-source.ts";
 import { DEFAULT_LISTEN, LISTEN_EXPECTED, parseBaseUrl, parseListen, type ListenAddress } from "./config/values.ts";
 import { err, ok, type Result } from "./errors.ts";
-import type { Connection, UpstreamCredential } from "./model/connection.ts";
+import type { Connection, UpstreamCredential, WireRules } from "./model/connection.ts";
 import type { NotifierConfig } from "./model/notifier-config.ts";
 import type { PushPolicy } from "./policy/schema.ts";
 
@@ -201,11 +201,21 @@ function buildConnections({ connections }: ParsedConfig, secrets: Secrets): Read
       const connection: Connection =
         parsed.kind === "git"
           ? { ...common, kind: "git", access: parsed.access ?? null, dumb: parsed.dumb }
-          : { ...common, kind: "copilot", proxyUrl: parsed.proxyUrl ?? null };
+          : { ...common, kind: parsed.kind, proxyUrl: parsed.proxyUrl ?? null, rules: buildWireRules(parsed) };
       return [name, deepFreeze(connection)];
     }),
   );
 }
+
+type ParsedModelConnection = Exclude<ParsedConfig["connections"][string], { readonly kind: "git" }>;
+
+const buildWireRules = ({ paths, websocket, telemetry, telemetryUrl, mcpTools }: ParsedModelConnection): WireRules => ({
+  paths: paths.map(({ do: action, ...rule }) => ({ ...rule, action })),
+  websocket,
+  telemetry,
+  telemetryUrl: telemetryUrl ?? null,
+  mcpTools,
+});
 
 function buildCredential(
   name: string,
@@ -215,6 +225,9 @@ function buildCredential(
   if (parsed === undefined) return { kind: "none" };
   if (parsed === "passthrough") return { kind: "passthrough" };
   if ("bearer" in parsed) return { kind: "bearer", token: secrets.at("connections", name, "credential", "bearer") };
+  if ("header" in parsed) {
+    return { kind: "header", name: parsed.header, value: secrets.at("connections", name, "credential", "value") };
+  }
   return {
     kind: "basic",
     username: parsed.username,

@@ -281,7 +281,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       log,
     },
     copilot: createCopilotHandler({
-      connections: [...config.connections.values()].filter((connection) => connection.kind === "copilot"),
+      connections: [...config.connections.values()].filter((connection) => connection.kind !== "git"),
       authenticate,
       exchanges,
     }),

@@ -4,6 +4,7 @@ import { createPushPolicySchema } from "../policy/schema.ts";
 import { durationSchema, personNameSchema } from "../policy/schema/approval.ts";
 import { byteSizeSchema } from "../policy/schema/byte-size.ts";
 import { repositoryPathGlobSchema } from "../policy/schema/globs.ts";
+import { DEFAULT_WIRE_RULES } from "../model/connection.ts";
 import { linearPatternSchema } from "./linear-pattern.ts";
 import { baseUrlSchema, listenSchema, secretSchema } from "./values.ts";
 
@@ -51,16 +52,62 @@ const gitConnectionSchema = z.strictObject({
     .describe("Whether clients that know only the dumb HTTP protocol may fetch, file by file. Default refuse."),
 });
 
-const copilotConnectionSchema = z.strictObject({
-  kind: z.literal("copilot"),
-  url: baseUrlSchema.describe("The Copilot API's base URL."),
-  proxyUrl: baseUrlSchema.optional().describe("The ghost-text host's base URL. Absent: the same."),
-  credential: z
-    .union([passthroughSchema, bearerSchema], { error: "expected passthrough or { bearer: { env: NAME } }" })
-    .optional()
-    .describe("How the gateway signs in. Absent: not at all, and the client's own credential is taken off."),
-  allow: allowSchema,
+const pathRuleSchema = z.strictObject({
+  path: z
+    .string()
+    .regex(/^\/[!-~]*$/, { error: "expected a glob over the path below the connection, as in /agents/**" })
+    .describe("A glob over the path below the connection: * within a segment, ** across."),
+  methods: z
+    .array(z.string().regex(/^[A-Z]+$/, { error: "expected a method in capitals, as in POST" }))
+    .default([])
+    .describe("Absent: every method."),
+  do: z.enum(["relay", "refuse"]),
+  ids: z
+    .enum(["own", "any"])
+    .default("own")
+    .describe(
+      "own: ids in the path work only for the person who got them. any: for everybody who may use the connection.",
+    ),
 });
+
+const headerCredentialSchema = z.strictObject({
+  header: z.enum(["x-api-key", "api-key"], { error: "expected x-api-key or api-key" }),
+  value: secretSchema,
+});
+
+/** The API of a model: GitHub's Copilot, or one that speaks OpenAI's or Anthropic's wire. */
+const modelConnectionSchema = <K extends string>(kind: K, what: string) =>
+  z.strictObject({
+    kind: z.literal(kind),
+    url: baseUrlSchema.describe(`${what}'s base URL.`),
+    proxyUrl: baseUrlSchema.optional().describe("The ghost-text host's base URL. Absent: the same."),
+    credential: z
+      .union([passthroughSchema, bearerSchema, headerCredentialSchema], {
+        error: "expected passthrough, { bearer: { env: NAME } } or { header: x-api-key, value: { env: NAME } }",
+      })
+      .optional()
+      .describe("How the gateway signs in. Absent: not at all, and the client's own credential is taken off."),
+    allow: allowSchema,
+    paths: z
+      .array(pathRuleSchema)
+      .default([])
+      .describe(
+        "What is relayed beyond stateless inference, and what of that is refused. The first line that matches decides.",
+      ),
+    websocket: z
+      .enum(["relay", "refuse"])
+      .default(DEFAULT_WIRE_RULES.websocket)
+      .describe("Whether /responses may become a WebSocket. Refused, clients use HTTP."),
+    telemetry: z
+      .enum(["drop", "strip", "mask"])
+      .default(DEFAULT_WIRE_RULES.telemetry)
+      .describe("drop: telemetry goes nowhere. strip: only what counts and measures goes on. mask: all of it, masked."),
+    telemetryUrl: baseUrlSchema.optional().describe("Where telemetry goes that is not dropped. Absent: to url."),
+    mcpTools: z
+      .array(z.string().min(1))
+      .default([])
+      .describe("Globs of MCP tools that may be called although their name does not say that they only read."),
+  });
 
 /** Names that addresses use or will use where a connection's name could stand. */
 const RESERVED = ["api", "login", "sallyport", "u"];
@@ -139,7 +186,15 @@ export const configSchema = z.strictObject({
     .describe("PEM files. Read again at SIGHUP and when they change. Absent: plain HTTP."),
   identity: z.strictObject({ oidc: oidcSchema.optional() }).optional(),
   connections: z
-    .record(connectionNameSchema, z.discriminatedUnion("kind", [gitConnectionSchema, copilotConnectionSchema]))
+    .record(
+      connectionNameSchema,
+      z.discriminatedUnion("kind", [
+        gitConnectionSchema,
+        modelConnectionSchema("copilot", "The Copilot API"),
+        modelConnectionSchema("openai", "An API that speaks OpenAI's wire"),
+        modelConnectionSchema("anthropic", "An API that speaks Anthropic's wire"),
+      ]),
+    )
     .default({}),
   secrets: z
     .strictObject({

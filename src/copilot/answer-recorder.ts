@@ -6,6 +6,7 @@
 import type { TimingPoint } from "../model/answer-timing.ts";
 import { createAnswerTiming } from "./answer-timing.ts";
 import type { AnswerAssembler, AssembledAnswer } from "./endpoints/endpoint.ts";
+import { createBodyDecoder, readEncoding } from "./streams/decode-body.ts";
 import { SseParser } from "./streams/sse.ts";
 
 export interface RecordedAnswer extends AssembledAnswer {
@@ -18,27 +19,27 @@ export interface RecordedAnswer extends AssembledAnswer {
 export interface AnswerRecorder {
   /**
    * Takes bytes that came just now, and reads them when {@link read} is called or something in them may be the end.
-   * @returns true when these bytes hold the last event of the stream
+   * @returns true when these bytes hold the last event of the stream; a promise of it where they have to be unpacked first
    */
-  take(chunk: Buffer, cameMs: number): boolean;
+  take(chunk: Buffer, cameMs: number): boolean | Promise<boolean>;
   /** Bytes that wait to be read. */
   readonly waiting: number;
   /** Reads what waits. */
   read(): void;
-  /** The answer as far as it came. */
-  finish(): RecordedAnswer;
+  /** The answer as far as it came. Call it once. */
+  finish(): Promise<RecordedAnswer>;
 }
 
 export interface AnswerRecorderOptions {
   readonly streamed: boolean;
   /** The most bytes of an answer that are read. */
   readonly maxBytes: number;
-  /** The bytes cannot be read: their encoding is unknown. */
-  readonly isUnreadable?: boolean;
+  /** `Content-Encoding`, as it came. */
+  readonly encoding?: string | undefined;
 }
 
 /** One of these stands in the last event of every wire's streams, or names its type. Elsewhere they cost an early look. */
-const SIGNS = /\[DONE\]|message_stop|response\.(?:completed|incomplete|failed)|error/;
+const SIGNS = /\[DONE\]|message_stop|response\.(?:completed|incomplete|failed|cancelled)|error/;
 /** A sign that is cut in two by a chunk's end is found by as much of the one before. */
 const LONGEST_SIGN = "response.incomplete".length;
 
@@ -50,7 +51,9 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
   let waiting: { readonly chunk: Buffer; readonly atMs: number }[] = [];
   let waitingBytes = 0;
   let seen = 0;
-  let capped = options.isUnreadable ?? false;
+  const encoding = readEncoding(options.encoding);
+  const decoder = encoding === null || encoding === "identity" ? null : createBodyDecoder(encoding, maxBytes);
+  let capped = encoding === null;
   /** The end of the chunk before, and whether an event that may be the last has begun. */
   let tail = "";
   let isNearEnd = false;
@@ -88,30 +91,45 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
     waiting = [];
   }
 
-  return {
-    take(chunk, cameMs) {
-      seen += chunk.length;
-      if (capped || seen > maxBytes) {
-        read();
-        stop();
-        return false;
-      }
-      waiting.push({ chunk, atMs: cameMs });
-      waitingBytes += chunk.length;
-      if (!streamed) return false;
-      const text = tail + chunk.toString("latin1");
-      tail = text.slice(-LONGEST_SIGN);
-      if (!isNearEnd && !SIGNS.test(text)) return false;
-      const before = hasEnded;
+  function takePlain(chunk: Buffer, cameMs: number): boolean {
+    if (chunk.length === 0) return false;
+    seen += chunk.length;
+    if (capped || seen > maxBytes) {
       read();
-      isNearEnd = parser.isWithinEvent;
-      return hasEnded && !before;
-    },
+      stop();
+      return false;
+    }
+    waiting.push({ chunk, atMs: cameMs });
+    waitingBytes += chunk.length;
+    if (!streamed) return false;
+    const text = tail + chunk.toString("latin1");
+    tail = text.slice(-LONGEST_SIGN);
+    if (!isNearEnd && !SIGNS.test(text)) return false;
+    const before = hasEnded;
+    read();
+    isNearEnd = parser.isWithinEvent;
+    return hasEnded && !before;
+  }
+
+  async function takePacked(unpacking: Promise<Buffer>, cameMs: number): Promise<boolean> {
+    const isLast = takePlain(await unpacking, cameMs);
+    // What came until then is kept.
+    if (decoder?.failure !== null) {
+      read();
+      stop();
+    }
+    return isLast;
+  }
+
+  return {
+    take: (chunk, cameMs) =>
+      decoder === null || capped ? takePlain(chunk, cameMs) : takePacked(decoder.push(chunk), cameMs),
     get waiting() {
       return streamed ? waitingBytes : 0;
     },
     read,
-    finish() {
+    async finish() {
+      if (decoder !== null && !capped) await takePacked(decoder.end(), performance.now());
       if (streamed) read();
       else if (!capped) readBody();
       return { ...assembler.result(), capped: capped || parser.overflowed, timing: timing.points() };

@@ -151,6 +151,7 @@ const saidIn = (role: Message["role"], part: Exclude<Part, { type: "reasoning" |
     case "tool_result":
       return ["result", part.text];
     case "text":
+    case "completion":
     case "opaque":
       return [role, part.text.trim()];
   }

@@ -4,11 +4,14 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createAnswerRecorder } from "../copilot/answer-recorder.ts";
-import type { Endpoint, ParsedRequest } from "../copilot/endpoints/endpoint.ts";
-import { withoutWebSockets } from "../copilot/endpoints/models.ts";
-import { findEndpoint } from "../copilot/endpoints/registry.ts";
-import { readBodyConversation } from "../copilot/sessions.ts";
-import { parseStrictJson } from "../copilot/strict-json.ts";
+import {
+  type AnswerAssembler,
+  EMPTY_ANSWER,
+  type Endpoint,
+  type ParsedRequest,
+  type UpstreamReference,
+} from "../copilot/endpoints/endpoint.ts";
+import { findRoute, refusedTools } from "../copilot/routes.ts";
 import { err, GatewayError, ok, type Result } from "../errors.ts";
 import type { CopilotConnection } from "../model/connection.ts";
 import { newId } from "../model/id.ts";
@@ -17,19 +20,24 @@ import { describeFailure } from "./exchange/describe-failure.ts";
 import { clientHeaders, REQUEST_ID, upstreamHeaders } from "./exchange/headers.ts";
 import { createIdleWork } from "./exchange/idle-work.ts";
 import { failedEnd, NOTHING, outcomeOf } from "./exchange/outcome.ts";
+import { within } from "./exchange/patience.ts";
 import { readBody } from "./exchange/read-body.ts";
+import { type ReadRequest, readRequest } from "./exchange/read-request.ts";
 import type { ExchangeEnd, ExchangeStart } from "./exchange/record.ts";
 import { createRecords, type OpenRecord, type RecordLimits, type RecordsDependencies } from "./exchange/records.ts";
 import {
   DATABASE_AWAY,
   type Refusal,
+  refusedTool,
   sendRefusal,
   sharedReference,
-  unknownPath,
+  unrouted,
   unusableAnswer,
 } from "./exchange/refusals.ts";
 import { relayAnswer } from "./exchange/relay.ts";
+import { createTelemetry } from "./exchange/telemetry.ts";
 import { createUpstreamAgents, sendUpstream } from "./exchange/upstream.ts";
+import { createUpstreamIds, issuedInHeaders, referencesOutside } from "./exchange/upstream-ids.ts";
 
 export interface ExchangeLimits extends RecordLimits {
   /** Bytes of a request: more is refused, because what cannot be read cannot be recorded. */
@@ -79,6 +87,8 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   const agents = createUpstreamAgents();
   const records = createRecords({ ...deps, limits });
   const idle = createIdleWork();
+  const upstreamIds = createUpstreamIds(deps);
+  const telemetry = createTelemetry({ agents, limits, mask: deps.mask, records });
 
   async function run(exchange: ExchangeRequest): Promise<void> {
     const id = newId();
@@ -95,43 +105,36 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   }
 
   async function exchangeStory(exchange: ExchangeRequest, id: string): Promise<void> {
-    const { request, response, connection } = exchange;
+    const { request, response, connection, principal } = exchange;
     const start = startOf(exchange, id);
-
-    const endpoint = findEndpoint(start.method, exchange.path);
-    if (endpoint === null) return await refuse(response, start, unknownPath(start));
+    const route = findRoute(connection, start.method, exchange.path);
+    if (!route.ok)
+      return await refuse(response, { ...start, format: route.error.endpoint.format }, unrouted(start, route.error));
+    const { endpoint, rule } = route.value;
+    if (endpoint.access === "telemetry") return await telemetry.answer(exchange, { ...start, format: endpoint.format });
 
     const body = await readRequest(request, endpoint, limits.requestBytes);
     if (!body.ok) return await refuse(response, { ...start, format: endpoint.format }, body.error);
-    const { bytes, parsed, conversation } = body.value;
-    const known: ExchangeStart = {
-      ...start,
-      format: endpoint.format,
-      model: parsed?.model ?? null,
-      streamed: parsed?.streamed ?? null,
-      messages: parsed?.messages ?? null,
-      bodyConversation: conversation,
-      requestBytes: bytes?.length ?? 0,
-    };
-    if (parsed?.upstreamReference != null && connection.credential.kind !== "passthrough") {
-      return await refuse(response, known, sharedReference(parsed.upstreamReference));
-    }
-
-    // From here on the exchange is on record, before the upstream hears of it.
-    const record = await records.begin(known, "refuse");
-    if (record === null) return sendRefusal(response, id, DATABASE_AWAY);
+    const { bytes, parsed } = body.value;
+    const known = understood(start, endpoint, body.value);
+    const outside = referencesOutside(exchange.path, exchange.query, rule, request.headers);
+    const admitted = await admit(known, connection, parsed, outside);
+    if (!admitted.ok) return sendRefusal(response, id, admitted.error);
+    const record = admitted.value;
 
     const leaving = new AbortController();
     const leave = () => leaving.abort();
     response.once("close", leave);
     let answer: IncomingMessage;
     try {
-      const url = new URL(connection.url + exchange.path.slice(1) + exchange.query);
+      const base = endpoint.host === "proxy" ? (connection.proxyUrl ?? connection.url) : connection.url;
+      const url = new URL(base + exchange.path.slice(1) + exchange.query);
       const bodyBytes = bytes === null ? null : bytes.length;
+      const plain = endpoint.rewrite !== undefined;
       answer = await sendUpstream(agents, {
         url,
         method: known.method,
-        headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes }),
+        headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes, plain }),
         body: bytes,
         signal: leaving.signal,
         idleMs: limits.idleMs,
@@ -143,11 +146,53 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     } finally {
       response.off("close", leave);
     }
-    await passOn(exchange, record, endpoint, answer);
+    const holder = { principalId: principal.id, connection };
+    // What a GET shows may be everybody's: nobody gets it by looking at it.
+    const keepsIds = parsed?.keepsIds === true && known.method === "POST";
+    await passOn(exchange, record, endpoint, answer, (ids) => (keepsIds ? upstreamIds.claim(holder, ids) : null));
+  }
+
+  /** Everything that has to be so before the upstream hears of a request. Its record is open then; a refusal is on record, too. */
+  async function admit(
+    known: ExchangeStart,
+    connection: CopilotConnection,
+    parsed: ParsedRequest | null,
+    outside: readonly UpstreamReference[] = [],
+  ): Promise<Result<OpenRecord, Refusal>> {
+    const references = [...outside, ...(parsed?.references ?? [])];
+    let foreign: UpstreamReference | null;
+    try {
+      foreign = await within(
+        limits.beginMs,
+        upstreamIds.findForeign({ principalId: known.principal.id, connection }, references),
+      );
+    } catch (error) {
+      deps.log.error({ exchange: known.id, failure: describeFailure(error) }, "Whose an id is could not be looked up");
+      return err(DATABASE_AWAY);
+    }
+    const [tool] = refusedTools(parsed?.calls ?? [], connection.rules.mcpTools);
+    const refusal =
+      foreign !== null
+        ? sharedReference(foreign.field)
+        : tool !== undefined
+          ? refusedTool(connection.name, tool)
+          : null;
+    if (refusal !== null) {
+      await records.refuse(known, refusal);
+      return err(refusal);
+    }
+    const record = await records.begin(known, "refuse");
+    return record === null ? err(DATABASE_AWAY) : ok(record);
   }
 
   /** The answer, on its way to the client and into the record. */
-  async function passOn(exchange: ExchangeRequest, record: OpenRecord, endpoint: Endpoint, answer: IncomingMessage) {
+  async function passOn(
+    exchange: ExchangeRequest,
+    record: OpenRecord,
+    endpoint: Endpoint,
+    answer: IncomingMessage,
+    claim: (ids: readonly string[]) => Promise<void> | null,
+  ) {
     const { response, connection } = exchange;
     const httpStatus = answer.statusCode ?? 502;
     const upstreamRequestId = firstHeader(answer, REQUEST_ID) ?? firstHeader(answer, "x-request-id");
@@ -158,12 +203,15 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       await records.settle(record, { ...NOTHING, status: "upstream_failed", httpStatus, upstreamRequestId, error });
       return sendRefusal(response, record.id, unusable);
     }
-    if (endpoint.conversation === undefined) {
-      return await passOnModels(exchange, record, answer, { httpStatus, upstreamRequestId });
+    if (endpoint.rewrite !== undefined) {
+      return await passOnChanged(exchange, record, answer, endpoint.rewrite, { httpStatus, upstreamRequestId });
     }
     const streamed = (answer.headers["content-type"] ?? "").startsWith("text/event-stream");
-    const assembler = endpoint.conversation.assembleAnswer();
-    const recorder = createAnswerRecorder(assembler, { streamed, maxBytes: limits.answerBytes });
+    const recorder = createAnswerRecorder(endpoint.conversation?.assembleAnswer() ?? NO_ASSEMBLER, {
+      streamed,
+      encoding: answer.headers["content-encoding"],
+      maxBytes: limits.answerBytes,
+    });
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection });
     response.writeHead(httpStatus, answer.statusMessage ?? "", headers);
     response.flushHeaders();
@@ -177,8 +225,10 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       stop: new AbortController().signal,
       now: deps.now,
       settle: async (end) => {
-        const recorded = recorder.finish();
+        const recorded = await recorder.finish();
         const { status, error } = outcomeOf(end, httpStatus, recorded);
+        // Before the client has them: what it got it may use the next moment.
+        await claimIds(record, claim([...recorded.issuedIds, ...issuedInHeaders(answer.headers)]));
         await records.settle(record, {
           ...NOTHING,
           status,
@@ -193,22 +243,34 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     });
   }
 
-  /** The model list is small, and changed on its way: it is read whole. */
-  async function passOnModels(
+  /** An id that cannot be written down works for nobody: that is the safe side, and the answer goes on. */
+  async function claimIds(record: OpenRecord, claiming: Promise<void> | null): Promise<void> {
+    if (claiming === null) return;
+    try {
+      await within(limits.settleMs, claiming);
+    } catch (error) {
+      deps.log.error({ exchange: record.id, failure: describeFailure(error) }, "Ids of an answer could not be kept");
+    }
+  }
+
+  /** A model list is small, and changed on its way: it is read whole. */
+  async function passOnChanged(
     { response, connection }: ExchangeRequest,
     record: OpenRecord,
     answer: IncomingMessage,
+    rewrite: NonNullable<Endpoint["rewrite"]>,
     known: Pick<ExchangeEnd, "httpStatus" | "upstreamRequestId">,
   ): Promise<void> {
     const firstByteAt = deps.now();
     const body = await readBody(answer, limits.answerBytes).catch(() => null);
     if (body === null) {
+      answer.destroy();
       const message = "The upstream's model list broke off, or is larger than any model list. Try again.";
       await records.settle(record, { ...NOTHING, ...known, status: "upstream_failed", error: message });
       return sendRefusal(response, record.id, { httpStatus: 502, code: "upstream_misbehaved", message });
     }
-    const list = withoutWebSockets(body);
-    const status = known.httpStatus === 200 ? "complete" : "upstream_failed";
+    const list = rewrite(body, connection.rules.websocket);
+    const status = (known.httpStatus ?? 502) < 400 ? "complete" : "upstream_failed";
     const error = status === "complete" ? null : `The upstream answered ${known.httpStatus}.`;
     await records.settle(record, { ...NOTHING, ...known, status, error, firstByteAt, responseBytes: list.length });
     const drop = list === body ? ["content-length"] : ["content-length", "etag", "content-md5", "digest"];
@@ -235,6 +297,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       streamed: null,
       messages: null,
       bodyConversation: null,
+      grouping: "none",
       requestMasked: false,
       requestBytes: 0,
       startedAt: deps.now(),
@@ -252,32 +315,24 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   };
 }
 
-interface ReadRequest {
-  readonly bytes: Buffer | null;
-  readonly parsed: ParsedRequest | null;
-  /** The conversation that the body names. */
-  readonly conversation: string | null;
-}
-
-/** The request's bytes and what they say; all null where the format has no body. */
-async function readRequest(
-  request: IncomingMessage,
+/** What is known of a request once it has been read. */
+const understood = (
+  start: ExchangeStart,
   endpoint: Endpoint,
-  max: number,
-): Promise<Result<ReadRequest, Refusal>> {
-  if (endpoint.conversation === undefined) return ok({ bytes: null, parsed: null, conversation: null });
-  const malformed = (problem: string, code = "request_malformed") =>
-    err({ httpStatus: 400, code, message: `The gateway cannot record this request: ${problem}. It was not sent on.` });
-  const encoding = request.headers["content-encoding"] ?? "identity";
-  if (encoding !== "identity") return malformed("its body is compressed; send it plain");
-  const bytes = await readBody(request, max);
-  if (bytes === null) return malformed(`it is larger than ${max} bytes`, "limit_exceeded");
-  const json = parseStrictJson(bytes);
-  if (!json.ok) return malformed(json.error);
-  const parsed = endpoint.conversation.parseRequest(json.value);
-  if (!parsed.ok) return malformed(parsed.error);
-  return ok({ bytes, parsed: parsed.value, conversation: readBodyConversation(json.value) });
-}
+  { bytes, parsed, conversation }: ReadRequest,
+): ExchangeStart => ({
+  ...start,
+  format: endpoint.format,
+  model: parsed?.model ?? null,
+  streamed: parsed?.streamed ?? null,
+  messages: parsed === null || parsed.messages.length === 0 ? null : parsed.messages,
+  bodyConversation: conversation,
+  grouping: endpoint.grouping,
+  requestBytes: bytes?.length ?? 0,
+});
+
+/** For what is no conversation: that it came and went is all. */
+const NO_ASSEMBLER: AnswerAssembler = { takeEvent: () => false, takeBody: () => {}, result: () => EMPTY_ANSWER };
 
 const firstHeader = (message: IncomingMessage, name: string): string | null => {
   const value = message.headers[name];

@@ -6,6 +6,7 @@ import { closeAbandonedExchanges, touchGateway } from "../store/exchanges.ts";
 import { findKeptPacks } from "../store/pushes.ts";
 import { deleteOldFetches, FETCH_BATCH } from "../store/fetches.ts";
 import { deleteOldExchanges, hasMoreToDelete } from "../store/retention.ts";
+import { deleteExpiredUpstreamIds } from "../store/upstream-ids.ts";
 import { deleteExpiredWebSessions } from "../store/web-sessions.ts";
 import { createLoop, type Loop } from "./loop.ts";
 
@@ -64,6 +65,7 @@ export function createHousekeepingJob(deps: {
       await deps.approvals.expire();
       await forgetOld();
       await deleteExpiredWebSessions(deps.db, deps.now());
+      await deleteExpiredUpstreamIds(deps.db, deps.now());
       await sweepBlobs();
     },
   });

@@ -3,6 +3,8 @@ export type UpstreamCredential =
   | { readonly kind: "none" }
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
   | { readonly kind: "bearer"; readonly token: string }
+  /** A key in a header of its own: `x-api-key` (Anthropic), `api-key` (Azure). */
+  | { readonly kind: "header"; readonly name: string; readonly value: string }
   | { readonly kind: "passthrough" };
 
 interface ConnectionBase {
@@ -30,10 +32,44 @@ export interface GitConnection extends ConnectionBase {
   readonly dumb: "refuse" | "pass";
 }
 
+/** A line of `paths:`. The first one that matches decides. */
+export interface PathRule {
+  /** A glob over the path below the connection, beginning with `/`. */
+  readonly path: string;
+  /** Upper case; empty: every method. */
+  readonly methods: readonly string[];
+  readonly action: "relay" | "refuse";
+  /** `own`: what the path holds besides the rule's own words has to be an id that the upstream gave to this very person. */
+  readonly ids: "own" | "any";
+}
+
+/** What is relayed on a connection to a model's API, beyond its stateless inference paths. */
+export interface WireRules {
+  readonly paths: readonly PathRule[];
+  /** Whether `GET /responses` may become a WebSocket; refused, the model list does not offer it either. */
+  readonly websocket: "relay" | "refuse";
+  /** What becomes of `POST /telemetry`, which can carry prompts. */
+  readonly telemetry: "drop" | "strip" | "mask";
+  /** Where telemetry goes that is not dropped, ending in `/`; null: the connection's own URL. */
+  readonly telemetryUrl: string | null;
+  /** MCP tools that may be called although their name does not say that they only read. Globs. */
+  readonly mcpTools: readonly string[];
+}
+
+export const DEFAULT_WIRE_RULES: WireRules = {
+  paths: [],
+  websocket: "refuse",
+  telemetry: "drop",
+  telemetryUrl: null,
+  mcpTools: [],
+};
+
+/** The API of a model: GitHub's Copilot, or one that speaks OpenAI's or Anthropic's wire. */
 export interface CopilotConnection extends ConnectionBase {
-  readonly kind: "copilot";
+  readonly kind: "copilot" | "openai" | "anthropic";
   /** The ghost-text host, ending in `/`; null: the same as `url`. */
   readonly proxyUrl: string | null;
+  readonly rules: WireRules;
 }
 
 export type Connection = GitConnection | CopilotConnection;

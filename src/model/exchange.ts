@@ -4,11 +4,27 @@
  */
 export type ExchangeStatus = "open" | "complete" | "truncated" | "client_gone" | "upstream_failed" | "refused";
 
-export type WireFormat = "chat-completions" | "responses" | "messages" | "models" | "other";
+export type WireFormat =
+  | "chat-completions"
+  | "responses"
+  | "messages"
+  | "completions"
+  | "embeddings"
+  | "chunks"
+  | "models"
+  | "model-session"
+  | "tokens"
+  | "compaction"
+  | "mcp"
+  | "agents"
+  | "telemetry"
+  | "other";
 
 export type Part =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "reasoning"; readonly text: string }
+  /** Ghost text: one of the choices that were offered at the cursor. */
+  | { readonly type: "completion"; readonly text: string }
   | { readonly type: "tool_call"; readonly id: string; readonly name: string; readonly arguments: string }
   | { readonly type: "tool_result"; readonly id: string; readonly text: string }
   | { readonly type: "tools"; readonly text: string }

@@ -510,6 +510,23 @@ export const exchanges = pgTable(
   ],
 );
 
+/**
+ * Ids by which an upstream knows something that it keeps (a response, a job, a session), and who got them. Under a credential that many
+ * people share, an id works for that person alone. Only its keyed hash is here: some ids are keys to what they name.
+ */
+export const upstreamIds = pgTable(
+  "upstream_ids",
+  {
+    connection: text("connection").notNull(),
+    hash: bytea("hash").notNull(),
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    expiresAt: time("expires_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.connection, t.hash] }), index("upstream_ids_expires").on(t.expiresAt)],
+);
+
 /** A message once per session, by the keyed hash of its masked content. Exchanges list them by number. */
 export const messages = pgTable(
   "messages",

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { DEFAULT_WIRE_RULES } from "../../src/model/connection.ts";
 import { renderSetup } from "../../src/cli/setup.ts";
 import { directoryWith } from "../config/files.ts";
 import { run } from "./command-io.ts";
@@ -29,7 +30,15 @@ describe("sallyport setup", () => {
         access: null,
         dumb: "refuse",
       },
-      { kind: "copilot", name: "ai", url: "https://api.example.com/", credential, allow: [], proxyUrl: null },
+      {
+        kind: "copilot",
+        name: "ai",
+        url: "https://api.example.com/",
+        credential,
+        allow: [],
+        proxyUrl: null,
+        rules: DEFAULT_WIRE_RULES,
+      },
     ]);
     expect(out).toContain("git remote set-url origin http://127.0.0.1:8080/git/code/<path>.git");
     expect(out).not.toContain("extraHeader");

@@ -88,6 +88,7 @@ describe("loadConfig", () => {
             proxyUrl: "https://proxy.example.com/",
             credential: { kind: "bearer", token: "from-a-file" },
             allow: [],
+            rules: { paths: [], websocket: "refuse", telemetry: "drop", telemetryUrl: null, mcpTools: [] },
           },
         ],
       ]),
@@ -102,6 +103,7 @@ describe("loadConfig", () => {
       key: Uint8Array.from(Buffer.from(KEY, "hex")),
       policyVersion: expect.stringMatching(/^[0-9a-f]{64}$/),
       identity: null,
+      tls: null,
       auditors: ["audit"],
       sources: ["config.yaml"],
     });

@@ -41,7 +41,7 @@ notify:
       "config.yaml:7:38: connections.code.credential.passwort: unknown key; did you mean password?",
       "config.yaml:7:55: connections.code.credential.passwort.env: the environment variable X is not set; set it before the gateway starts, or name a { file: … }",
       "config.yaml:8:3: connections.Bad_Name: a connection's name is lower-case letters, digits and hyphens",
-      "config.yaml:10:11: connections.copilot.kind: expected git or copilot; did you mean copilot?",
+      "config.yaml:10:11: connections.copilot.kind: expected git or copilot or openai or anthropic; did you mean copilot?",
       "config.yaml:14:14: pushes[0].secrets: expected reject, hold, observe, or a mapping as in { mode: reject, approvers: [security] }; did you mean reject?",
       "config.yaml:16:16: pushes[0].protect[0].refs[0]: expected the full name of a ref or a glob over it, as in refs/heads/main or refs/heads/release/*",
       "config.yaml:17:9: pushes[0].protect[0].approvers: at least one approver is needed, or nobody can ever approve",

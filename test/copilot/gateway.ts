@@ -9,7 +9,12 @@ import { err, ok } from "../../src/errors.ts";
 import { createExchangeFlow, type ExchangeDependencies, type ExchangeFlow } from "../../src/flows/exchange.ts";
 import type { Mask } from "../../src/flows/exchange/mask-messages.ts";
 import type { FinishedExchange } from "../../src/flows/exchange/record.ts";
-import type { CopilotConnection, UpstreamCredential } from "../../src/model/connection.ts";
+import {
+  type CopilotConnection,
+  DEFAULT_WIRE_RULES,
+  type UpstreamCredential,
+  type WireRules,
+} from "../../src/model/connection.ts";
 import { newId } from "../../src/model/id.ts";
 import type { LogFields } from "../../src/model/log.ts";
 import type { Principal } from "../../src/model/principal.ts";
@@ -53,6 +58,7 @@ export interface Gateway {
 
 export interface GatewayOptions {
   readonly credential?: UpstreamCredential;
+  readonly rules?: Partial<WireRules>;
   readonly upstreamUrl?: string;
   readonly limits?: ExchangeDependencies["limits"];
   readonly mask?: Mask;
@@ -85,6 +91,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     proxyUrl: null,
     credential: options.credential ?? { kind: "bearer", token: UPSTREAM_KEY },
     allow,
+    rules: { ...DEFAULT_WIRE_RULES, ...options.rules },
   });
   const finished: FinishedExchange[] = [];
   const log: { message: string; fields: LogFields }[] = [];

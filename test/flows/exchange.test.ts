@@ -115,7 +115,7 @@ describe("what passes through", () => {
     const [request] = gateway.upstream.requests;
     expect(request?.headers).toMatchObject({
       authorization: `Bearer ${UPSTREAM_KEY}`,
-      "accept-encoding": "identity",
+      "accept-encoding": "gzip, br",
       "x-github-api-version": "2026-08-01",
       "x-client-session-id": SESSION,
       "user-agent": CLI["user-agent"],
@@ -413,7 +413,7 @@ describe("refusals", () => {
     const gateway = await startGateway();
     for (const [method, path] of [
       ["POST", "/agents/runs"],
-      ["POST", "/telemetry"],
+      ["POST", "/responses/resp_1/cancel"],
       ["GET", "/responses/resp_1"],
       ["GET", "/mcp/readonly"],
       ["DELETE", "/models"],
@@ -431,7 +431,7 @@ describe("refusals", () => {
       "POST",
       "/agents/runs",
       "refused",
-      "other",
+      "agents",
     ]);
     expect(rows).toHaveLength(5);
     expect((await listSessions(gateway.db, {})).items).toEqual([]);

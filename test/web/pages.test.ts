@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../src/model/id.ts";
-import type { Connection } from "../../src/model/connection.ts";
+import { DEFAULT_WIRE_RULES, type Connection } from "../../src/model/connection.ts";
 import type { Database } from "../../src/store/database.ts";
 import { createPagesRoutes } from "../../src/web/pages.tsx";
 import { commitLines, commitSessions, decisions, exchanges, messages, sessions } from "../../src/store/schema.ts";
@@ -457,16 +457,25 @@ describe("the other pages", () => {
   it("says how to connect, with the connections that are open to the person", async () => {
     const connection = (name: string, allow: readonly string[], kind: "git" | "copilot"): [string, Connection] => [
       name,
-      {
-        name,
-        url: "http://upstream.invalid/",
-        credential: { kind: "none" },
-        allow,
-        kind,
-        access: null,
-        dumb: "refuse",
-        proxyUrl: null,
-      },
+      kind === "git"
+        ? {
+            name,
+            url: "http://upstream.invalid/",
+            credential: { kind: "none" },
+            allow,
+            kind,
+            access: null,
+            dumb: "refuse",
+          }
+        : {
+            name,
+            url: "http://upstream.invalid/",
+            credential: { kind: "none" },
+            allow,
+            kind,
+            proxyUrl: null,
+            rules: DEFAULT_WIRE_RULES,
+          },
     ];
     const { alice, bob } = await setUp({
       connections: new Map([connection("code", ["*"], "git"), connection("pilot", ["release"], "copilot")]),
@@ -483,7 +492,7 @@ describe("the other pages", () => {
     const { alice } = await setUp({
       connections: new Map<string, Connection>([
         ["github", { ...shared, name: "github", kind: "git", access: null, dumb: "refuse" }],
-        ["pilot", { ...shared, name: "pilot", kind: "copilot", proxyUrl: null }],
+        ["pilot", { ...shared, name: "pilot", kind: "copilot", proxyUrl: null, rules: DEFAULT_WIRE_RULES }],
       ]),
     });
     const { html } = await alice.browser.get("/connect");

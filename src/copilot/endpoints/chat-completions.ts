@@ -6,7 +6,16 @@ import { err, ok } from "../../errors.ts";
 import type { Message, Part } from "../../model/exchange.ts";
 import { asArray, asObject, asText, countOrNull, isObject, parseObject, textOrNull } from "../json-value.ts";
 import type { AnswerAssembler, AssembledAnswer, Endpoint } from "./endpoint.ts";
-import { canonicalJson, opaquePart, parametersMessage, toolsMessage } from "./message-parts.ts";
+import {
+  canonicalJson,
+  fileReferences,
+  opaquePart,
+  parametersMessage,
+  referenceTo,
+  stopNote,
+  textPart,
+  toolsMessage,
+} from "./message-parts.ts";
 
 const PATHS = ["/chat/completions", "/v1/chat/completions"];
 const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
@@ -14,7 +23,6 @@ const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
 const roleOf = (role: unknown): Message["role"] =>
   role === "function" ? "tool" : (ROLES.find((known) => known === role) ?? "user");
 
-const textPart = (text: string): readonly Part[] => (text === "" ? [] : [{ type: "text", text }]);
 /** Not in OpenAI's documentation: what Copilot and several compatible servers send for the model's thinking. */
 const reasoningPart = (message: Readonly<Record<string, unknown>>): readonly Part[] => {
   const text = asText(message["reasoning_text"]) || asText(message["reasoning_content"]);
@@ -50,20 +58,27 @@ function parseMessage(value: unknown): Message {
     const text = content.map((part) => ("text" in part ? part.text : "")).join("\n");
     return { role, parts: [{ type: "tool_result", id: asText(value["tool_call_id"]), text }] };
   }
-  const refusal = textPart(asText(value["refusal"]));
-  return { role, parts: [...reasoningPart(value), ...content, ...refusal, ...callParts(value["tool_calls"])] };
+  const said = textPart(asText(value["refusal"]) + asText(asObject(value["audio"])["transcript"]));
+  const calls = [...callParts(value["tool_calls"]), ...legacyCall(value["function_call"])];
+  return { role, parts: [...reasoningPart(value), ...content, ...said, ...calls] };
 }
+
+/** `function_call`, before `tool_calls` were there: one call, without an id. */
+const legacyCall = (call: unknown): readonly Part[] =>
+  isObject(call) ? callParts([{ type: "function", id: "", function: call }]) : [];
 
 interface Choice {
   text: string;
   reasoning: string;
-  readonly calls: Map<number, { id: string; name: string; arguments: string }>;
-  finished: boolean;
+  readonly calls: Map<number, { id: string; name: string; text: string; custom: boolean }>;
+  finish: string | null;
 }
 
 function createAssembler(): AnswerAssembler {
   const choices = new Map<number, Choice>();
   const whole: Message[] = [];
+  const stops: (string | null)[] = [];
+  let id: string | null = null;
   let model: string | null = null;
   let usage: Readonly<Record<string, unknown>> = {};
   let done = false;
@@ -73,26 +88,27 @@ function createAssembler(): AnswerAssembler {
   function takeDelta(value: unknown): void {
     const choice = asObject(value);
     const index = countOrNull(choice["index"]) ?? 0;
-    const known = choices.get(index) ?? { text: "", reasoning: "", calls: new Map(), finished: false };
+    const known = choices.get(index) ?? { text: "", reasoning: "", calls: new Map(), finish: null };
     choices.set(index, known);
     const delta = asObject(choice["delta"]);
-    const text = asText(delta["content"]) + asText(delta["refusal"]);
+    const text = asText(delta["content"]) + asText(delta["refusal"]) + asText(asObject(delta["audio"])["transcript"]);
     const reasoning = asText(delta["reasoning_text"]) || asText(delta["reasoning_content"]);
     known.text += text;
     known.reasoning += reasoning;
     length += text.length + reasoning.length;
-    for (const piece of asArray(delta["tool_calls"]).map(asObject)) {
+    const legacy = isObject(delta["function_call"]) ? [{ index: 0, function: delta["function_call"] }] : [];
+    for (const piece of [...asArray(delta["tool_calls"]), ...legacy].map(asObject)) {
       const at = countOrNull(piece["index"]) ?? known.calls.size;
-      const call = known.calls.get(at) ?? { id: "", name: "", arguments: "" };
+      const call = known.calls.get(at) ?? { id: "", name: "", text: "", custom: isObject(piece["custom"]) };
       known.calls.set(at, call);
-      const body = asObject(piece["function"]);
+      const body = asObject(piece["function"] ?? piece["custom"]);
       call.id ||= asText(piece["id"]);
       call.name += asText(body["name"]);
-      const text = asText(body["arguments"]);
-      call.arguments += text;
-      length += text.length;
+      const args = asText(body["arguments"]) + asText(body["input"]);
+      call.text += args;
+      length += args.length;
     }
-    if (typeof choice["finish_reason"] === "string") known.finished = true;
+    known.finish ??= textOrNull(choice["finish_reason"]);
   }
 
   const assembled = (choice: Choice): Message => ({
@@ -104,7 +120,7 @@ function createAssembler(): AnswerAssembler {
         type: "tool_call",
         id: call.id,
         name: call.name,
-        arguments: canonicalJson(call.arguments),
+        arguments: call.custom ? call.text : canonicalJson(call.text),
       })),
     ],
   });
@@ -116,6 +132,7 @@ function createAssembler(): AnswerAssembler {
         return true;
       }
       const json = parseObject(event.data);
+      id ??= textOrNull(json["id"]);
       model ??= textOrNull(json["model"]);
       if (isObject(json["usage"])) usage = json["usage"];
       if (isObject(json["error"])) error = asText(json["error"]["message"]) || "the upstream sent an error event";
@@ -124,21 +141,28 @@ function createAssembler(): AnswerAssembler {
     },
     takeBody(json) {
       const body = asObject(json);
+      id = textOrNull(body["id"]);
       model = textOrNull(body["model"]);
       usage = asObject(body["usage"]);
-      for (const choice of asArray(body["choices"])) whole.push(parseMessage(asObject(choice)["message"]));
+      for (const choice of asArray(body["choices"]).map(asObject)) {
+        whole.push(parseMessage(choice["message"]));
+        stops.push(textOrNull(choice["finish_reason"]));
+      }
       done = whole.length > 0;
     },
     length: () => length,
     result(): AssembledAnswer {
-      const messages = [...whole, ...[...choices.values()].map(assembled)].filter((one) => one.parts.length > 0);
+      const streamed = [...choices.entries()].sort(([a], [b]) => a - b).map(([, choice]) => choice);
+      const messages = [...whole, ...streamed.map(assembled)].filter((one) => one.parts.length > 0);
       // A stream without its [DONE] is whole when every choice has said why it ended.
-      const finished = done || (choices.size > 0 && [...choices.values()].every((choice) => choice.finished));
+      const finished = done || (choices.size > 0 && streamed.every((choice) => choice.finish !== null));
       return {
-        messages,
+        messages: [...messages, ...[...stops, ...streamed.map((choice) => choice.finish)].flatMap(stopNote)],
         model,
         inputTokens: countOrNull(usage["prompt_tokens"]),
         outputTokens: countOrNull(usage["completion_tokens"]),
+        cachedTokens: countOrNull(asObject(usage["prompt_tokens_details"])["cached_tokens"]),
+        issuedIds: id === null || id === "" ? [] : [id],
         outcome: error !== null ? "failed" : finished ? "finished" : "unfinished",
         error,
       };
@@ -149,6 +173,8 @@ function createAssembler(): AnswerAssembler {
 export const chatCompletions: Endpoint = {
   format: "chat-completions",
   matches: (method, path) => method === "POST" && PATHS.includes(path),
+  access: "inference",
+  grouping: "history",
   conversation: {
     parseRequest(json) {
       if (!isObject(json) || !Array.isArray(json["messages"])) return err("`messages` is not a list");
@@ -160,7 +186,11 @@ export const chatCompletions: Endpoint = {
           ...toolsMessage(json["tools"]),
           ...json["messages"].map(parseMessage),
         ],
-        upstreamReference: null,
+        references: [
+          ...fileReferences(json["messages"]),
+          ...json["messages"].flatMap((message) => referenceTo("audio", asObject(message)["audio"])),
+        ],
+        keepsIds: json["store"] === true,
       });
     },
     assembleAnswer: createAssembler,

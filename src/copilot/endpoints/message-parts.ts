@@ -1,6 +1,7 @@
 /** What the wire formats share: the parts of a message that stand beside the conversation itself. */
 import type { Message, Part } from "../../model/exchange.ts";
-import { describeJson, isObject, type JsonObject, without } from "../json-value.ts";
+import { asObject, describeJson, isObject, type JsonObject, textsUnder, without } from "../json-value.ts";
+import type { UpstreamReference } from "./endpoint.ts";
 
 /** Everything in the request that is not the conversation (temperature, limits, …): kept, so that nothing said goes unrecorded. */
 export const parametersMessage = (request: JsonObject, conversation: readonly string[]): Message => ({
@@ -13,6 +14,28 @@ export const toolsMessage = (tools: unknown): readonly Message[] =>
   Array.isArray(tools) && tools.length > 0
     ? [{ role: "system", parts: [{ type: "tools", text: describeJson(tools) }] }]
     : [];
+
+/** Why an answer stopped where that says something of its own. A message by itself: a client that sends the answer again leaves it out. */
+export const stopNote = (reason: string | null): readonly Message[] =>
+  reason === null || ORDINARY_STOPS.has(reason)
+    ? []
+    : [{ role: "assistant", parts: [{ type: "opaque", kind: "stop", text: reason.slice(0, 100) }] }];
+const ORDINARY_STOPS = new Set(["stop", "end_turn", "tool_use", "tool_calls", "function_call", "stop_sequence"]);
+
+export const textPart = (text: string): readonly Part[] => (text === "" ? [] : [{ type: "text", text }]);
+
+const FILE_IDS = new Set(["file_id"]);
+/** Files that the upstream keeps, wherever in a request they are named. */
+export const fileReferences = (value: unknown): readonly UpstreamReference[] =>
+  textsUnder(value, FILE_IDS).map((id) => ({ field: "file_id", id }));
+
+/** An id stands as text, or as an object with an `id`. */
+export function referenceTo(field: string, value: unknown): readonly UpstreamReference[] {
+  if (value === undefined || value === null) return [];
+  const id = typeof value === "string" ? value : asObject(value)["id"];
+  // What is no id that could have been given out is nobody's.
+  return [{ field, id: typeof id === "string" ? id : "" }];
+}
 
 /** A part that this gateway has no word for. */
 export const opaquePart = (value: unknown, fallback: string): Part => ({

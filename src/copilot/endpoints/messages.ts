@@ -14,52 +14,69 @@ import {
   type JsonObject,
   parseObject,
   textOrNull,
+  textsUnder,
+  without,
 } from "../json-value.ts";
 import type { AnswerAssembler, AssembledAnswer, Endpoint } from "./endpoint.ts";
-import { canonicalJson, opaquePart, parametersMessage, toolsMessage } from "./message-parts.ts";
+import {
+  canonicalJson,
+  fileReferences,
+  opaquePart,
+  parametersMessage,
+  referenceTo,
+  stopNote,
+  textPart,
+  toolsMessage,
+} from "./message-parts.ts";
 
 const PATHS = ["/v1/messages", "/messages"];
 
-const resultText = (content: unknown): string =>
-  typeof content === "string"
-    ? content
-    : asArray(content)
-        .map((block) => textOrNull(asObject(block)["text"]) ?? describeJson(block))
-        .join("\n");
+const resultText = (content: unknown): string => {
+  if (typeof content === "string") return content;
+  // Results of tools that run upstream are one object, or a list of them.
+  if (!Array.isArray(content)) return content === undefined || content === null ? "" : describeJson(content);
+  return content.map((block) => textOrNull(asObject(block)["text"]) ?? describeJson(block)).join("\n");
+};
 
 /** One content block; `cache_control` (it moves from block to block) and signatures are left out: a re-sent block hashes alike. */
 function parseBlock(value: unknown): readonly Part[] {
   const block = asObject(value);
-  switch (block["type"]) {
+  const type = asText(block["type"]);
+  switch (type) {
     case "text":
-      return block["text"] === "" ? [] : [{ type: "text", text: asText(block["text"]) }];
+      return textPart(asText(block["text"]));
     case "thinking":
       return block["thinking"] === "" ? [] : [{ type: "reasoning", text: asText(block["thinking"]) }];
     case "redacted_thinking":
       return [];
     case "tool_use":
     case "server_tool_use":
-      return [
-        {
-          type: "tool_call",
-          id: asText(block["id"]),
-          name: asText(block["name"]),
-          arguments: JSON.stringify(block["input"] ?? {}),
-        },
-      ];
-    case "tool_result":
-      return [{ type: "tool_result", id: asText(block["tool_use_id"]), text: resultText(block["content"]) }];
+    case "mcp_tool_use":
+      return [callPart(block, JSON.stringify(block["input"] ?? {}))];
     default:
-      return [opaquePart(value, "block")];
+      // `tool_result`, and those of tools that run upstream: `web_search_tool_result`, `code_execution_tool_result`, …
+      if (type.endsWith("tool_result")) {
+        return [{ type: "tool_result", id: asText(block["tool_use_id"]), text: resultText(block["content"]) }];
+      }
+      return [opaquePart("cache_control" in block ? without(block, ["cache_control"]) : value, "block")];
   }
 }
 
+const TOOL_USES = new Set(["tool_use", "server_tool_use", "mcp_tool_use"]);
+
+/** A tool of an MCP server that the upstream calls is named with its server. */
+const callPart = (block: JsonObject, args: string): Part => ({
+  type: "tool_call",
+  id: asText(block["id"]),
+  name:
+    block["type"] === "mcp_tool_use"
+      ? `mcp__${asText(block["server_name"])}__${asText(block["name"])}`
+      : asText(block["name"]),
+  arguments: args,
+});
+
 const parseContent = (content: unknown): readonly Part[] =>
-  typeof content === "string"
-    ? content === ""
-      ? []
-      : [{ type: "text", text: content }]
-    : asArray(content).flatMap(parseBlock);
+  typeof content === "string" ? textPart(content) : asArray(content).flatMap(parseBlock);
 
 function parseMessage(value: unknown): Message {
   if (!isObject(value)) return { role: "user", parts: [opaquePart(value, "message")] };
@@ -79,18 +96,10 @@ function closedBlock({ start, text }: OpenBlock): readonly Part[] {
       return parseBlock({ type: "text", text: asText(start["text"]) + text });
     case "thinking":
       return parseBlock({ type: "thinking", thinking: asText(start["thinking"]) + text });
-    case "tool_use":
-    case "server_tool_use":
-      return [
-        {
-          type: "tool_call",
-          id: asText(start["id"]),
-          name: asText(start["name"]),
-          arguments: text === "" ? JSON.stringify(start["input"] ?? {}) : canonicalJson(text),
-        },
-      ];
     default:
-      return parseBlock(start);
+      return TOOL_USES.has(asText(start["type"])) && text !== ""
+        ? [callPart(start, canonicalJson(text))]
+        : parseBlock(start);
   }
 }
 
@@ -99,6 +108,7 @@ function createAssembler(): AnswerAssembler {
   let whole: readonly Part[] = [];
   let message: JsonObject = {};
   let usage: JsonObject = {};
+  let stop: string | null = null;
   let outcome: AssembledAnswer["outcome"] = "unfinished";
   let error: string | null = null;
   let length = 0;
@@ -129,6 +139,10 @@ function createAssembler(): AnswerAssembler {
           return false;
         case "message_delta":
           usage = { ...usage, ...asObject(json["usage"]) };
+          stop = textOrNull(asObject(json["delta"])["stop_reason"]) ?? stop;
+          if (isObject(asObject(json["delta"])["container"])) {
+            message = { ...message, container: asObject(json["delta"])["container"] };
+          }
           return false;
         case "message_stop":
           outcome = "finished";
@@ -145,6 +159,7 @@ function createAssembler(): AnswerAssembler {
       message = asObject(json);
       usage = asObject(message["usage"]);
       whole = parseContent(message["content"]);
+      stop = textOrNull(message["stop_reason"]);
       if (message["type"] === "message") outcome = "finished";
     },
     length: () => length,
@@ -154,10 +169,15 @@ function createAssembler(): AnswerAssembler {
         ...[...blocks.entries()].sort(([a], [b]) => a - b).flatMap(([, one]) => closedBlock(one)),
       ];
       return {
-        messages: parts.length === 0 ? [] : [{ role: "assistant", parts }],
+        messages: [...(parts.length === 0 ? [] : [{ role: "assistant", parts } as const]), ...stopNote(stop)],
         model: textOrNull(message["model"]),
-        inputTokens: countOrNull(usage["input_tokens"]),
+        inputTokens: allInput(usage),
         outputTokens: countOrNull(usage["output_tokens"]),
+        cachedTokens: countOrNull(usage["cache_read_input_tokens"]),
+        issuedIds: [
+          ...referenceTo("container", message["container"]).map(({ id }) => id),
+          ...textsUnder([message["content"], [...blocks.values()].map(({ start }) => start)], FILE_ID),
+        ],
         outcome,
         error,
       };
@@ -165,9 +185,21 @@ function createAssembler(): AnswerAssembler {
   };
 }
 
+const FILE_ID = new Set(["file_id"]);
+
+/** `input_tokens` leaves out what was read from the cache or written to it. */
+function allInput(usage: JsonObject): number | null {
+  const plain = countOrNull(usage["input_tokens"]);
+  if (plain === null) return null;
+  const read = countOrNull(usage["cache_read_input_tokens"]) ?? 0;
+  return plain + read + (countOrNull(usage["cache_creation_input_tokens"]) ?? 0);
+}
+
 export const messages: Endpoint = {
   format: "messages",
   matches: (method, path) => method === "POST" && PATHS.includes(path),
+  access: "inference",
+  grouping: "history",
   conversation: {
     parseRequest(json) {
       if (!isObject(json) || !Array.isArray(json["messages"])) return err("`messages` is not a list");
@@ -176,12 +208,13 @@ export const messages: Endpoint = {
         model: textOrNull(json["model"]),
         streamed: json["stream"] === true,
         messages: [
-          parametersMessage(json, ["system", "messages", "tools"]),
+          parametersMessage(json, ["system", "messages", "tools", "metadata"]),
           ...(system.length === 0 ? [] : [{ role: "system", parts: system } as const]),
           ...toolsMessage(json["tools"]),
           ...json["messages"].map(parseMessage),
         ],
-        upstreamReference: json["container"] === undefined || json["container"] === null ? null : "container",
+        references: [...referenceTo("container", json["container"]), ...fileReferences(json["messages"])],
+        keepsIds: true,
       });
     },
     assembleAnswer: createAssembler,

@@ -1,13 +1,21 @@
 /**
- * The model list: `GET /models`. Relayed, with one change: `ws:/responses` is taken out of `supported_endpoints`, because the
- * Copilot CLI opens a WebSocket where it is listed, and falls back to `POST /responses` where it is not.
+ * Lists of models: `GET /models`, one model of it, `GET /embeddings/models`. Where a connection relays no WebSocket, `ws:/responses`
+ * is taken out of `supported_endpoints`: the Copilot CLI opens a WebSocket where it is listed, and falls back to `POST /responses`
+ * where it is not. No other byte is changed, and none at all where there is nothing to take out.
  */
 import { asArray, asObject, isObject } from "../json-value.ts";
 import type { Endpoint } from "./endpoint.ts";
 
+const PATH = /^(?:\/v1)?(?:\/embeddings)?\/models(?:\/[^/]+)?$/;
+/** `POST /models/session` is another thing; a GET of it is no list. */
+const SESSION = "/models/session";
+
 export const models: Endpoint = {
   format: "models",
-  matches: (method, path) => method === "GET" && (path === "/models" || path === "/v1/models"),
+  matches: (method, path) => method === "GET" && PATH.test(path) && path !== SESSION,
+  access: "inference",
+  grouping: "none",
+  rewrite: (body, websocket) => (websocket === "relay" ? body : withoutWebSockets(body)),
 };
 
 const WEBSOCKET = "ws:/responses";

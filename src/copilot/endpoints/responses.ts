@@ -1,123 +1,80 @@
 /**
- * OpenAI Responses: `POST /responses`. A stream ends with `response.completed`, `response.incomplete` or `response.failed`.
- * Every item of `input` and of `output` is one message here, as the wire treats them: a client re-sends them one by one.
+ * OpenAI Responses: `POST /responses`, and the messages of its WebSocket. A stream ends with `response.completed`,
+ * `response.incomplete` or `response.failed`.
  * @see https://platform.openai.com/docs/api-reference/responses/create and …/responses-streaming
  */
-import { err, ok } from "../../errors.ts";
-import type { Message, Part } from "../../model/exchange.ts";
+import { err, ok, type Result } from "../../errors.ts";
 import {
   asArray,
   asObject,
   asText,
   countOrNull,
-  describeJson,
   isObject,
   type JsonObject,
   parseObject,
   textOrNull,
+  textsUnder,
 } from "../json-value.ts";
-import type { AnswerAssembler, AssembledAnswer, Endpoint } from "./endpoint.ts";
-import { canonicalJson, opaquePart, parametersMessage, toolsMessage } from "./message-parts.ts";
+import type { AnswerAssembler, AssembledAnswer, Endpoint, ParsedRequest, UpstreamReference } from "./endpoint.ts";
+import { fileReferences, parametersMessage, referenceTo, stopNote, toolsMessage } from "./message-parts.ts";
+import { type OpenItem, parseItems, TEXT_DELTAS, unfinishedItem } from "./response-items.ts";
 
 const PATHS = ["/responses", "/v1/responses"];
-const ROLES = ["system", "developer", "user", "assistant"] as const;
+
 /** Fields that point at state which the upstream keeps under the credential. */
-const REFERENCES = ["previous_response_id", "conversation", "prompt"];
+function referencesIn(request: JsonObject): readonly UpstreamReference[] {
+  const items = asArray(request["input"]).map(asObject);
+  const tools = asArray(request["tools"]).map(asObject);
+  return [
+    ...referenceTo("previous_response_id", request["previous_response_id"]),
+    ...referenceTo("conversation", request["conversation"]),
+    ...referenceTo("prompt", request["prompt"]),
+    ...items
+      .filter((item) => item["type"] === "item_reference")
+      .map((item) => ({ field: "item_reference", id: asText(item["id"]) })),
+    ...fileReferences([request["input"], request["tools"]]),
+    ...tools.flatMap((tool) =>
+      asArray(tool["vector_store_ids"]).map((id) => ({ field: "vector_store_ids", id: asText(id) })),
+    ),
+    ...tools.flatMap((tool) =>
+      asArray(asObject(tool["container"])["file_ids"]).map((id) => ({ field: "file_ids", id: asText(id) })),
+    ),
+    // `{ type: "auto" }` asks for a new one.
+    ...tools.flatMap((tool) =>
+      typeof tool["container"] === "string" ? referenceTo("container", tool["container"]) : [],
+    ),
+    ...tools.flatMap((tool) => referenceTo("container_id", asObject(tool["environment"])["container_id"])),
+  ];
+}
 
-const textPart = (text: string): readonly Part[] => (text === "" ? [] : [{ type: "text", text }]);
-
-const contentParts = (content: unknown): readonly Part[] =>
-  typeof content === "string"
-    ? textPart(content)
-    : asArray(content).flatMap((piece) => {
-        const { text, refusal } = asObject(piece);
-        if (typeof text === "string") return textPart(text);
-        return typeof refusal === "string" ? textPart(refusal) : [opaquePart(piece, "content")];
-      });
-
-const outputText = (output: unknown): string =>
-  typeof output === "string"
-    ? output
-    : asArray(output)
-        .map((piece) => textOrNull(asObject(piece)["text"]) ?? describeJson(piece))
-        .join("\n");
-
-/** One item as a message; null for what carries nothing to keep (reasoning without a summary is ciphertext alone). */
-function parseItem(value: unknown): Message | null {
-  const item = asObject(value);
-  const id = asText(item["call_id"]);
-  switch (item["type"] ?? "message") {
-    case "message": {
-      const role = ROLES.find((known) => known === item["role"]) ?? "user";
-      const parts = contentParts(item["content"]);
-      return parts.length === 0 ? null : { role, parts };
-    }
-    case "function_call":
-      return {
-        role: "assistant",
-        parts: [
-          { type: "tool_call", id, name: asText(item["name"]), arguments: canonicalJson(asText(item["arguments"])) },
-        ],
-      };
-    case "custom_tool_call":
-      return {
-        role: "assistant",
-        parts: [{ type: "tool_call", id, name: asText(item["name"]), arguments: asText(item["input"]) }],
-      };
-    case "function_call_output":
-    case "custom_tool_call_output":
-      return { role: "tool", parts: [{ type: "tool_result", id, text: outputText(item["output"]) }] };
-    case "reasoning": {
-      const pieces = [...asArray(item["summary"]), ...asArray(item["content"])];
-      const text = pieces.map((piece) => asText(asObject(piece)["text"])).join("\n");
-      return text === "" ? null : { role: "assistant", parts: [{ type: "reasoning", text }] };
-    }
-    default:
-      return { role: "assistant", parts: [opaquePart(value, "item")] };
+export function parseResponsesRequest(json: unknown): Result<ParsedRequest, string> {
+  if (!isObject(json)) return err("the body is not a JSON object");
+  const { instructions, input } = json;
+  // Absent where a stored prompt or the previous response says it all.
+  if (input !== undefined && input !== null && typeof input !== "string" && !Array.isArray(input)) {
+    return err("`input` is neither a text nor a list");
   }
+  const items = typeof input === "string" ? [{ role: "user", content: input }] : asArray(input);
+  if (items.length === 0 && textOrNull(json["model"]) === null) return err("there is neither a `model` nor an `input`");
+  return ok({
+    model: textOrNull(json["model"]),
+    streamed: json["stream"] === true,
+    messages: [
+      parametersMessage(json, ["instructions", "input", "tools"]),
+      ...(typeof instructions === "string" && instructions !== ""
+        ? [{ role: "system", parts: [{ type: "text", text: instructions }] } as const]
+        : []),
+      ...toolsMessage(json["tools"]),
+      ...parseItems(items),
+    ],
+    references: referencesIn(json),
+    keepsIds: json["store"] !== false,
+  });
 }
 
-const parseItems = (items: readonly unknown[]): readonly Message[] =>
-  items.map(parseItem).filter((message) => message !== null);
+const ISSUED = new Set(["file_id", "container_id"]);
 
-function referenceIn(request: JsonObject): string | null {
-  const field = REFERENCES.find((name) => request[name] !== undefined && request[name] !== null);
-  if (field !== undefined) return field;
-  return asArray(request["input"]).some((item) => asObject(item)["type"] === "item_reference")
-    ? "item_reference"
-    : null;
-}
-
-/** An item of a stream, as far as its deltas have come. */
-interface OpenItem {
-  readonly start: JsonObject;
-  text: string;
-}
-
-/** What the text of an unfinished item means, by the item's type. */
-function unfinishedItem({ start, text }: OpenItem): JsonObject {
-  switch (start["type"]) {
-    case "function_call":
-      return { ...start, arguments: text };
-    case "custom_tool_call":
-      return { ...start, input: text };
-    case "reasoning":
-      return { ...start, summary: [{ type: "summary_text", text }] };
-    default:
-      return { ...start, content: [{ type: "output_text", text }] };
-  }
-}
-
-const TEXT_DELTAS = new Set([
-  "response.output_text.delta",
-  "response.refusal.delta",
-  "response.function_call_arguments.delta",
-  "response.custom_tool_call_input.delta",
-  "response.reasoning_summary_text.delta",
-  "response.reasoning_text.delta",
-]);
-
-function createAssembler(): AnswerAssembler {
+export function createResponsesAssembler(): AnswerAssembler {
   const open = new Map<number, OpenItem>();
   const done = new Map<number, JsonObject>();
   let response: JsonObject = {};
@@ -149,11 +106,13 @@ function createAssembler(): AnswerAssembler {
       const type = textOrNull(json["type"]) ?? event.type;
       switch (type) {
         case "response.created":
+        case "response.queued":
           response = asObject(json["response"]);
           return false;
         case "response.completed":
         case "response.incomplete":
         case "response.failed":
+        case "response.cancelled":
           end(asObject(json["response"]));
           return true;
         case "error":
@@ -176,13 +135,21 @@ function createAssembler(): AnswerAssembler {
       const streamed = indexes.map(
         (index) => done.get(index) ?? unfinishedItem(open.get(index) ?? { start: {}, text: "" }),
       );
+      // The items that were streamed are what the client acted upon; the final event's list is the fallback (and the body's).
+      const items = streamed.length > 0 ? streamed : asArray(response["output"]);
       const usage = asObject(response["usage"]);
       return {
-        // The items that were streamed are what the client acted upon; the final event's list is the fallback (and the body's).
-        messages: parseItems(streamed.length > 0 ? streamed : asArray(response["output"])),
+        messages: [...parseItems(items), ...stopNote(textOrNull(asObject(response["incomplete_details"])["reason"]))],
         model: textOrNull(response["model"]),
         inputTokens: countOrNull(usage["input_tokens"]),
         outputTokens: countOrNull(usage["output_tokens"]),
+        cachedTokens: countOrNull(asObject(usage["input_tokens_details"])["cached_tokens"]),
+        issuedIds: [
+          response["id"],
+          asObject(response["conversation"])["id"],
+          ...items.map((item) => asObject(item)["id"]),
+          ...textsUnder(items, ISSUED),
+        ].filter((id): id is string => typeof id === "string" && id !== ""),
         outcome,
         error,
       };
@@ -193,26 +160,7 @@ function createAssembler(): AnswerAssembler {
 export const responses: Endpoint = {
   format: "responses",
   matches: (method, path) => method === "POST" && PATHS.includes(path),
-  conversation: {
-    parseRequest(json) {
-      if (!isObject(json)) return err("the body is not a JSON object");
-      const { instructions, input } = json;
-      if (typeof input !== "string" && !Array.isArray(input)) return err("`input` is neither a text nor a list");
-      const items = typeof input === "string" ? [{ role: "user", content: input }] : (input as unknown[]);
-      return ok({
-        model: textOrNull(json["model"]),
-        streamed: json["stream"] === true,
-        messages: [
-          parametersMessage(json, ["instructions", "input", "tools"]),
-          ...(typeof instructions === "string" && instructions !== ""
-            ? [{ role: "system", parts: [{ type: "text", text: instructions }] } as const]
-            : []),
-          ...toolsMessage(json["tools"]),
-          ...parseItems(items),
-        ],
-        upstreamReference: referenceIn(json),
-      });
-    },
-    assembleAnswer: createAssembler,
-  },
+  access: "inference",
+  grouping: "history",
+  conversation: { parseRequest: parseResponsesRequest, assembleAnswer: createResponsesAssembler },
 };

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import type { CopilotConnection } from "../../model/connection.ts";
 import { HOP_BY_HOP } from "../../model/hop-by-hop.ts";
+import { READABLE_ENCODINGS } from "../../copilot/streams/decode-body.ts";
 
 /** Answered by this server itself (RFC 9110, section 10.1.1). */
 const OURS = "expect";
@@ -36,6 +37,17 @@ export interface UpstreamHeaderOptions {
   readonly connection: CopilotConnection;
   readonly host: string;
   readonly bodyBytes: number | null;
+  /** The answer is changed on its way: it has to come as it is. */
+  readonly plain?: boolean;
+}
+
+/** The client's own wish, without the encodings that the recorder cannot undo (RFC 9110 §12.5.3). */
+function readableEncodings(wish: string | string[] | undefined): string {
+  const kept = String(wish ?? "")
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => [...READABLE_ENCODINGS, "identity"].includes(item.split(";")[0]?.trim().toLowerCase() ?? ""));
+  return kept.length === 0 ? "identity" : kept.join(", ");
 }
 
 export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamHeaderOptions): OutgoingHttpHeaders {
@@ -50,6 +62,8 @@ export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamH
     ...ours,
     "host",
     "content-length",
+    // A packed request goes on unpacked: what was read is what the upstream reads.
+    "content-encoding",
     "accept-encoding",
   ]);
   const outgoing: OutgoingHttpHeaders = { host: options.host };
@@ -57,10 +71,10 @@ export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamH
     if (dropped.has(name) || NEVER_SENT_PREFIX.test(name) || GATEWAY_TOKEN.test(String(value))) continue;
     outgoing[name] = value;
   }
-  // The recorder has to read the answer, and the client takes plain bytes whatever else it offers (RFC 9110 §12.5.3).
-  outgoing["accept-encoding"] = "identity";
+  outgoing["accept-encoding"] = options.plain === true ? "identity" : readableEncodings(headers["accept-encoding"]);
   if (options.bodyBytes !== null) outgoing["content-length"] = options.bodyBytes;
   if (credential.kind === "bearer") outgoing["authorization"] = `Bearer ${credential.token}`;
+  if (credential.kind === "header") outgoing[credential.name] = credential.value;
   if (credential.kind === "basic") {
     const pair = Buffer.from(`${credential.username}:${credential.password}`).toString("base64");
     outgoing["authorization"] = `Basic ${pair}`;

@@ -1,4 +1,4 @@
-import type { createAnswerRecorder } from "../../copilot/answer-recorder.ts";
+import type { RecordedAnswer } from "../../copilot/answer-recorder.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ExchangeEnd } from "./record.ts";
 import type { RelayEnd } from "./relay.ts";
@@ -28,7 +28,7 @@ const CAPPED =
 export function outcomeOf(
   { end }: RelayEnd,
   httpStatus: number,
-  recorded: ReturnType<ReturnType<typeof createAnswerRecorder>["finish"]>,
+  recorded: RecordedAnswer,
 ): Pick<ExchangeEnd, "status" | "error"> {
   if (end === "stopped") return { status: "refused", error: "The gateway ended this answer." };
   if (end === "client_gone") return { status: "client_gone", error: "The client left before the answer was whole." };

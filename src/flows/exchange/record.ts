@@ -47,6 +47,8 @@ export interface ExchangeStart {
   readonly messages: readonly Message[] | null;
   /** The conversation's id, where the body names it. */
   readonly bodyConversation: string | null;
+  /** What it is filed under: its conversation, the client's process, or nothing but the client. */
+  readonly grouping: "history" | "process" | "none";
   readonly requestBytes: number;
   /** What goes to the upstream is masked as the record is. */
   readonly requestMasked: boolean;
@@ -92,6 +94,9 @@ export interface FinishedExchange {
   readonly suggestions: readonly Suggestion[];
 }
 
+/** Ghost text is nobody's conversation: what it has in common is the editor that asked for it. */
+const processKey = (processId: string | null): string | null => (processId === null ? null : `process:${processId}`);
+
 /** @param refused why the request goes no further; null opens the exchange */
 export async function prepareBegin(
   deps: PrepareDependencies,
@@ -102,16 +107,14 @@ export async function prepareBegin(
   const hints = readClientHints(start.headers);
   const messages = await deps.messageMasks.mask(start.messages ?? [], tally);
   const userAgent = start.headers["user-agent"];
+  const processId = readProcessId(start.headers);
+  const { bodyConversation } = start;
   const grouping: Grouping =
-    start.messages === null
+    start.messages === null || start.grouping === "none"
       ? { kind: "named", clientKey: ungroupedKey(hints) }
-      : groupingOf({
-          hints,
-          processId: readProcessId(start.headers),
-          bodyConversation: start.bodyConversation,
-          messages,
-          key: deps.recordKey,
-        });
+      : start.grouping === "process"
+        ? { kind: "named", clientKey: hints.conversation ?? processKey(processId) ?? ungroupedKey(hints) }
+        : groupingOf({ hints, processId, bodyConversation, messages, key: deps.recordKey });
   const entry: BeginEntry = {
     kind: "begin",
     gateway: deps.gateway,

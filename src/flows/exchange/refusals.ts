@@ -1,5 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Unrouted } from "../../copilot/routes.ts";
 import type { CopilotConnection } from "../../model/connection.ts";
+import type { WireFormat } from "../../model/exchange.ts";
+import { escapeLine } from "../../model/printable.ts";
 import { REQUEST_ID } from "./headers.ts";
 import type { ExchangeStart } from "./record.ts";
 
@@ -16,16 +19,34 @@ export const DATABASE_AWAY: Refusal = {
   message: "The gateway cannot reach its database, and sends nothing that it cannot record. Try again in a moment.",
 };
 
-export const unknownPath = (start: ExchangeStart): Refusal => ({
-  httpStatus: 404,
-  code: "not_found",
-  message: `The connection ${start.connection} relays no ${start.method} to this path. It relays chat completions, responses, messages and the model list.`,
-});
+export function unrouted(start: ExchangeStart, { reason, endpoint }: Unrouted): Refusal {
+  const what = `${start.method} ${escapeLine(start.path, 100)}`;
+  if (reason === "refused") {
+    const message = `The connection ${start.connection} does not relay ${what}: its configuration refuses it.`;
+    return { httpStatus: 400, code: "path_refused", message };
+  }
+  const line = `{ path: "${escapeLine(start.path, 100)}", do: relay }`;
+  const why = WHY_NAMED[endpoint.format] ?? "it is no inference that this gateway knows";
+  const message = `The connection ${start.connection} does not relay ${what}: ${why}. Whoever runs this gateway can let it through with a line of \`paths\`, as in ${line}.`;
+  // Clients take a 404 on what is optional to them in their stride.
+  return { httpStatus: 404, code: "not_found", message };
+}
+
+const WHY_NAMED: Partial<Record<WireFormat, string>> = {
+  mcp: "its tools act upstream under the gateway's credential",
+  agents: "cloud agents act upstream under the gateway's credential",
+};
 
 export const sharedReference = (field: string): Refusal => ({
   httpStatus: 400,
   code: "shared_credential",
-  message: `\`${field}\` points at something kept by the upstream, where everybody here shares one credential: it could be another person's. Send the conversation itself instead.`,
+  message: `\`${field}\` points at something kept by the upstream, where everybody here shares one credential, and it was not given to you. Send the conversation itself, or begin anew.`,
+});
+
+export const refusedTool = (connection: string, name: string): Refusal => ({
+  httpStatus: 400,
+  code: "tool_refused",
+  message: `The connection ${connection} does not relay calls of the MCP tool ${escapeLine(name, 100)}: its name does not say that it only reads. Whoever runs this gateway can list it under \`mcpTools\`.`,
 });
 
 /** An answer that would mislead the client: the gateway's own credential refused, or a page instead of an API's answer. */

@@ -100,6 +100,16 @@ export function relayAnswer(relay: Relay): Promise<void> {
       pass(chunk);
       if (!response.writableNeedDrain) answer.resume();
     };
+    /** A packed answer is unpacked for the record first, in another thread. */
+    const passRead = async (chunk: Buffer, reading: Promise<boolean>): Promise<void> => {
+      waiting = true;
+      answer.pause();
+      if (await reading) return await passLast(chunk);
+      waiting = false;
+      pass(chunk);
+      planRead();
+      if (!response.writableNeedDrain) answer.resume();
+    };
     // The client is told at once: nothing of what it was being told may go on because a record takes its time.
     const stopNow = (): void => {
       answer.destroy();
@@ -117,12 +127,13 @@ export function relayAnswer(relay: Relay): Promise<void> {
     answer.on("data", (chunk: Buffer) => {
       firstByteAt ??= now();
       bytes += chunk.length;
-      if (settling !== null || !recorder.take(chunk, performance.now())) {
+      const last = settling === null && recorder.take(chunk, performance.now());
+      if (last === false) {
         pass(chunk);
         planRead();
         return;
       }
-      passLast(chunk).catch(reject);
+      (last === true ? passLast(chunk) : passRead(chunk, last)).catch(reject);
     });
     answer.once("end", () =>
       endOnce("whole", () => {

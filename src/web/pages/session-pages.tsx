@@ -59,6 +59,8 @@ const Folded = ({ label, text }: { label: string; text: string }) => (
 
 const PartView = ({ part, role }: { part: Part; role: string }) => {
   switch (part.type) {
+    case "completion":
+      return <Folded label="Offered at the cursor" text={part.text} />;
     case "text":
       return role === "system" || role === "developer" ? (
         <Folded label="Instructions" text={part.text} />

@@ -1,0 +1,78 @@
+/** The request's body: read whole, unpacked, and understood, or refused. What the gateway cannot read it cannot record, or judge. */
+import type { IncomingMessage } from "node:http";
+import type { Endpoint, ParsedRequest } from "../../copilot/endpoints/endpoint.ts";
+import { bytesPlaceholder } from "../../copilot/json-value.ts";
+import { readBodyConversation } from "../../copilot/sessions.ts";
+import { createBodyDecoder, readEncoding } from "../../copilot/streams/decode-body.ts";
+import { parseStrictJson } from "../../copilot/strict-json.ts";
+import { err, ok, type Result } from "../../errors.ts";
+import { readBody } from "./read-body.ts";
+import type { Refusal } from "./refusals.ts";
+
+export interface ReadRequest {
+  /** What goes upstream; null where the format has no body. */
+  readonly bytes: Buffer | null;
+  readonly parsed: ParsedRequest | null;
+  /** The conversation that the body names. */
+  readonly conversation: string | null;
+}
+
+const NOTHING: ReadRequest = { bytes: null, parsed: null, conversation: null };
+
+const malformed = (problem: string, code = "request_malformed") =>
+  err({ httpStatus: 400, code, message: `The gateway cannot record this request: ${problem}. It was not sent on.` });
+
+/** @param max bytes of the body, packed and unpacked */
+export async function readRequest(
+  request: IncomingMessage,
+  endpoint: Endpoint,
+  max: number,
+): Promise<Result<ReadRequest, Refusal>> {
+  if (endpoint.conversation === undefined) return ok(NOTHING);
+  const bytes = await readBody(request, max);
+  if (bytes === null) return malformed(`it is larger than ${max} bytes`, "limit_exceeded");
+  const plain = await unpack(bytes, request.headers["content-encoding"], max);
+  return plain.ok ? readConversation(endpoint, plain.value, request.headers["content-type"]) : plain;
+}
+
+async function unpack(
+  bytes: Buffer,
+  header: string | string[] | undefined,
+  max: number,
+): Promise<Result<Buffer, Refusal>> {
+  const encoding = readEncoding(String(header ?? ""));
+  if (encoding === "identity") return ok(bytes);
+  if (encoding === null) return malformed("its content encoding is not one of gzip, deflate, br; send it plain");
+  const decoder = createBodyDecoder(encoding, max);
+  const plain = Buffer.concat([await decoder.push(bytes), await decoder.end()]);
+  if (decoder.failure === "large") return malformed(`it unpacks to more than ${max} bytes`, "limit_exceeded");
+  return decoder.failure === null ? ok(plain) : malformed("its body is not what its content encoding says");
+}
+
+/** Types that say JSON, or nothing; in UTF-8 (RFC 8259 §8.1). Under another an upstream could read another request in the same bytes. */
+const JSON_TYPE = /^(?:application\/(?:[\w.+-]+\+)?json)\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i;
+
+/** @param bytes the body, unpacked @param type its `Content-Type` */
+export function readConversation(
+  endpoint: Endpoint,
+  bytes: Buffer,
+  type: string | undefined,
+): Result<ReadRequest, Refusal> {
+  if (endpoint.conversation === undefined) return ok(NOTHING);
+  const { body, parseRequest } = endpoint.conversation;
+  const isJson = type === undefined || JSON_TYPE.test(type.trim());
+  if (body === "any" && (bytes.length === 0 || !isJson)) {
+    const parsed = parseRequest(
+      bytes.length === 0 ? undefined : bytesPlaceholder(bytes, `bytes of ${shortType(type)}`),
+    );
+    return parsed.ok ? ok({ bytes, parsed: parsed.value, conversation: null }) : malformed(parsed.error);
+  }
+  if (!isJson) return malformed("its content type is not application/json in UTF-8");
+  const json = parseStrictJson(bytes);
+  if (!json.ok) return malformed(json.error);
+  const parsed = parseRequest(json.value);
+  if (!parsed.ok) return malformed(parsed.error);
+  return ok({ bytes, parsed: parsed.value, conversation: readBodyConversation(json.value) });
+}
+
+const shortType = (type: string | undefined): string => (type ?? "").split(";")[0]?.slice(0, 80) ?? "";
