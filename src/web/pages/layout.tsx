@@ -94,3 +94,13 @@ export async function sendPage(
   const html = escapeUnprintable(await page.toString());
   return c.html(`<!doctype html>${html}`, status, PAGE_HEADERS);
 }
+
+/** Lets this page alone post a form to another site as well: an address that the configuration or the provider's metadata gives. */
+export function allowFormTo(page: Response, action: string): void {
+  const policy = page.headers.get("content-security-policy") ?? "";
+  // Its origin: a path in the policy would be compared after redirects, and is no more of a limit.
+  page.headers.set(
+    "content-security-policy",
+    policy.replace("form-action 'self'", `form-action 'self' ${new URL(action).origin}`),
+  );
+}

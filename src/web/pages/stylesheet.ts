@@ -73,6 +73,7 @@ button:hover { border-color: var(--soft); }
 button.approve { background: var(--good); border-color: var(--good); color: var(--sheet); }
 button.deny { color: var(--bad); border-color: var(--bad); background: transparent; }
 button.main { background: var(--accent); border-color: var(--accent); color: var(--sheet); }
+a.button.main { display: inline-block; border-radius: 6px; padding: .4rem .95rem; font-weight: 550; background: var(--accent); color: var(--sheet); text-decoration: none; }
 button.plain { border: 0; background: none; padding: 0; color: var(--link); font-weight: 400; }
 .actions { display: flex; gap: .7rem; flex-wrap: wrap; }
 form.filters { display: flex; flex-wrap: wrap; gap: .7rem; align-items: end; margin-bottom: 1.1rem; }
