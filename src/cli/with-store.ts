@@ -1,4 +1,3 @@
-import type { LoadedConfig } from "../config.ts";
 import type { DatabaseHandle } from "../store/database.ts";
 import { openStore } from "../store/open.ts";
 import type { CommandIo, ExitCode } from "./command.ts";
@@ -13,7 +12,7 @@ export async function withStore(
   command: string,
   config: readonly string[] | undefined,
   io: CommandIo,
-  work: (handle: DatabaseHandle, config: LoadedConfig) => Promise<ExitCode>,
+  work: (handle: DatabaseHandle) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const loaded = await loadConfigOrTell(config ?? [], io, io.stderr);
   if (loaded === null) return 1;
@@ -24,7 +23,7 @@ export async function withStore(
     applicationName: command,
   });
   try {
-    return await work(handle, loaded);
+    return await work(handle);
   } finally {
     await handle.close();
   }

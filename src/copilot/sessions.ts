@@ -4,6 +4,7 @@
  */
 import { createHmac } from "node:crypto";
 import type { ClientHints, ExchangeStatus, Message, Part } from "../model/exchange.ts";
+import { splitPrompt } from "../model/prompt.ts";
 import { asObject, asText } from "./json-value.ts";
 
 /** Header names in lower case; a repeated header is a list. */
@@ -197,15 +198,13 @@ const UNGROUPED_PREFIX = "none:";
 export const ungroupedKey = (hints: ClientHints): string => hints.conversation ?? `${UNGROUPED_PREFIX}${hints.client}`;
 
 const TITLE_LENGTH = 120;
-/** Clients put context before the prompt in tags of their own (`<current_datetime>…</current_datetime>`). */
-const CONTEXT_TAG = /<([a-z][a-z0-9_-]*)>[^]*?<\/\1>/g;
 
 /** The start of the first prompt on one line; null where nobody has asked anything. */
 export function sessionTitle(messages: readonly Message[]): string | null {
   for (const message of messages) {
     if (message.role !== "user") continue;
-    const text = message.parts.map((part) => (part.type === "text" ? part.text : "")).join(" ");
-    const [first = ""] = (text.replace(CONTEXT_TAG, " ").trim() || text).trim().split("\n", 1);
+    const text = message.parts.map((part) => (part.type === "text" ? part.text : "")).join("\n");
+    const [first = ""] = splitPrompt(text).text.split("\n", 1);
     const line = first.replace(/\s+/g, " ").trim();
     if (line !== "") return line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1)}…`;
   }

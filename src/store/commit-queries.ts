@@ -1,5 +1,5 @@
 /** Reading the commits of the record. Where their lines came from is in commit-links.ts. */
-import { and, arrayOverlaps, desc, eq, gte, inArray, lt, or, sql } from "drizzle-orm";
+import { and, arrayOverlaps, desc, eq, gte, lt, or, sql } from "drizzle-orm";
 import type { Requirement } from "./approvals.ts";
 import type { Queryable } from "./database.ts";
 import { pushConditions } from "./push-queries.ts";
@@ -114,7 +114,7 @@ export async function findCommitRecords(
   return rows.sort((a, b) => (a.pushId < b.pushId ? 1 : -1));
 }
 
-/** Which commits a session or an exchange has to be linked to. */
+/** Which commits an exchange has to be linked to. */
 export type LinkFilter = Pick<RecordFilter, "repository" | "ref" | "sha">;
 
 const linkConditions = ({ repository, ref, sha }: LinkFilter) =>
@@ -125,21 +125,6 @@ const linkConditions = ({ repository, ref, sha }: LinkFilter) =>
   );
 
 const onCommit = and(eq(commits.pushId, commitSessions.pushId), eq(commits.oid, commitSessions.oid));
-
-/** Those of these sessions that a commit which fits is linked to. */
-export async function findLinkedSessions(
-  db: Queryable,
-  ids: readonly string[],
-  filter: LinkFilter,
-): Promise<ReadonlySet<string>> {
-  if (ids.length === 0) return new Set();
-  const rows = await db
-    .selectDistinct({ id: commitSessions.sessionId })
-    .from(commitSessions)
-    .innerJoin(commits, onCommit)
-    .where(and(inArray(commitSessions.sessionId, [...ids]), linkConditions(filter)));
-  return new Set(rows.map((row) => row.id));
-}
 
 /** Those of these exchanges that a commit which fits is linked to. */
 export async function findLinkedExchanges(

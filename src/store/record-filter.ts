@@ -21,6 +21,10 @@ export interface RecordFilter {
   /** At least 7 lower-case hex digits from the start. */
   readonly sha?: string;
   readonly status?: string;
+  /** The client's name; of sessions alone. */
+  readonly client?: string;
+  /** The model's name; of sessions and exchanges alone. */
+  readonly model?: string;
   /** Text, found anywhere, compared without case. */
   readonly q?: string;
 }

@@ -5,6 +5,7 @@ import { isId } from "../model/id.ts";
 import type { Queryable } from "./database.ts";
 import { containsText, decodeCursor, encodeCursor, type Page } from "./exchange-filters.ts";
 import type { LockedSession } from "./messages.ts";
+import { pushHasRef, startsWithOid } from "./record-filter.ts";
 import { commits, commitSessions, exchanges, messages, principals, sessions } from "./schema.ts";
 
 export interface NewSession {
@@ -104,11 +105,15 @@ export interface SessionFilter {
   readonly until?: Date;
   readonly connection?: string;
   readonly client?: string;
+  /** Sessions in which this model was asked at least once. */
+  readonly model?: string;
   /** Sessions with at least one exchange in this status. */
   readonly status?: string;
   /** Sessions that a commit of this repository was linked to. */
   readonly repository?: string;
-  /** Sessions that this commit was linked to. */
+  /** Sessions that a commit of a push to this ref was linked to: its full name, or a branch's or tag's short one. */
+  readonly ref?: string;
+  /** Sessions that a commit was linked to whose id begins so, lower case. */
   readonly sha?: string;
   /** Text in the title or in any message. */
   readonly q?: string;
@@ -172,8 +177,21 @@ export async function listSessions(db: Queryable, filter: SessionFilter): Promis
   return { items, next };
 }
 
+/** How many sessions fit, counted no further than `most`. */
+export async function countSessions(db: Queryable, filter: SessionFilter, most: number): Promise<number> {
+  const fitting = db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .innerJoin(principals, eq(principals.id, sessions.principalId))
+    .where(and(not(ilike(sessions.clientKey, "none:%")), ...conditions(db, filter)))
+    .limit(most)
+    .as("fitting");
+  const [row] = await db.select({ count: sql<number>`count(*)::int` }).from(fitting);
+  return row?.count ?? 0;
+}
+
 function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
-  const { user, since, until, connection, client, status, repository, sha, q } = filter;
+  const { user, since, until, connection, client, model, status, repository, ref, sha, q } = filter;
   const cursor = filter.cursor === undefined ? null : decodeCursor(filter.cursor);
   return [
     user && (isId(user) ? eq(sessions.principalId, user) : sql`lower(${principals.email}) = lower(${user})`),
@@ -181,6 +199,13 @@ function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
     until && lt(sessions.startedAt, until),
     connection && eq(sessions.connection, connection),
     client && eq(sessions.client, client),
+    model &&
+      exists(
+        db
+          .select({ one: sql`1` })
+          .from(exchanges)
+          .where(and(eq(exchanges.sessionId, sessions.id), eq(exchanges.model, model))),
+      ),
     status &&
       exists(
         db
@@ -188,7 +213,7 @@ function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
           .from(exchanges)
           .where(and(eq(exchanges.sessionId, sessions.id), sql`${exchanges.status} = ${status}`)),
       ),
-    (repository !== undefined || sha !== undefined) &&
+    (repository !== undefined || ref !== undefined || sha !== undefined) &&
       exists(
         db
           .select({ one: sql`1` })
@@ -198,7 +223,8 @@ function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
             and(
               eq(commitSessions.sessionId, sessions.id),
               repository === undefined ? undefined : eq(commits.repository, repository),
-              sha === undefined ? undefined : eq(commits.oid, sha.toLowerCase()),
+              ref === undefined ? undefined : pushHasRef(commits.pushId, ref),
+              sha === undefined ? undefined : startsWithOid(commits.oid, sha),
             ),
           ),
       ),

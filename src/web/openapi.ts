@@ -1,6 +1,6 @@
 /** What `/api/v1/openapi.json` says (OpenAPI 3.1). A test holds its paths against the routes that are there. */
 import { LISTS } from "./api/list-kinds.ts";
-import { FILTERS, type ListKind } from "./api/list-query.ts";
+import { filtersOf, type FILTERS, type ListKind } from "./api/list-query.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -229,11 +229,13 @@ const FILTER_HELP: Record<(typeof FILTERS)[number], string> = {
   ref: "a full ref name, or a branch's or tag's",
   sha: "an object id, at least its first 7 digits",
   status: "",
+  client: "the client's name, e.g. copilot-cli",
+  model: "a model that was asked, by its whole name",
   q: "text, found anywhere, without case",
 };
 
 const listParameters = (kind: ListKind) => [
-  ...FILTERS.map((name) => {
+  ...filtersOf(kind).map((name) => {
     const statuses = kind.statuses === null ? "an event's kind" : `one of ${kind.statuses.join(", ")}`;
     const description = name === "status" ? statuses : FILTER_HELP[name];
     return {

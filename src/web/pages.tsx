@@ -1,5 +1,5 @@
 /**
- * The people's side: pages rendered here, without any script in the browser. A link carries no authority: every page but the
+ * The people's side: pages rendered here, whole without any script in the browser. A link carries no authority: every page but the
  * sign-in asks who is there, and an address that somebody was sent comes back after it.
  */
 import { Hono, type Context } from "hono";
@@ -7,10 +7,9 @@ import { bodyLimit } from "hono/body-limit";
 import { isNamed } from "../model/who.ts";
 import { listApprovals } from "../store/approval-queries.ts";
 import { listPushes } from "../store/push-queries.ts";
+import { countActivity } from "../store/session-views.ts";
 import { isDatabaseAway } from "../store/database.ts";
-import type { EndSession } from "../identity/oidc/provider.ts";
-import { ProviderSignInPage, SignedOutPage } from "./auth/pages.tsx";
-import { createProviderRoutes } from "./auth/provider-routes.tsx";
+import { ASSETS } from "./pages/assets.ts";
 import { createApprovalPages, FORGED } from "./pages/approval-routes.tsx";
 import { ConnectPage } from "./pages/connect-page.tsx";
 import {
@@ -21,10 +20,10 @@ import {
   type PagesDependencies,
   type PagesEnv,
 } from "./pages/context.tsx";
-import { allowFormTo, sendPage, type Shell } from "./pages/layout.tsx";
+import { sendPage, type Shell } from "./pages/layout.tsx";
 import { MessagePage, OverviewPage, SignInPage } from "./pages/overview.tsx";
+import { createSessionPages, describeSessions } from "./pages/session-routes.tsx";
 import { createRecordPages } from "./pages/record-routes.tsx";
-import { STYLESHEET, STYLESHEET_PATH } from "./pages/stylesheet.ts";
 import { isPushReadable } from "./pushes.ts";
 import { mayReadPush } from "./read-access.ts";
 import { listReadableSessions } from "./sessions.ts";
@@ -50,23 +49,10 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   const pages: PagesContext = { deps, signIn };
   const routes = new Hono<PagesEnv>();
 
-  const { provider } = deps;
-
   const sendSignIn = (c: Context, target: string, problem: string | null): Promise<Response> => {
-    const shared = { shell: shellFor(pages, c, null), target, problem };
-    const page =
-      provider === null ? (
-        <SignInPage {...shared} token={signIn.formToken(c, "/sign-in")} />
-      ) : (
-        <ProviderSignInPage {...shared} name={provider.name} />
-      );
+    const token = signIn.formToken(c, "/sign-in");
+    const page = <SignInPage shell={shellFor(pages, c, null)} target={target} token={token} problem={problem} />;
     return sendPage(c, page, problem === null ? 200 : 403);
-  };
-
-  const sendSignedOut = async (c: Context, name: string, end: EndSession): Promise<Response> => {
-    const page = await sendPage(c, <SignedOutPage shell={shellFor(pages, c, null)} name={name} end={end} />);
-    allowFormTo(page, end.action);
-    return page;
   };
 
   routes.onError((error, c) => {
@@ -79,24 +65,23 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
     return sendPage(c, <MessagePage shell={shell} title="Something is broken" text={text} />, isAway ? 503 : 500);
   });
 
-  routes.get(STYLESHEET_PATH, (c) =>
-    c.body(STYLESHEET, 200, {
-      "content-type": "text/css; charset=utf-8",
-      "cache-control": "public, max-age=31536000, immutable",
-      "x-content-type-options": "nosniff",
-    }),
-  );
+  for (const { path, type, body } of ASSETS) {
+    routes.get(path, (c) =>
+      c.body(body, 200, {
+        "content-type": type,
+        "cache-control": "public, max-age=31536000, immutable",
+        "x-content-type-options": "nosniff",
+        "cross-origin-resource-policy": "same-origin",
+      }),
+    );
+  }
 
   routes.use(bodyLimit({ maxSize: MAX_BODY, onError: (c) => c.text("This form is too large.", 413) }));
 
   // Signing in and out
-  if (provider !== null) routes.route("/", createProviderRoutes({ ...deps, provider, signIn }));
-
   routes.post("/sign-in", async (c) => {
     const form = await c.req.parseBody();
     const target = localPath(form["return"]);
-    // A token may be software's: it opens no page where people can prove who they are.
-    if (provider !== null) return sendSignIn(c, target, `People sign in with ${provider.name}, not with a token.`);
     if (!signIn.isOwnForm(c, form["form"])) return sendSignIn(c, target, FORGED);
     const done = await signIn.signIn(c, typeof form["token"] === "string" ? form["token"] : "");
     return done.ok ? c.redirect(target, 303) : sendSignIn(c, target, done.error);
@@ -104,9 +89,7 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
 
   routes.post("/sign-out", async (c) => {
     const form = await c.req.parseBody();
-    const idToken = signIn.isOwnForm(c, form["form"]) ? await signIn.signOut(c) : null;
-    const end = provider === null || idToken === null ? null : await provider.findEndSession(idToken);
-    if (provider !== null && end !== null) return sendSignedOut(c, provider.name, end);
+    if (signIn.isOwnForm(c, form["form"])) await signIn.signOut(c);
     return c.redirect("/", 303);
   });
 
@@ -129,24 +112,33 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   routes.get("/", async (c) => {
     const principal = c.var.viewer.principal;
     const first = { limit: 10, after: null };
-    const [approvals, pushes, sessions] = await Promise.all([
+    const since = new Date(now().getTime() - 24 * 60 * 60_000);
+    const isAuditor = access.isAuditor(principal);
+    const [approvals, pushes, sessions, activity] = await Promise.all([
       listApprovals(db, { status: "pending" }, { ...first, limit: 50 }),
       listPushes(db, {}, first),
       listReadableSessions(db, access, principal, { filter: {}, ...first }),
+      countActivity(db, since, isAuditor ? null : principal.id),
     ]);
     return sendPage(
       c,
       <OverviewPage
         shell={shellOf(pages, c)}
-        pending={approvals.items.filter((approval) => mayReadPush(access, principal, approval))}
+        pending={approvals.items.filter(
+          (approval) => approval.expiresAt > now() && mayReadPush(access, principal, approval),
+        )}
         pushes={pushes.items.filter((push) => isPushReadable(access, principal, push))}
-        sessions={sessions.items}
+        sessions={await describeSessions(pages, principal, sessions.items)}
+        activity={activity}
+        isAuditor={isAuditor}
+        since={since.toISOString()}
       />,
     );
   });
 
   routes.route("/", createApprovalPages(pages));
   routes.route("/", createRecordPages(pages));
+  routes.route("/", createSessionPages(pages));
 
   routes.get("/connect", (c) => {
     const connections = [...deps.connections.values()].filter(({ allow }) => isNamed(c.var.viewer.principal, allow));

@@ -2,12 +2,12 @@
 import { Hono } from "hono";
 import type { Principal } from "../model/principal.ts";
 import type { Database } from "../store/database.ts";
-import { findLinkedExchanges, findLinkedSessions, type LinkFilter } from "../store/commit-queries.ts";
+import { findLinkedExchanges } from "../store/commit-queries.ts";
 import type { Page } from "../store/exchange-filters.ts";
 import { findExchange, listExchanges, type ExchangeRecord } from "../store/exchanges.ts";
 import { findExchangeMessages, findTranscript } from "../store/messages.ts";
 import type { RecordFilter } from "../store/record-filter.ts";
-import { findSession, listSessions, type SessionRecord } from "../store/sessions.ts";
+import { countSessions, findSession, listSessions, type SessionRecord } from "../store/sessions.ts";
 import { answerList, iso, notFound, type ApiEnv, type RecordDependencies } from "./api/context.ts";
 import { LISTS } from "./api/list-kinds.ts";
 import type { ListQuery } from "./api/list-query.ts";
@@ -61,27 +61,6 @@ const NOTHING: Page<never> = { items: [], next: null };
 /** How many pages without a match are passed over before an answer; the cursor goes on from there. */
 const MAX_ROUNDS = 20;
 
-/**
- * Narrows a list to what fitting commits are linked to. Pages keep their borders, so the cursor stays right and a page may come
- * out shorter than its limit; pages with nothing on them are passed over.
- */
-async function keepLinked<Item extends { readonly id: string }>(
-  filter: LinkFilter,
-  after: string | null,
-  list: (after: string | null) => Promise<Page<Item>>,
-  findLinked: (ids: readonly string[], filter: LinkFilter) => Promise<ReadonlySet<string>>,
-): Promise<Page<Item>> {
-  let page = await list(after);
-  if (filter.repository === undefined && filter.ref === undefined && filter.sha === undefined) return page;
-  for (let round = 1; ; round += 1) {
-    const ids = page.items.map(({ id }) => id);
-    const linked = await findLinked(ids, filter);
-    const items = page.items.filter(({ id }) => linked.has(id));
-    if (items.length > 0 || page.next === null || round === MAX_ROUNDS) return { items, next: page.next };
-    page = await list(page.next);
-  }
-}
-
 const from = (cursor: string | null) => (cursor === null ? {} : { cursor });
 
 /** The sessions that this person may read. */
@@ -92,16 +71,29 @@ export async function listReadableSessions(
   { filter, limit, after }: ListQuery,
 ): Promise<Page<SessionRecord>> {
   const own = ownFilter(access, principal, filter);
-  if (own === null) return NOTHING;
-  const { repository: _repository, ref: _ref, sha: _sha, ...plain } = own;
-  return keepLinked(
-    own,
-    after,
-    (cursor) => listSessions(db, { ...plain, limit, ...from(cursor) }),
-    (ids, link) => findLinkedSessions(db, ids, link),
-  );
+  return own === null ? NOTHING : listSessions(db, { ...own, limit, ...from(after) });
 }
 
+/**
+ * How many of them there are, counted no further than `most`.
+ * @returns null where counting would mean reading every message for a text
+ */
+export async function countReadableSessions(
+  db: Database,
+  access: ReadAccess,
+  principal: Principal,
+  { filter }: ListQuery,
+  most: number,
+): Promise<number | null> {
+  if (filter.q !== undefined) return null;
+  const own = ownFilter(access, principal, filter);
+  return own === null ? 0 : countSessions(db, own, most);
+}
+
+/**
+ * Narrowed to what fitting commits are linked to, page by page. Pages keep their borders, so the cursor stays right and a page may
+ * come out shorter than its limit; pages with nothing on them are passed over.
+ */
 async function listReadableExchanges(
   db: Database,
   access: ReadAccess,
@@ -110,13 +102,17 @@ async function listReadableExchanges(
 ): Promise<Page<ExchangeRecord>> {
   const own = ownFilter(access, principal, filter);
   if (own === null) return NOTHING;
-  const { repository: _repository, ref: _ref, sha: _sha, ...plain } = own;
-  return keepLinked(
-    own,
-    after,
-    (cursor) => listExchanges(db, { ...plain, limit, ...from(cursor) }),
-    (ids, link) => findLinkedExchanges(db, ids, link),
-  );
+  const { repository, ref, sha, ...plain } = own;
+  const list = (cursor: string | null) => listExchanges(db, { ...plain, limit, ...from(cursor) });
+  let page = await list(after);
+  if (repository === undefined && ref === undefined && sha === undefined) return page;
+  for (let round = 1; ; round += 1) {
+    const ids = page.items.map(({ id }) => id);
+    const linked = await findLinkedExchanges(db, ids, own);
+    const items = page.items.filter(({ id }) => linked.has(id));
+    if (items.length > 0 || page.next === null || round === MAX_ROUNDS) return { items, next: page.next };
+    page = await list(page.next);
+  }
 }
 
 export function createSessionRoutes({ db, publicUrl, access }: RecordDependencies): Hono<ApiEnv> {

@@ -22,10 +22,9 @@ import { GATEWAY_ISSUER, type Audience } from "../../src/model/principal.ts";
 import { createDetector, type Detector } from "../../src/secrets/detector.ts";
 import { createScanner } from "../../src/secrets/scanner.ts";
 import type { DatabaseHandle } from "../../src/store/database.ts";
-import { upsertPrincipal, upsertProviderPerson } from "../../src/store/principals.ts";
+import { upsertPrincipal } from "../../src/store/principals.ts";
 import { insertToken } from "../../src/store/tokens.ts";
 import { testDatabase } from "./database.ts";
-import type { OidcProviderFixture } from "./oidc-provider.ts";
 import { startGatewayProcess } from "./gateway-process.ts";
 import { git, mustGit, workingCopy, type GitRun, type WorkingCopy } from "./git.ts";
 
@@ -36,13 +35,10 @@ export interface WorldOptions {
   readonly connection?: Readonly<Record<string, unknown>>;
   /** More connections. */
   readonly connections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Groups that may read everybody's record. */
+  readonly auditors?: readonly string[];
   /** Whether holds are told in Slack. */
   readonly slack?: boolean;
-  /** People sign in there: `identity.oidc` of the configuration, with what `oidc` changes of it. */
-  readonly provider?: OidcProviderFixture;
-  readonly oidc?: Readonly<Record<string, unknown>>;
-  /** More top-level keys of the configuration. */
-  readonly config?: Readonly<Record<string, unknown>>;
   /** The gateway speaks to another database than the test's own, e.g. through something that can be cut. */
   readonly databaseUrl?: (url: string) => string;
   /** How long an upstream may be silent; absent: as in production. */
@@ -116,14 +112,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       ...options.connections,
     },
     pushes: options.pushes ?? [],
+    ...(options.auditors === undefined ? {} : { auditors: options.auditors }),
     notify:
       options.slack === true
         ? [{ kind: "slack", token: { env: "SLACK_TOKEN" }, channel: "#pushes", apiUrl: slack.url }]
         : [],
-    ...(options.provider === undefined
-      ? {}
-      : { identity: { oidc: { ...options.provider.settings, ...options.oidc } } }),
-    ...options.config,
   };
   const configFile = path.join(dataDir, "sallyport.yaml");
   const writeConfig = (pushes: WorldOptions["pushes"]) =>
@@ -142,7 +135,6 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     GIT_PASSWORD: UPSTREAM_CREDENTIAL.password,
     COPILOT_BEARER,
     SLACK_TOKEN,
-    OIDC_SECRET: options.provider?.clientSecret,
   });
   const others: RunningGateway[] = [];
   const start = async () => {
@@ -155,7 +147,6 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
             kill: () => Promise.reject(NOT_A_PROCESS),
           };
     port = Number(new URL(gateway.address).port);
-    options.provider?.register(gateway.address);
     return gateway;
   };
   let gateway = await start();
@@ -192,16 +183,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 
   const person: World["person"] = async (email, groups, audiences = ["git", "copilot", "api"]) => {
-    const principal = await (options.provider === undefined
-      ? upsertPrincipal(database.db, { issuer: GATEWAY_ISSUER, subject: email, email, kind: "person" })
-      : upsertProviderPerson(database.db, {
-          issuer: options.provider.issuer,
-          subject: email,
-          email,
-          kind: "person",
-          groups,
-          statedAt: new Date(),
-        }));
+    const principal = await upsertPrincipal(database.db, {
+      issuer: GATEWAY_ISSUER,
+      subject: email,
+      email,
+      kind: "person",
+    });
     const token = mintToken();
     await insertToken(database.db, {
       principalId: principal.id,

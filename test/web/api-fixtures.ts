@@ -149,7 +149,6 @@ export function apiDependencies(db: Database): ApiDependencies & { readonly iden
     announce: async () => {},
     mask: (text) => text,
     policyVersion: "0".repeat(64),
-    signIns: null,
     now,
   });
   return {

@@ -29,8 +29,8 @@ const FETCH_STATUSES: readonly FetchStatus[] = ["complete", "client_gone", "upst
 
 /** The lists, with what sets them apart. Of sessions, `status` means one of their exchanges'; of commits, their push's. */
 export const LISTS = {
-  sessions: { name: "sessions", statuses: EXCHANGE_STATUSES, position: /^[\w-]+$/ },
-  exchanges: { name: "exchanges", statuses: EXCHANGE_STATUSES, position: ID },
+  sessions: { name: "sessions", statuses: EXCHANGE_STATUSES, position: /^[\w-]+$/, filters: ["client", "model"] },
+  exchanges: { name: "exchanges", statuses: EXCHANGE_STATUSES, position: ID, filters: ["model"] },
   pushes: { name: "pushes", statuses: PUSH_STATUSES, position: ID },
   approvals: { name: "approvals", statuses: APPROVAL_STATUSES, position: ID },
   commits: {

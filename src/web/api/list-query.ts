@@ -16,6 +16,8 @@ export interface ListKind {
   readonly name: string;
   /** What `status` may be; null: any text. */
   readonly statuses: readonly string[] | null;
+  /** Filters that not every list has. */
+  readonly filters?: readonly ("client" | "model")[];
   /** What the store's positions look like. */
   readonly position: RegExp;
 }
@@ -25,7 +27,24 @@ export interface QueryMistake {
   readonly message: string;
 }
 
-export const FILTERS = ["user", "since", "until", "connection", "repository", "ref", "sha", "status", "q"] as const;
+export const FILTERS = [
+  "user",
+  "since",
+  "until",
+  "connection",
+  "repository",
+  "ref",
+  "sha",
+  "status",
+  "client",
+  "model",
+  "q",
+] as const;
+/** Those of them that only some lists have. */
+const SPECIAL: readonly string[] = ["client", "model"];
+
+export const filtersOf = (kind: ListKind): readonly (typeof FILTERS)[number][] =>
+  FILTERS.filter((name) => !SPECIAL.includes(name) || kind.filters?.some((own) => own === name) === true);
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 200;
@@ -67,10 +86,10 @@ const CHECKS: Record<(typeof FILTERS)[number], Check> = {
     /^[0-9a-f]{7,64}$/i.test(text) ? { sha: text.toLowerCase() } : "is not an object id: write 7 to 64 hex digits",
   status: (status, kind) =>
     kind.statuses === null || kind.statuses.includes(status) ? { status } : `is not one of ${kind.statuses.join(", ")}`,
+  client: (client) => ({ client }),
+  model: (model) => ({ model }),
   q: (q) => ({ q }),
 };
-
-const isFilter = (name: string): name is (typeof FILTERS)[number] => name in CHECKS;
 
 function textMistake(text: string): string | null {
   if (text === "") return "is empty: leave it out";
@@ -92,6 +111,7 @@ export function parseListQuery(kind: ListKind, parameters: URLSearchParams): Res
     if (second !== undefined) return mistake(name, "is given twice");
     const problem = textMistake(text);
     if (problem !== null) return mistake(name, problem);
+    const filterName = filtersOf(kind).find((known) => known === name);
     if (name === "limit") {
       limit = Number(text);
       if (!/^\d{1,3}$/.test(text) || limit < 1 || limit > MAX_LIMIT) {
@@ -100,12 +120,12 @@ export function parseListQuery(kind: ListKind, parameters: URLSearchParams): Res
     } else if (name === "cursor") {
       after = decodeCursor(kind, text);
       if (after === null) return mistake(name, "is not a cursor of this list: take `next` of the page before");
-    } else if (isFilter(name)) {
-      const parsed = CHECKS[name](text, kind);
+    } else if (filterName !== undefined) {
+      const parsed = CHECKS[filterName](text, kind);
       if (typeof parsed === "string") return mistake(name, parsed);
       filter = { ...filter, ...parsed };
     } else {
-      return mistake(name, `is not known here: there are ${[...FILTERS, "limit", "cursor"].join(", ")}`);
+      return mistake(name, `is not known here: there are ${[...filtersOf(kind), "limit", "cursor"].join(", ")}`);
     }
   }
   return ok({ filter, limit, after });

@@ -1,13 +1,11 @@
 /** `/approvals`: held pushes, and the form that decides on one. */
 import { Hono, type Context } from "hono";
-import type { Decider } from "../../flows/approval/decider.ts";
 import { isId } from "../../model/id.ts";
 import { findApprovalRecord, listApprovals } from "../../store/approval-queries.ts";
 import { findPushDetail } from "../../store/push-queries.ts";
 import { LISTS } from "../api/list-kinds.ts";
 import { MAX_REASON } from "../approvals.ts";
 import { mayReadPush } from "../read-access.ts";
-import type { Viewer } from "../sign-in.ts";
 import { ApprovalPage, ApprovalsPage } from "./approval-pages.tsx";
 import {
   listProps,
@@ -19,8 +17,6 @@ import {
   type PagesEnv,
 } from "./context.tsx";
 import { sendPage } from "./layout.tsx";
-
-const deciderOf = ({ principal, by }: Viewer): Decider => ({ principal, session: by.kind === "provider" ? by : null });
 
 export const FORGED = "This form is from another page or an earlier visit. Please try again from here.";
 
@@ -52,8 +48,7 @@ export function createApprovalPages(pages: PagesContext): Hono<PagesEnv> {
       c,
       <ApprovalPage
         shell={shellOf(pages, c)}
-        decider={deciderOf(c.var.viewer)}
-        signIns={deps.signIns}
+        principal={c.var.viewer.principal}
         approval={approval}
         push={push}
         token={signIn.formToken(c, `/approvals/${approval.id}`)}
@@ -83,7 +78,7 @@ export function createApprovalPages(pages: PagesContext): Hono<PagesEnv> {
     if (approval === null || !mayReadPush(access, c.var.viewer.principal, approval)) {
       return sendMissing(pages, c, "approval");
     }
-    const decided = await deps.decide({ approvalId: id, decider: deciderOf(c.var.viewer), decision, reason });
+    const decided = await deps.decide({ approvalId: id, principal: c.var.viewer.principal, decision, reason });
     if (decided.ok) return c.redirect(`/approvals/${id}`, 303);
     const status = decided.error.kind === "forbidden" ? 403 : 409;
     return sendApproval(c, id, { problem: `Not decided: ${decided.error.message}.`, reason, status });

@@ -3,7 +3,8 @@ import type { AddedHunk } from "../../model/added-hunk.ts";
 import type { CommitFileAnswer, CommitAnswer } from "../../store/commit-links.ts";
 import type { CommitRecord } from "../../store/commit-queries.ts";
 import { Layout, type Shell } from "./layout.tsx";
-import { Badge, Facts, shortOid, Time } from "./parts.tsx";
+import { Masked, MaskedPlain, NO_SIGHTINGS } from "./masked.tsx";
+import { Badge, Facts, percent, shortOid, Time } from "./parts.tsx";
 
 /** A session that is linked to the commit; `title` only for whoever may read it. */
 export interface LinkedSession {
@@ -13,14 +14,40 @@ export interface LinkedSession {
   readonly reason: "trailer" | "content";
   readonly title: string | null;
   readonly isReadable: boolean;
+  /** The exchanges that its lines came from, with the prompt of each where it is known; none where it is not readable. */
+  readonly exchanges: readonly LinkedExchange[];
 }
+
+export interface LinkedExchange {
+  readonly id: string;
+  /** Its first line. */
+  readonly prompt: string | null;
+}
+
+/** Where the exchange stands in its session. */
+const exchangeUrl = (session: string, exchange: string): string => `/sessions/${session}?at=${exchange}#x-${exchange}`;
+
+const MAX_PROMPTS = 5;
+
+const Prompts = ({ session }: { session: LinkedSession }) => (
+  <ul class="plain">
+    {session.exchanges.slice(0, MAX_PROMPTS).map(({ id, prompt }) => (
+      <li>
+        <a href={exchangeUrl(session.id, id)}>
+          “<MaskedPlain text={prompt ?? "the exchange"} />”
+        </a>
+      </li>
+    ))}
+    {session.exchanges.length > MAX_PROMPTS && (
+      <li class="soft">and {session.exchanges.length - MAX_PROMPTS} more exchanges</li>
+    )}
+  </ul>
+);
 
 const REASONS: Record<LinkedSession["reason"], string> = {
   trailer: "the commit's Copilot-Session trailer names it",
   content: "added lines match what it suggested",
 };
-
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 const Sessions = ({ sessions }: { sessions: readonly LinkedSession[] }) => (
   <div class="sheet">
@@ -28,6 +55,7 @@ const Sessions = ({ sessions }: { sessions: readonly LinkedSession[] }) => (
       <thead>
         <tr>
           <th>Session</th>
+          <th>Prompts</th>
           <th>Client</th>
           <th>Why</th>
           <th>Confidence</th>
@@ -38,12 +66,17 @@ const Sessions = ({ sessions }: { sessions: readonly LinkedSession[] }) => (
           <tr>
             <td>
               {session.isReadable ? (
-                <a href={`/sessions/${session.id}`}>{session.title ?? "Untitled"}</a>
+                <a href={`/sessions/${session.id}`}>
+                  <MaskedPlain text={session.title ?? "Untitled"} />
+                </a>
               ) : (
                 <span class="soft" title={session.id}>
                   somebody else's session
                 </span>
               )}
+            </td>
+            <td>
+              <Prompts session={session} />
             </td>
             <td>{session.client}</td>
             <td>{REASONS[session.reason]}</td>
@@ -59,6 +92,8 @@ interface ShownLine {
   readonly line: number;
   readonly text: string;
   readonly run: CommitFileAnswer["lines"][number] | null;
+  /** The first shown line of its run. */
+  readonly isFirst: boolean;
 }
 
 /** Enough to read; the API has the ranges of everything. */
@@ -77,19 +112,37 @@ function annotate(hunks: readonly AddedHunk[], files: readonly CommitFileAnswer[
       left -= 1;
       const line = hunk.startLine + index;
       const run = (runs.get(hunk.path) ?? []).find(({ from, to }) => from <= line && line <= to) ?? null;
-      lines.push({ line, text, run });
+      const before = lines.at(-1);
+      lines.push({ line, text, run, isFirst: index === 0 || before === undefined || before.run !== run });
     }
   }
   return shown;
 }
 
-const Origin = ({ run, readable }: { run: ShownLine["run"]; readable: ReadonlySet<string> }) => {
+/** @param props.prompts by exchange */
+const Origin = (props: {
+  run: ShownLine["run"];
+  readable: ReadonlySet<string>;
+  prompts: ReadonlyMap<string, string | null>;
+}) => {
+  const { run, readable, prompts } = props;
   if (run === null || run.verdict === "unknown") return <span>–</span>;
   const label = `${run.verdict === "ai" ? "AI" : run.verdict === "moved" ? "moved" : "AI, edited"} ${percent(run.score)}`;
-  return run.session !== null && readable.has(run.session) ? (
-    <a href={`/sessions/${run.session}`}>{label}</a>
-  ) : (
-    <span>{label}</span>
+  if (run.session === null || !readable.has(run.session)) return <span>{label}</span>;
+  const prompt = run.exchange === null ? null : (prompts.get(run.exchange) ?? null);
+  return (
+    <a
+      href={run.exchange === null ? `/sessions/${run.session}` : exchangeUrl(run.session, run.exchange)}
+      title={prompt === null ? "The exchange that suggested it" : `Suggested for: ${prompt}`}
+    >
+      {label}
+      {prompt !== null && (
+        <>
+          {" · "}
+          <MaskedPlain text={prompt} />
+        </>
+      )}
+    </a>
   );
 };
 
@@ -105,6 +158,9 @@ export const CommitPage = (props: {
   const subject = commit.message.split("\n", 1)[0] ?? "";
   const body = commit.message.split("\n").slice(1).join("\n").trim();
   const readable = new Set(props.sessions.filter(({ isReadable }) => isReadable).map(({ id }) => id));
+  const prompts = new Map(
+    props.sessions.flatMap(({ exchanges }) => exchanges.map(({ id, prompt }) => [id, prompt] as const)),
+  );
   const files = [...annotate(props.hunks, origin?.files ?? [])];
   return (
     <Layout title={`${shortOid(commit.sha)} ${subject}`} shell={props.shell}>
@@ -156,13 +212,13 @@ export const CommitPage = (props: {
             </summary>
             <table class="diff">
               <tbody>
-                {lines.map(({ line, text, run }) => (
-                  <tr class={run?.verdict}>
+                {lines.map(({ line, text, run, isFirst }) => (
+                  <tr class={[run?.verdict ?? "", isFirst ? "run-start" : ""].join(" ").trim()}>
                     <td class="n">{line}</td>
-                    <td class="t">{text}</td>
-                    <td class="v">
-                      <Origin run={run} readable={readable} />
+                    <td class="t">
+                      <Masked text={text} sightings={NO_SIGHTINGS} />
                     </td>
+                    <td class="v">{isFirst && <Origin run={run} readable={readable} prompts={prompts} />}</td>
                   </tr>
                 ))}
               </tbody>

@@ -1,8 +1,6 @@
 /** What the routes of all pages share. */
 import type { Context } from "hono";
-import type { SignInRule } from "../../flows/approval/decider.ts";
-import type { Identity } from "../../identity/identity.ts";
-import type { OidcProvider } from "../../identity/oidc/provider.ts";
+import type { Identity, IdentityProvider } from "../../identity/identity.ts";
 import type { Connection } from "../../model/connection.ts";
 import type { Logger } from "../../model/log.ts";
 import type { Page } from "../../store/exchange-filters.ts";
@@ -17,10 +15,8 @@ import type { FilterField } from "./parts.tsx";
 export interface PagesDependencies extends RecordDependencies {
   readonly identity: Pick<Identity, "authenticate">;
   /** Null: there is none, and people sign in with a gateway token. */
-  readonly provider: OidcProvider | null;
+  readonly provider: Pick<IdentityProvider, "people"> | null;
   readonly decide: Decide;
-  /** What the provider's people need to decide; null where there is no provider. */
-  readonly signIns: SignInRule | null;
   /** By name; for the page that says how to connect. */
   readonly connections: ReadonlyMap<string, Connection>;
   readonly log: Logger;
@@ -55,12 +51,6 @@ export const PLACE_FIELDS: readonly FilterField[] = [
   { name: "user", label: "Who" },
   { name: "repository", label: "Repository" },
   { name: "ref", label: "Branch or tag" },
-  { name: "q", label: "Text" },
-];
-export const SESSION_FIELDS: readonly FilterField[] = [
-  { name: "user", label: "Who" },
-  { name: "repository", label: "Repository of a commit" },
-  { name: "since", label: "Since" },
   { name: "q", label: "Text" },
 ];
 export const statusField = (kind: ListKind): FilterField => ({

@@ -4,7 +4,7 @@ import type { Child } from "hono/jsx";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { escapeUnprintable } from "../../model/printable.ts";
 import type { Viewer } from "../sign-in.ts";
-import { STYLESHEET_PATH } from "./stylesheet.ts";
+import { ICON_FILE, STYLES, type Asset } from "./assets.ts";
 
 /** What every page knows about its request. */
 export interface Shell {
@@ -29,50 +29,78 @@ const Mark = () => (
   </svg>
 );
 
-export const Layout = ({ title, shell, children }: { title: string; shell: Shell; children?: Child }) => (
-  <html lang="en">
-    <head>
-      <meta charset="utf-8" />
-      <meta name="viewport" content="width=device-width, initial-scale=1" />
-      <title>{title} · Sallyport</title>
-      <link rel="stylesheet" href={STYLESHEET_PATH} />
-    </head>
-    <body>
-      <header class="bar">
-        <div>
-          <a class="brand" href="/">
-            <Mark />
-            Sallyport
-          </a>
-          {shell.viewer !== null && (
-            <>
-              <nav>
-                {NAVIGATION.map(([href, name]) => (
-                  <a href={href} aria-current={shell.path.startsWith(href) ? "page" : undefined}>
-                    {name}
-                  </a>
-                ))}
-              </nav>
-              <form class="who" method="post" action="/sign-out">
-                <input type="hidden" name="form" value={shell.signOutToken} />
-                <span>{shell.viewer.principal.email}</span>
-                <button class="plain" type="submit">
-                  Sign out
-                </button>
-              </form>
-            </>
-          )}
-        </div>
-      </header>
-      <main>{children}</main>
-    </body>
-  </html>
-);
+/** A script of ours, by the hash that the page's policy lets run. */
+export interface PageScript {
+  readonly file: Asset;
+  /** `sha256-…` */
+  readonly hash: string;
+}
 
-/** The policy for every page: no script at all, our own stylesheet, forms to ourselves, nobody's frame. */
+export const Layout = (props: { title: string; shell: Shell; script?: PageScript | null; children?: Child }) => {
+  const { title, shell, children } = props;
+  const script = props.script ?? null;
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>{title} · Sallyport</title>
+        <link rel="icon" href={ICON_FILE.path} type="image/svg+xml" />
+        <link rel="stylesheet" href={STYLES.path} />
+        {script !== null && <script src={script.file.path} integrity={script.hash} defer />}
+      </head>
+      <body>
+        <a class="skip" href="#main">
+          To the content
+        </a>
+        <header class="bar">
+          <div>
+            <a class="brand" href="/">
+              <Mark />
+              Sallyport
+            </a>
+            {shell.viewer !== null && (
+              <>
+                <nav aria-label="Main">
+                  {NAVIGATION.map(([href, name]) => (
+                    <a href={href} aria-current={shell.path.startsWith(href) ? "page" : undefined}>
+                      {name}
+                    </a>
+                  ))}
+                </nav>
+                <form class="who" method="post" action="/sign-out">
+                  <input type="hidden" name="form" value={shell.signOutToken} />
+                  <span class="email">{shell.viewer.principal.email}</span>
+                  <button class="plain" type="submit">
+                    Sign out
+                  </button>
+                </form>
+              </>
+            )}
+          </div>
+        </header>
+        <main id="main">{children}</main>
+      </body>
+    </html>
+  );
+};
+
+/**
+ * The policy for every page: our own stylesheet and icon, forms to ourselves, nobody's frame, and no script but the one text whose hash
+ * is given. A policy by hash, not by place: whatever else this gateway may ever answer with, no page of it runs that.
+ */
+const policy = (scriptHash: string | null): string =>
+  [
+    "default-src 'none'",
+    "style-src 'self'",
+    "img-src 'self'",
+    ...(scriptHash === null ? [] : [`script-src '${scriptHash}'`]),
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join("; ");
+
 const PAGE_HEADERS = {
-  "content-security-policy":
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
   "cross-origin-opener-policy": "same-origin",
@@ -90,17 +118,11 @@ export async function sendPage(
   c: Context,
   page: { toString(): string | Promise<string> },
   status: ContentfulStatusCode = 200,
+  scriptHash: string | null = null,
 ): Promise<Response> {
   const html = escapeUnprintable(await page.toString());
-  return c.html(`<!doctype html>${html}`, status, PAGE_HEADERS);
-}
-
-/** Lets this page alone post a form to another site as well: an address that the configuration or the provider's metadata gives. */
-export function allowFormTo(page: Response, action: string): void {
-  const policy = page.headers.get("content-security-policy") ?? "";
-  // Its origin: a path in the policy would be compared after redirects, and is no more of a limit.
-  page.headers.set(
-    "content-security-policy",
-    policy.replace("form-action 'self'", `form-action 'self' ${new URL(action).origin}`),
-  );
+  return c.html(`<!doctype html>${html}`, status, {
+    ...PAGE_HEADERS,
+    "content-security-policy": policy(scriptHash),
+  });
 }

@@ -16,8 +16,8 @@ export interface ListProps<Item> {
 export const ListPage = (props: ListProps<unknown> & { title: string; children?: Child }) => (
   <Layout title={props.title} shell={props.shell}>
     <h1>{props.title}</h1>
-    <Filters query={props.query} fields={props.fields} />
-    {props.problem === null ? props.children : <div class="note bad">{props.problem}</div>}
+    <Filters path={props.shell.path} query={props.query} fields={props.fields} problem={props.problem} />
+    {props.problem === null && props.children}
     <Older path={props.shell.path} query={props.query} next={props.next} />
   </Layout>
 );

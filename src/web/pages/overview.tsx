@@ -1,10 +1,12 @@
+import type { Child } from "hono/jsx";
 import type { ApprovalRecord } from "../../store/approval-queries.ts";
 import type { PushRecord } from "../../store/push-queries.ts";
-import type { SessionRecord } from "../../store/sessions.ts";
+import type { Activity } from "../../store/session-views.ts";
 import { ApprovalsTable } from "./approval-pages.tsx";
 import { Layout, type Shell } from "./layout.tsx";
+import { Badge } from "./parts.tsx";
 import { PushesTable } from "./push-pages.tsx";
-import { SessionsTable } from "./session-pages.tsx";
+import { SessionList, type ListedSession } from "./session-list.tsx";
 
 export const SignInPage = (props: {
   shell: Shell;
@@ -38,28 +40,78 @@ export const SignInPage = (props: {
   </Layout>
 );
 
+const Figure = ({ number, word, href, note }: { number: number; word: string; href: string; note: Child }) => (
+  <a class="figure" href={href}>
+    <strong>{number.toLocaleString("en")}</strong>
+    <span>{word}</span>
+    {note !== null && <span class="soft">{note}</span>}
+  </a>
+);
+
+/** @param props.activity of the last 24 hours; of everybody's for auditors, else of one's own */
 export const OverviewPage = (props: {
   shell: Shell;
   pending: readonly ApprovalRecord[];
   pushes: readonly PushRecord[];
-  sessions: readonly SessionRecord[];
-}) => (
-  <Layout title="Overview" shell={props.shell}>
-    <h1>Overview</h1>
-    <h2>Waiting for approval</h2>
-    <ApprovalsTable approvals={props.pending} now={props.shell.now} empty="Nothing waits." />
-    <div class="tiles">
-      <section>
-        <h2>Recent pushes</h2>
-        <PushesTable pushes={props.pushes} now={props.shell.now} />
+  sessions: readonly ListedSession[];
+  activity: Activity;
+  isAuditor: boolean;
+  since: string;
+}) => {
+  const { activity, since } = props;
+  return (
+    <Layout title="Overview" shell={props.shell}>
+      <h1>Overview</h1>
+      <section aria-label={props.isAuditor ? "The last 24 hours" : "Your last 24 hours"}>
+        <p class="soft">{props.isAuditor ? "Everybody's last 24 hours" : "Your last 24 hours"}</p>
+        <div class="figures">
+          <Figure
+            number={props.pending.length}
+            word={props.pending.length === 1 ? "push waits" : "pushes wait"}
+            href="/approvals?status=pending"
+            note={props.pending.length === 0 ? null : <Badge status="pending" />}
+          />
+          <Figure
+            number={activity.sessions}
+            word={activity.sessions === 1 ? "session" : "sessions"}
+            href={`/sessions?since=${since}`}
+            note={`${activity.exchanges} exchange${activity.exchanges === 1 ? "" : "s"}`}
+          />
+          <Figure
+            number={activity.troubled}
+            word="not whole or refused"
+            href="/sessions"
+            note={activity.troubled === 0 ? null : "exchanges"}
+          />
+          <Figure
+            number={activity.pushes}
+            word={activity.pushes === 1 ? "push" : "pushes"}
+            href={`/pushes?since=${since}`}
+            note={`${activity.delivered} delivered`}
+          />
+          <Figure
+            number={activity.rejected}
+            word="rejected"
+            href={`/pushes?status=rejected&since=${since}`}
+            note={activity.rejected === 0 ? null : "pushes"}
+          />
+        </div>
       </section>
-      <section>
-        <h2>Recent Copilot sessions</h2>
-        <SessionsTable sessions={props.sessions} now={props.shell.now} />
-      </section>
-    </div>
-  </Layout>
-);
+      <h2>Waiting for approval</h2>
+      <ApprovalsTable approvals={props.pending} now={props.shell.now} empty="Nothing waits." />
+      <div class="tiles">
+        <section>
+          <h2>Recent pushes</h2>
+          <PushesTable pushes={props.pushes} now={props.shell.now} />
+        </section>
+        <section>
+          <h2>Recent sessions</h2>
+          <SessionList sessions={props.sessions} isBrief now={props.shell.now} empty="No sessions." />
+        </section>
+      </div>
+    </Layout>
+  );
+};
 
 export const MessagePage = (props: { shell: Shell; title: string; text: string }) => (
   <Layout title={props.title} shell={props.shell}>

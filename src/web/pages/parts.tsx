@@ -25,6 +25,21 @@ export function relativeTime(at: Date, now: Date): string {
   return format.format(Math.round(minutes / 1_440), "day");
 }
 
+/** "820 ms", "4.2 s", "3 min", "2.5 h" */
+export function duration(ms: number): string {
+  if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  return ms < 90 * 60_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+}
+
+/** "950", "12.4k", "3.1M" */
+export function tokens(count: number): string {
+  if (count < 1_000) return String(count);
+  return count < 1_000_000 ? `${(count / 1_000).toFixed(1)}k` : `${(count / 1_000_000).toFixed(1)}M`;
+}
+
+export const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
 type Tone = "good" | "bad" | "warn" | "busy" | "";
 
 const TONES: Readonly<Record<string, Tone>> = {
@@ -47,6 +62,9 @@ const TONES: Readonly<Record<string, Tone>> = {
   block: "bad",
   undelivered: "bad",
   upstream_failed: "bad",
+  truncated: "warn",
+  indeterminate: "warn",
+  expired: "warn",
   delivering: "busy",
   open: "busy",
   ai: "busy",
@@ -68,8 +86,12 @@ const WORDS: Readonly<Record<string, string>> = {
   deny: "denied",
 };
 
-export const Badge = ({ status }: { status: string }) => (
-  <span class={`badge ${TONES[status] ?? ""}`.trimEnd()}>{WORDS[status] ?? status}</span>
+/** @param count Given: how many are so */
+export const Badge = ({ status, count }: { status: string; count?: number }) => (
+  <span class={`badge ${TONES[status] ?? ""}`.trimEnd()}>
+    {count !== undefined && `${count} `}
+    {WORDS[status] ?? status}
+  </span>
 );
 
 const Oid = ({ oid }: { oid: string }) => <code title={oid}>{isZeroOid(oid) ? "nothing" : shortOid(oid)}</code>;
@@ -223,27 +245,67 @@ export interface FilterField {
   readonly label: string;
   /** Present: a choice. */
   readonly options?: readonly string[];
+  readonly type?: "date";
+  readonly isWide?: boolean;
 }
 
-export const Filters = ({ query, fields }: { query: URLSearchParams; fields: readonly FilterField[] }) => (
-  <form class="filters" method="get">
-    {fields.map(({ name, label, options }) => (
-      <label>
-        {label}
-        {options === undefined ? (
-          <input name={name} value={query.get(name) ?? ""} />
-        ) : (
-          <select name={name}>
-            <option value="">any</option>
-            {options.map((option) => (
-              <option value={option} selected={query.get(name) === option}>
-                {option}
-              </option>
-            ))}
-          </select>
-        )}
-      </label>
-    ))}
-    <button type="submit">Filter</button>
-  </form>
-);
+const Field = ({ field, value }: { field: FilterField; value: string }) => {
+  const { name, label, options, type, isWide } = field;
+  // What was asked for stays to be seen, also where it is none of the choices.
+  const choices = options === undefined || value === "" || options.includes(value) ? options : [value, ...options];
+  // A date field shows only dates; other times are told as they were given.
+  const isDate = type === "date" && (value === "" || /^\d{4}-\d{2}-\d{2}$/.test(value));
+  return (
+    <label class={isWide === true ? "wide" : undefined}>
+      {label}
+      {choices === undefined ? (
+        <input name={name} value={value} type={isDate ? "date" : name === "q" ? "search" : "text"} maxlength={500} />
+      ) : (
+        <select name={name}>
+          <option value="">any</option>
+          {choices.map((choice) => (
+            <option value={choice} selected={value === choice}>
+              {WORDS[choice] ?? choice}
+            </option>
+          ))}
+        </select>
+      )}
+    </label>
+  );
+};
+
+/** @param problem what is wrong with the filters */
+export const Filters = (props: {
+  path: string;
+  query: URLSearchParams;
+  fields: readonly FilterField[];
+  problem: string | null;
+}) => {
+  const { path, query, fields, problem } = props;
+  const own = new Set(fields.map(({ name }) => name));
+  return (
+    <form class="filters" method="get" role="search" aria-label="Filters">
+      {fields.map((field) => (
+        <Field field={field} value={query.get(field.name) ?? ""} />
+      ))}
+      {/* Filters that came by a link and have no field here still hold, and are told. */}
+      {[...query]
+        .filter(([name]) => !own.has(name))
+        .map(([name, value]) => (
+          <label>
+            {name}
+            <input name={name} value={value} />
+          </label>
+        ))}
+      <div class="actions">
+        <button type="submit">Filter</button>
+        {[...query.keys()].length > 0 && <a href={path}>Clear</a>}
+      </div>
+      {problem !== null && (
+        <p class="note bad" role="alert">
+          {problem}
+        </p>
+      )}
+    </form>
+  );
+};

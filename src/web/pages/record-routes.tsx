@@ -1,33 +1,44 @@
-/** `/pushes`, `/sessions` and `/commits`. */
+/** `/pushes` and `/commits`. */
 import { Hono } from "hono";
 import { isId } from "../../model/id.ts";
 import { findAddedHunks, findCommit } from "../../store/commit-links.ts";
-import { findTranscript } from "../../store/messages.ts";
+import { findExchangeMessages } from "../../store/messages.ts";
 import { findPushDetail, listPushes } from "../../store/push-queries.ts";
 import { findSession } from "../../store/sessions.ts";
 import { LISTS } from "../api/list-kinds.ts";
 import { findReadableCommits } from "../commits.ts";
 import { isPushReadable } from "../pushes.ts";
 import { mayReadOf } from "../read-access.ts";
-import { listReadableSessions } from "../sessions.ts";
-import { CommitPage, type LinkedSession } from "./commit-page.tsx";
+import { CommitPage, type LinkedExchange, type LinkedSession } from "./commit-page.tsx";
 import {
   listProps,
   PLACE_FIELDS,
   sendMissing,
-  SESSION_FIELDS,
   shellOf,
   statusField,
   type PagesContext,
   type PagesEnv,
 } from "./context.tsx";
 import { sendPage } from "./layout.tsx";
+import { promptOf } from "./replay/prompt-of.ts";
 import { PushesPage, PushPage } from "./push-pages.tsx";
-import { SessionPage, SessionsPage } from "./session-pages.tsx";
+
+/** Exchanges of one session that a commit's page names, and those of them whose prompts it looks up. */
+const MAX_LINKED = 200;
+const MAX_PROMPTS = 12;
 
 export function createRecordPages(pages: PagesContext): Hono<PagesEnv> {
   const { db, access } = pages.deps;
   const routes = new Hono<PagesEnv>();
+
+  /** The prompt that each exchange answers: the last thing that its person typed. */
+  const findPrompts = (ids: readonly string[]): Promise<readonly LinkedExchange[]> =>
+    Promise.all(
+      ids.slice(0, MAX_LINKED).map(async (id, index) => {
+        const { request } = index < MAX_PROMPTS ? await findExchangeMessages(db, id) : { request: [] };
+        return { id, prompt: promptOf(request) };
+      }),
+    );
 
   // Pushes
   routes.get("/pushes", async (c) => {
@@ -46,23 +57,6 @@ export function createRecordPages(pages: PagesContext): Hono<PagesEnv> {
     return sendPage(c, <PushPage shell={shellOf(pages, c)} push={push} />);
   });
 
-  // Sessions
-  routes.get("/sessions", async (c) => {
-    const props = await listProps(pages, c, LISTS.sessions, SESSION_FIELDS, (query) =>
-      listReadableSessions(db, access, c.var.viewer.principal, query),
-    );
-    return sendPage(c, <SessionsPage {...props} />, props.problem === null ? 200 : 400);
-  });
-
-  routes.get("/sessions/:id", async (c) => {
-    const session = await findSession(db, c.req.param("id"));
-    if (session === null || !mayReadOf(access, c.var.viewer.principal, session.principalId)) {
-      return sendMissing(pages, c, "session");
-    }
-    const transcript = await findTranscript(db, session.id);
-    return sendPage(c, <SessionPage shell={shellOf(pages, c)} session={session} transcript={transcript} />);
-  });
-
   // Commits
   routes.get("/commits/:sha", async (c) => {
     const principal = c.var.viewer.principal;
@@ -77,10 +71,18 @@ export function createRecordPages(pages: PagesContext): Hono<PagesEnv> {
       findAddedHunks(db, { pushId: commit.pushId, oid: commit.sha }),
     ]);
     const sessions = await Promise.all(
-      (origin?.sessions ?? []).map(async ({ id, client, confidence, reason }): Promise<LinkedSession> => {
+      (origin?.sessions ?? []).map(async ({ id, client, confidence, reason, exchanges }): Promise<LinkedSession> => {
         const session = await findSession(db, id);
         const isReadable = session !== null && mayReadOf(access, principal, session.principalId);
-        return { id, client, confidence, reason, title: isReadable ? session.title : null, isReadable };
+        return {
+          id,
+          client,
+          confidence,
+          reason,
+          title: isReadable ? session.title : null,
+          isReadable,
+          exchanges: isReadable ? await findPrompts(exchanges) : [],
+        };
       }),
     );
     const alsoIn = found.slice(1).map((other) => other.repository);
