@@ -20,6 +20,7 @@ import { readTls, type TlsFiles } from "./config/tls.ts";
 import { readSecrets, type Environment, type Secrets } from "./config/secret-source.ts";
 import { DEFAULT_LISTEN, LISTEN_EXPECTED, parseBaseUrl, parseListen, type ListenAddress } from "./config/values.ts";
 import { err, ok, type Result } from "./errors.ts";
+import type { OidcSettings } from "./identity/provider-settings.ts";
 import type { Connection, UpstreamCredential, WireRules } from "./model/connection.ts";
 import type { NotifierConfig } from "./model/notifier-config.ts";
 import type { PushPolicy } from "./policy/schema.ts";
@@ -50,8 +51,9 @@ export interface Config {
   readonly key: Uint8Array;
   /** SHA-256 over push policy and secret rules, hex. */
   readonly policyVersion: string;
-  /** There is no identity provider in this version: people are known by gateway tokens. */
-  readonly identity: null;
+  /** Null: there is no identity provider, and people are known by gateway tokens. */
+  readonly identity: OidcSettings | null;
+  readonly approvals: { readonly signInMaxAgeMs: number };
   /** Group names, `user:EMAIL` or `*`: who may read everything that is recorded. Empty: nobody beyond what is their own. */
   readonly auditors: readonly string[];
   /** The files it was read from, as shown to people. */
@@ -116,7 +118,8 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       notify: buildNotifiers(parsed, secrets),
       key,
       policyVersion: policyVersion(signers.pushes, rules.sources),
-      identity: null,
+      identity: buildIdentity(parsed, secrets),
+      approvals: { signInMaxAgeMs: parsed.approvals.signInMaxAge },
       auditors: parsed.auditors,
       sources: read.files.map(({ name }) => name),
     }),
@@ -232,6 +235,21 @@ function buildCredential(
     kind: "basic",
     username: parsed.username,
     password: secrets.at("connections", name, "credential", "password"),
+  };
+}
+
+function buildIdentity({ identity }: ParsedConfig, secrets: Secrets): OidcSettings | null {
+  if (identity?.oidc === undefined) return null;
+  const { clientSecret, groupsMaxAge, ...oidc } = identity.oidc;
+  return {
+    ...oidc,
+    clientSecret: clientSecret === undefined ? null : secrets.at("identity", "oidc", "clientSecret"),
+    clientAuthentication: oidc.clientAuthentication ?? null,
+    name: oidc.name ?? new URL(oidc.issuer).host,
+    audiences: oidc.audiences ?? [oidc.clientId],
+    groupsMaxAgeMs: groupsMaxAge,
+    domains: oidc.domains ?? null,
+    overage: oidc.overage ?? null,
   };
 }
 

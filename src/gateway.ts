@@ -7,6 +7,7 @@ import { createDiskBlobStore } from "./blobs/disk-blob-store.ts";
 import { openDiskSpool } from "./blobs/disk-spool.ts";
 import type { Config } from "./config.ts";
 import { openGatewayId } from "./config/gateway-id.ts";
+import { isLoopback } from "./config/values.ts";
 import { GatewayError, ok, type Result } from "./errors.ts";
 import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "./flows/approval.ts";
 import { createAttributionFlow } from "./flows/attribution.ts";
@@ -30,6 +31,7 @@ import { createGitUpstream, type GitUpstream } from "./git/upstream.ts";
 import type { UpstreamTimeouts } from "./git/upstream-request.ts";
 import { openHttpServer, type HttpServer } from "./http-server.ts";
 import { createIdentity, type Authenticate } from "./identity/identity.ts";
+import { createOidcProvider } from "./identity/oidc/provider.ts";
 import { createAttributionJob } from "./jobs/attribution.ts";
 import { createDeliveriesJob } from "./jobs/deliveries.ts";
 import { createHousekeepingJob } from "./jobs/housekeeping.ts";
@@ -44,6 +46,7 @@ import type { Rule } from "./secrets/rule.ts";
 import type { Scanner } from "./secrets/scanner.ts";
 import type { DatabaseHandle, Queryable } from "./store/database.ts";
 import { openStore } from "./store/open.ts";
+import { findPrincipal, upsertProviderPerson } from "./store/principals.ts";
 import { createSignals } from "./store/signals.ts";
 import { findTokenByHash, touchToken } from "./store/tokens.ts";
 import { createCopilotHandler } from "./web/copilot.ts";
@@ -109,10 +112,28 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const signals = createSignals(store);
   const blobs = createDiskBlobStore(path.join(config.dataDir, "blobs"));
 
-  const identity = createIdentity({
-    findTokenByHash: (hash) => findTokenByHash(db, hash),
-    touchToken: (id, at) => touchToken(db, id, at),
-  });
+  const provider =
+    config.identity === null
+      ? null
+      : createOidcProvider({
+          settings: config.identity,
+          ports: {
+            findPrincipal: (issuer, subject) => findPrincipal(db, issuer, subject),
+            recordStatement: (statement) => upsertProviderPerson(db, statement),
+          },
+          publicUrl,
+          now,
+        });
+  const identity = createIdentity(
+    {
+      findTokenByHash: (hash) => findTokenByHash(db, hash),
+      touchToken: (id, at) => touchToken(db, id, at),
+    },
+    provider,
+  );
+  if (provider !== null && !publicUrl.startsWith("https:") && !isLoopback(new URL(publicUrl).hostname)) {
+    log.warn({ publicUrl }, "people sign in over plain http: put TLS in front, and set publicUrl to https://");
+  }
 
   // Git
   const userAgent = `sallyport/${version} (gateway-internal)`;
@@ -163,6 +184,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     threads: Math.min(4, Math.max(1, availableParallelism() - 1)),
     budgetMs: defaultPushLimits.scanMs,
   });
+  const signIns = provider === null ? null : { maxAgeMs: config.approvals.signInMaxAgeMs };
   const load = createPushLoad(Math.max(2, availableParallelism()));
   const attribution = createAttributionFlow({ db, key: config.key, log, now });
   const attributionJob = createAttributionJob({ attribution, isBusy: () => load.isBusy(), log, now });
@@ -177,7 +199,14 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     log,
     now,
   });
-  const approvals = createApprovalFlow({ db, announce, mask, policyVersion: config.policyVersion, now });
+  const approvals = createApprovalFlow({
+    db,
+    announce,
+    mask,
+    policyVersion: config.policyVersion,
+    signIns,
+    now,
+  });
   const notifiers = createNotifiers(config.notify);
   const outbox = createOutboxJob({ db, notifiers, log, now });
   const deliveries = createDeliveriesJob({ db, delivery, log, now });
@@ -286,7 +315,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       exchanges,
     }),
     api: { ...records, identity, decide, version, log, now },
-    pages: { ...records, identity, provider: null, decide, log, now, connections: config.connections },
+    pages: { ...records, identity, provider, decide, signIns, log, now, connections: config.connections },
     health: { db, version, log, now },
     log,
   });

@@ -1,3 +1,4 @@
+import type { LoadedConfig } from "../config.ts";
 import type { DatabaseHandle } from "../store/database.ts";
 import { openStore } from "../store/open.ts";
 import type { CommandIo, ExitCode } from "./command.ts";
@@ -12,7 +13,7 @@ export async function withStore(
   command: string,
   config: readonly string[] | undefined,
   io: CommandIo,
-  work: (handle: DatabaseHandle) => Promise<ExitCode>,
+  work: (handle: DatabaseHandle, config: LoadedConfig) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const loaded = await loadConfigOrTell(config ?? [], io, io.stderr);
   if (loaded === null) return 1;
@@ -23,7 +24,7 @@ export async function withStore(
     applicationName: command,
   });
   try {
-    return await work(handle);
+    return await work(handle, loaded);
   } finally {
     await handle.close();
   }

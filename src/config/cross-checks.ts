@@ -25,11 +25,6 @@ export const checkAcrossKeys = ({ document, parts, secrets, envListen }: Subject
 /** What the schema knows and this version cannot do is refused: an operator must not believe that it is on. */
 const UNAVAILABLE = [
   {
-    path: ["identity", "oidc"],
-    is: (value: unknown) => value !== undefined,
-    message: "sign-in by an identity provider is not available in this version; take it out and use gateway tokens",
-  },
-  {
     path: ["recording", "mask"],
     is: (value: unknown) => value === "sent",
     message: "masking what is sent to the model is not available in this version; set it to stored",
@@ -43,9 +38,10 @@ const unavailableMistakes = (document: ConfigDocument): ConfigMistake[] =>
 
 function listenMistakes(document: ConfigDocument, parts: ConfigParts, fromEnv: ListenAddress | null): ConfigMistake[] {
   const listen = fromEnv ?? parts.listen ?? DEFAULT_LISTEN;
-  if (isLoopback(listen.host)) return [];
+  // Whoever wrote a provider that cannot be read meant to have one: that mistake is told already.
+  if (isLoopback(listen.host) || valueAt(document.value, ["identity", "oidc"]) !== undefined) return [];
   const message =
-    "without an identity provider the gateway listens on loopback only (127.0.0.1, ::1, localhost); put a proxy on the same machine in front";
+    "without an identity provider the gateway listens on loopback only (127.0.0.1, ::1, localhost); put a proxy on the same machine in front, or set identity.oidc";
   return fromEnv === null
     ? [document.mistake(["listen"], message)]
     : [{ file: "SALLYPORT_LISTEN", line: null, column: null, path: "", message }];

@@ -5,6 +5,7 @@ import { durationSchema, personNameSchema } from "../policy/schema/approval.ts";
 import { byteSizeSchema } from "../policy/schema/byte-size.ts";
 import { repositoryPathGlobSchema } from "../policy/schema/globs.ts";
 import { DEFAULT_WIRE_RULES } from "../model/connection.ts";
+import { identitySchema } from "./identity-schema.ts";
 import { linearPatternSchema } from "./linear-pattern.ts";
 import { baseUrlSchema, listenSchema, secretSchema } from "./values.ts";
 
@@ -158,11 +159,10 @@ function baseUrlOrEndpoint() {
     .meta({ format: "uri" });
 }
 
-const oidcSchema = z.strictObject({
-  issuer: baseUrlSchema,
-  clientId: z.string().min(1),
-  clientSecret: secretSchema.optional(),
-  groupsClaim: z.string().min(1).default("groups"),
+const approvalsSchema = z.strictObject({
+  signInMaxAge: durationSchema
+    .default(12 * 3_600_000)
+    .describe("Under an identity provider: how old the sign-in of who decides may be. Default 12h."),
 });
 
 /** One entry of `pushes:`. Policy has its shape; what patterns may be is known here. */
@@ -184,7 +184,7 @@ export const configSchema = z.strictObject({
     })
     .optional()
     .describe("PEM files. Read again at SIGHUP and when they change. Absent: plain HTTP."),
-  identity: z.strictObject({ oidc: oidcSchema.optional() }).optional(),
+  identity: identitySchema.optional(),
   connections: z
     .record(
       connectionNameSchema,
@@ -222,6 +222,7 @@ export const configSchema = z.strictObject({
         .describe("Of records that may wait on the local disk while the database is away. Default 1GiB."),
     })
     .default({ mask: "stored", keep: 400 * 86_400_000, spool: DEFAULT_SPOOL_BYTES }),
+  approvals: approvalsSchema.default({ signInMaxAge: 12 * 3_600_000 }).describe("For every decision on a held push."),
   notify: z.array(notifierSchema).default([]),
   auditors: z
     .array(personNameSchema)

@@ -5,8 +5,6 @@
  * else can be approved by it. Approvers are distinct humans, never the pusher, never counted twice.
  */
 import { err, ok, type Result } from "../errors.ts";
-import type { Principal } from "../model/principal.ts";
-import { isNamed } from "../model/who.ts";
 import {
   findApprovalOfPush,
   findExpired,
@@ -15,15 +13,15 @@ import {
   lockApproval,
   moveApproval,
   type Approval,
-  type Requirement,
 } from "../store/approvals.ts";
 import type { Database, Queryable, Transaction } from "../store/database.ts";
 import { insertEvent } from "../store/events.ts";
 import { finishPush } from "../store/pushes.ts";
+import { isApprover, whyNotDecide, type Decider, type SignInRule } from "./approval/decider.ts";
 
 export interface ApprovalRequest {
   readonly approvalId: string;
-  readonly principal: Principal;
+  readonly decider: Decider;
   readonly decision: "approve" | "deny";
   /** Why, in the decider's words; shown to others, escaped. */
   readonly reason: string;
@@ -41,6 +39,8 @@ export interface ApprovalDependencies {
   readonly mask: (text: string) => string;
   /** Of the policy in force. */
   readonly policyVersion: string;
+  /** Null: there is no identity provider. */
+  readonly signIns: SignInRule | null;
   readonly now: () => Date;
 }
 
@@ -55,28 +55,12 @@ export interface ApprovalFlow {
 const refuse = (kind: DecisionRefusal["kind"], message: string): Result<never, DecisionRefusal> =>
   err({ kind, message });
 
-/** Why this person may not decide, or null if they may. Also what a page shows instead of the buttons. */
-export function whyNotDecide(
-  principal: Principal,
-  approval: { readonly pusherId: string; readonly requirements: readonly Requirement[] },
-): string | null {
-  if (!principal.audiences.includes("api")) {
-    return "this credential is not for the API: sign in with one that is";
-  }
-  if (principal.id === approval.pusherId) return "the person who pushed cannot decide on their own push";
-  if (!approval.requirements.some((requirement) => isNamed(principal, requirement.approvers))) {
-    const names = [...new Set(approval.requirements.flatMap((requirement) => requirement.approvers))].join(", ");
-    return `only these may decide: ${names === "" ? "nobody is named by the policy" : names}`;
-  }
-  return null;
-}
-
 /** Whether every requirement has its own count of distinct approvers. */
 async function isSatisfied(tx: Transaction, approval: Approval): Promise<boolean> {
   const approving = (await listDecisions(tx, approval.id)).filter((decision) => decision.decision === "approve");
   return approval.requirements.every((requirement) => {
     const count = approving.filter(
-      (decision) => decision.principalId !== approval.pusherId && isNamed(decision, requirement.approvers),
+      (decision) => decision.principalId !== approval.pusherId && isApprover(decision, requirement.approvers),
     ).length;
     return count >= requirement.approvals;
   });
@@ -102,8 +86,9 @@ export function createApprovalFlow(deps: ApprovalDependencies): ApprovalFlow {
       const now = deps.now();
       const approval = await lockApproval(tx, request.approvalId);
       if (approval === null) return refuse("not_found", `there is no approval ${request.approvalId}`);
-      const reason = whyNotDecide(request.principal, approval);
-      if (reason !== null) return refuse("forbidden", reason);
+      const { principal } = request.decider;
+      const reason = whyNotDecide(request.decider, approval, deps.signIns, now);
+      if (reason !== null) return refuse("forbidden", reason.message);
       if (approval.status !== "pending")
         return refuse(
           "not_pending",
@@ -119,23 +104,23 @@ export function createApprovalFlow(deps: ApprovalDependencies): ApprovalFlow {
 
       const isFirst = await insertDecision(tx, {
         approvalId: approval.id,
-        principalId: request.principal.id,
+        principalId: principal.id,
         decision: request.decision,
         reason: deps.mask(request.reason),
-        groups: request.principal.groups,
+        groups: principal.groups,
         decidedAt: now,
       });
       if (!isFirst) return refuse("not_pending", "you have decided on this push before; the first decision stands");
       await insertEvent(tx, {
         kind: `approval.${request.decision}`,
-        principalId: request.principal.id,
+        principalId: principal.id,
         repository: null,
         subject: approval.id,
         data: { push: approval.pushId },
       });
 
       if (request.decision === "deny") {
-        await close(tx, approval, "denied", `denied by ${request.principal.email}`, now);
+        await close(tx, approval, "denied", `denied by ${principal.email}`, now);
       } else if (await isSatisfied(tx, approval)) {
         await moveApproval(tx, approval.id, "pending", "approved", now);
         await deps.announce(tx, approval.pushId);

@@ -6,6 +6,8 @@ export interface OidcSettings {
   readonly clientId: string;
   /** Null: a public client, which PKCE alone protects. */
   readonly clientSecret: string | null;
+  /** How the secret is presented; null: as the provider says that it takes it, in the header first. */
+  readonly clientAuthentication: "client_secret_basic" | "client_secret_post" | null;
   readonly scopes: readonly string[];
   /** For the button of the sign-in page. */
   readonly name: string;
@@ -17,7 +19,9 @@ export interface OidcSettings {
   readonly audiences: readonly string[];
   /** How long a person's groups are believed after the provider stated them. */
   readonly groupsMaxAgeMs: number;
-  /** Groups by domain of the organisation; null: every domain may sign in, and none gives a group. */
+  /** Whether only the provider's `auth_time` says when a person proved who they are, or else the sign-in's own time. */
+  readonly authTime: "required" | "assumed";
+  /** Groups by domain of the organisation; null: people of every domain may sign in. */
   readonly domains: Readonly<Record<string, readonly string[]>> | null;
   /** Where to ask for the groups that did not fit into a token; null: nowhere. */
   readonly overage: { readonly url: string; readonly property: string } | null;

@@ -26,8 +26,10 @@ export function standingGroups(
   provider: PeopleProvider,
   now: Date,
 ): Result<readonly string[], StandingProblem> {
-  if (principal.kind === "service") return principal.issuer === GATEWAY_ISSUER ? ok(given) : err("other_issuer");
-  if (provider === null) return principal.issuer === GATEWAY_ISSUER ? ok(given) : err("other_issuer");
+  // Operators make people only while there is no provider, and services always.
+  const isGateways = principal.issuer === GATEWAY_ISSUER;
+  if (isGateways && (provider === null || principal.kind === "service")) return ok(given);
+  if (isGateways || provider === null) return err("other_issuer");
   if (!sameIssuer(principal.issuer, provider.issuer)) return err("other_issuer");
   if (principal.groupsAt === null || !isFresh(principal.groupsAt, provider, now)) return err("stale");
   return ok(principal.groups);

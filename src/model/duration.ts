@@ -9,3 +9,12 @@ export function parseDuration(text: string): number | null {
   const unit = UNIT_MS[match?.[2] ?? ""];
   return match === null || unit === undefined ? null : Number(match[1]) * unit;
 }
+
+/** The other way round, in the largest unit that leaves nothing over. */
+export function formatDuration(ms: number): string {
+  const [unit, size] = Object.entries(UNIT_MS).findLast(([, length]) => ms >= length && ms % length === 0) ?? [
+    "s",
+    1_000,
+  ];
+  return `${Math.round(ms / size)}${unit}`;
+}

@@ -11,6 +11,7 @@ export interface DecisionRecord {
   readonly deciderId: string;
   /** E-mail address. */
   readonly by: string;
+  readonly kind: "person" | "service";
   readonly decision: "approve" | "deny";
   readonly reason: string;
   readonly groups: readonly string[];
@@ -46,6 +47,7 @@ async function findDecisions(
       approvalId: decisions.approvalId,
       deciderId: decisions.principalId,
       by: principals.email,
+      kind: principals.kind,
       decision: decisions.decision,
       reason: decisions.reason,
       groups: decisions.groups,

@@ -69,16 +69,17 @@ export async function insertDecision(tx: Transaction, decision: NewDecision): Pr
 
 export interface Decision extends NewDecision {
   readonly email: string;
+  readonly kind: "person" | "service";
 }
 
 export async function listDecisions(db: Queryable, approvalId: string): Promise<readonly Decision[]> {
   const rows = await db
-    .select({ decision: decisions, email: principals.email })
+    .select({ decision: decisions, email: principals.email, kind: principals.kind })
     .from(decisions)
     .innerJoin(principals, eq(principals.id, decisions.principalId))
     .where(eq(decisions.approvalId, approvalId))
     .orderBy(decisions.decidedAt);
-  return rows.map((row) => ({ ...row.decision, email: row.email }));
+  return rows.map((row) => ({ ...row.decision, email: row.email, kind: row.kind }));
 }
 
 /** @returns false when the approval no longer had the status `from` */

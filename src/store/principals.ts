@@ -30,6 +30,7 @@ export interface ProviderPerson {
   readonly issuer: string;
   readonly subject: string;
   readonly email: string;
+  readonly kind: "person" | "service";
   readonly groups: readonly string[];
   readonly statedAt: Date;
 }
@@ -40,10 +41,10 @@ export interface ProviderPerson {
  * @returns the person as they stand now
  */
 export async function upsertProviderPerson(db: Queryable, person: ProviderPerson): Promise<PrincipalRow> {
-  const { issuer, subject, email, groups, statedAt } = person;
+  const { issuer, subject, email, kind, groups, statedAt } = person;
   const [row] = await db
     .insert(principals)
-    .values({ id: newId(), issuer, subject, email, kind: "person", groups: [...groups], groupsAt: statedAt })
+    .values({ id: newId(), issuer, subject, email, kind, groups: [...groups], groupsAt: statedAt })
     .onConflictDoUpdate({
       target: [principals.issuer, principals.subject],
       set: { email: sql`excluded.email`, groups: sql`excluded.groups`, groupsAt: sql`excluded.groups_at` },

@@ -86,7 +86,7 @@ export const webSessions = pgTable("web_sessions", {
   tokenId: uuid("token_id").references(() => tokens.id),
   groups: text("groups").array().notNull(),
   createdAt: time("created_at").notNull().defaultNow(),
-  /** When the identity provider last saw the person (its `auth_time`), which may be long before; null: a gateway token signed in. */
+  /** When the person proved to the identity provider who they are (its `auth_time`); null: it does not say, or a token signed in. */
   authenticatedAt: time("authenticated_at"),
   /** The provider's ID token, which its sign-out asks for, sealed under the cookie's value: this row alone does not open it. */
   idToken: bytea("id_token"),

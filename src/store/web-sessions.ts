@@ -11,7 +11,7 @@ export interface NewWebSession {
   /** The gateway token that signed in; null when an identity provider did. */
   readonly tokenId: string | null;
   readonly groups: readonly string[];
-  /** When the identity provider last saw the person. Absent: a gateway token signed in. */
+  /** When the person proved to the identity provider who they are, where it says so. */
   readonly authenticatedAt?: Date | null;
   /** Sealed. */
   readonly idToken?: Buffer | null;

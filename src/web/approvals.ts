@@ -35,6 +35,7 @@ const approvalJson = (approval: ApprovalRecord, publicUrl: string) => ({
   requirements: approval.requirements,
   decisions: approval.decisions.map((decision) => ({
     by: decision.by,
+    kind: decision.kind,
     decision: decision.decision,
     reason: decision.reason,
     decided_at: decision.decidedAt.toISOString(),
@@ -96,7 +97,9 @@ export function createApprovalRoutes(deps: ApprovalDependencies): Hono<ApiEnv> {
     }
     const approval = await findReadable(c, id);
     if (approval === null) return notFound(c, "approval");
-    const decided = await deps.decide({ approvalId: approval.id, principal: c.var.principal, decision, reason });
+    // Cookies count for nothing here: whoever asks has a token.
+    const decider = { principal: c.var.principal, session: null };
+    const decided = await deps.decide({ approvalId: approval.id, decider, decision, reason });
     if (!decided.ok) {
       const { kind, message } = decided.error;
       return jsonError(c, kind === "not_pending" ? "conflict" : kind, message);

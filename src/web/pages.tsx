@@ -9,6 +9,9 @@ import { listApprovals } from "../store/approval-queries.ts";
 import { listPushes } from "../store/push-queries.ts";
 import { countActivity } from "../store/session-views.ts";
 import { isDatabaseAway } from "../store/database.ts";
+import type { EndSession } from "../identity/oidc/provider.ts";
+import { ProviderSignInPage, SignedOutPage } from "./auth/pages.tsx";
+import { createProviderRoutes } from "./auth/provider-routes.tsx";
 import { ASSETS } from "./pages/assets.ts";
 import { createApprovalPages, FORGED } from "./pages/approval-routes.tsx";
 import { ConnectPage } from "./pages/connect-page.tsx";
@@ -20,7 +23,7 @@ import {
   type PagesDependencies,
   type PagesEnv,
 } from "./pages/context.tsx";
-import { sendPage, type Shell } from "./pages/layout.tsx";
+import { allowFormTo, sendPage, type Shell } from "./pages/layout.tsx";
 import { MessagePage, OverviewPage, SignInPage } from "./pages/overview.tsx";
 import { createSessionPages, describeSessions } from "./pages/session-routes.tsx";
 import { createRecordPages } from "./pages/record-routes.tsx";
@@ -49,10 +52,23 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   const pages: PagesContext = { deps, signIn };
   const routes = new Hono<PagesEnv>();
 
+  const { provider } = deps;
+
   const sendSignIn = (c: Context, target: string, problem: string | null): Promise<Response> => {
-    const token = signIn.formToken(c, "/sign-in");
-    const page = <SignInPage shell={shellFor(pages, c, null)} target={target} token={token} problem={problem} />;
+    const shared = { shell: shellFor(pages, c, null), target, problem };
+    const page =
+      provider === null ? (
+        <SignInPage {...shared} token={signIn.formToken(c, "/sign-in")} />
+      ) : (
+        <ProviderSignInPage {...shared} name={provider.name} />
+      );
     return sendPage(c, page, problem === null ? 200 : 403);
+  };
+
+  const sendSignedOut = async (c: Context, name: string, end: EndSession): Promise<Response> => {
+    const page = await sendPage(c, <SignedOutPage shell={shellFor(pages, c, null)} name={name} end={end} />);
+    allowFormTo(page, end.action);
+    return page;
   };
 
   routes.onError((error, c) => {
@@ -79,9 +95,13 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   routes.use(bodyLimit({ maxSize: MAX_BODY, onError: (c) => c.text("This form is too large.", 413) }));
 
   // Signing in and out
+  if (provider !== null) routes.route("/", createProviderRoutes({ ...deps, provider, signIn }));
+
   routes.post("/sign-in", async (c) => {
     const form = await c.req.parseBody();
     const target = localPath(form["return"]);
+    // A token may be software's: it opens no page where people can prove who they are.
+    if (provider !== null) return sendSignIn(c, target, `People sign in with ${provider.name}, not with a token.`);
     if (!signIn.isOwnForm(c, form["form"])) return sendSignIn(c, target, FORGED);
     const done = await signIn.signIn(c, typeof form["token"] === "string" ? form["token"] : "");
     return done.ok ? c.redirect(target, 303) : sendSignIn(c, target, done.error);
@@ -89,7 +109,9 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
 
   routes.post("/sign-out", async (c) => {
     const form = await c.req.parseBody();
-    if (signIn.isOwnForm(c, form["form"])) await signIn.signOut(c);
+    const idToken = signIn.isOwnForm(c, form["form"]) ? await signIn.signOut(c) : null;
+    const end = provider === null || idToken === null ? null : await provider.findEndSession(idToken);
+    if (provider !== null && end !== null) return sendSignedOut(c, provider.name, end);
     return c.redirect("/", 303);
   });
 

@@ -38,14 +38,14 @@ export const clientAddress = (c: Context): string | null =>
 /** Who looks at a page. */
 export interface Viewer {
   readonly principal: Principal;
-  /** When they last proved who they are: what the provider says of it (`auth_time`), or when the token was given. */
+  /** When this session began. */
   readonly signedInAt: Date;
   /**
-   * How: at the identity provider, which only a person can do; or with a gateway token, which software may hold as well, and whose
-   * limits then are the person's.
+   * How it did: at the identity provider, which only a person can do, and which says when they last proved there who they are (null:
+   * it does not say); or with a gateway token, which software may hold as well, and whose limits then are the person's.
    */
   readonly by:
-    | { readonly kind: "provider" }
+    | { readonly kind: "provider"; readonly authenticatedAt: Date | null }
     | {
         readonly kind: "token";
         readonly id: string;
@@ -72,7 +72,8 @@ export interface SignIn {
 /** What a browser has brought back from the identity provider. */
 export interface ProviderSignIn {
   readonly principalId: string;
-  readonly authenticatedAt: Date;
+  /** When the person proved to it who they are; null where it does not say. */
+  readonly authenticatedAt: Date | null;
   readonly idToken: string;
 }
 
@@ -189,8 +190,8 @@ export function createSignIn(deps: SignInDependencies): SignIn {
       if (!groups.ok) return null;
       return {
         principal: principalOf(principal, groups.value, ["api"]),
-        signedInAt: authenticatedAt ?? session.createdAt,
-        by: token === null ? { kind: "provider" } : { kind: "token", ...token },
+        signedInAt: session.createdAt,
+        by: token === null ? { kind: "provider", authenticatedAt } : { kind: "token", ...token },
       };
     },
 

@@ -26,12 +26,28 @@ notify:
   - { kind: slack, token: { env: SLACK }, channel: "#pushes", apiUrl: http://127.0.0.1:1/api }
   - { kind: webhook, url: "https://hook.example.com/x?y=1", secret: { env: HOOK } }
 auditors: [audit]
+approvals: { signInMaxAge: 8h }
+identity:
+  oidc:
+    issuer: https://idp.example.com/realms/x
+    clientId: sallyport
+    clientSecret: { env: OIDC_SECRET }
+    clientAuthentication: client_secret_post
+    name: Acme
+    scopes: [openid, groups]
+    groupsClaim: [realm_access, roles]
+    groupsMaxAge: 7d
+    emailVerifiedClaim: xms_edov
+    audiences: [sallyport, api]
+    authTime: assumed
+    domains: { example.com: [eng] }
+    overage: { url: "https://graph.example.com/me/groups?$top=999" }
 keys: { fingerprint: { env: KEY } }
 `;
 const KEY = "ab".repeat(32);
 const given = {
   files: { ...yaml(FULL).files, "token.txt": "from-a-file\n" },
-  env: { GIT_TOKEN: "from-env", SLACK: "xoxb-1", HOOK: "hook", KEY },
+  env: { GIT_TOKEN: "from-env", SLACK: "xoxb-1", HOOK: "hook", OIDC_SECRET: "client", KEY },
 };
 
 describe("loadConfig", () => {
@@ -102,10 +118,51 @@ describe("loadConfig", () => {
       ],
       key: Uint8Array.from(Buffer.from(KEY, "hex")),
       policyVersion: expect.stringMatching(/^[0-9a-f]{64}$/),
-      identity: null,
       tls: null,
+      identity: {
+        issuer: "https://idp.example.com/realms/x",
+        clientId: "sallyport",
+        clientSecret: "client",
+        clientAuthentication: "client_secret_post",
+        name: "Acme",
+        scopes: ["openid", "groups"],
+        groupsClaim: ["realm_access", "roles"],
+        groupsMaxAgeMs: 7 * 86_400_000,
+        emailVerifiedClaim: "xms_edov",
+        audiences: ["sallyport", "api"],
+        authTime: "assumed",
+        domains: { "example.com": ["eng"] },
+        overage: { url: "https://graph.example.com/me/groups?$top=999", property: "id" },
+      },
+      approvals: { signInMaxAgeMs: 8 * 3_600_000 },
       auditors: ["audit"],
       sources: ["config.yaml"],
+    });
+  });
+
+  it("takes a provider as the contract shows it, and the environment's listen with it", async () => {
+    const text =
+      "identity: { oidc: { issuer: 'https://idp.example', clientId: sallyport, clientSecret: { env: S }, groupsClaim: groups } }";
+    const { listen, identity, approvals } = await loaded({
+      ...yaml(text),
+      env: { S: "s", SALLYPORT_LISTEN: "0.0.0.0:8443" },
+    });
+    expect(listen).toEqual({ host: "0.0.0.0", port: 8443 });
+    expect(approvals).toEqual({ signInMaxAgeMs: 43_200_000 });
+    expect(identity).toEqual({
+      issuer: "https://idp.example",
+      clientId: "sallyport",
+      clientSecret: "s",
+      clientAuthentication: null,
+      name: "idp.example",
+      scopes: ["openid", "email", "profile"],
+      groupsClaim: "groups",
+      groupsMaxAgeMs: 86_400_000,
+      emailVerifiedClaim: "email_verified",
+      audiences: ["sallyport"],
+      authTime: "required",
+      domains: null,
+      overage: null,
     });
   });
 

@@ -5,6 +5,10 @@ import { mistakes, yaml } from "./files.ts";
 const of = (text: string) => mistakes(yaml(text));
 const git = (rest: string) => `connections:\n  code: { kind: git, url: https://git.example.com/, ${rest} }`;
 
+/** A provider that is right, but for what comes after. */
+const oidc = (more: string): string =>
+  `identity: { oidc: { ${more.startsWith("issuer") ? "" : "issuer: 'https://idp.example.com', "}clientId: x, ${more} } }`;
+
 describe("mistakes in the configuration", () => {
   it("are told beside a key that stands twice, which hides none of them", async () => {
     const found = await of("lisen: 127.0.0.1:80\nrecording: { keep: 400d, keep: 1d }\nauditors: all");
@@ -141,9 +145,39 @@ notify:
       "keys.fingerprint.file: the file holds more than one line",
     ],
     [
-      "OIDC, which this version has not",
-      "identity: { oidc: { issuer: 'https://idp.example.com', clientId: x } }",
-      "identity.oidc: sign-in by an identity provider is not available in this version",
+      "an issuer over plain HTTP",
+      oidc("issuer: 'http://idp.example.com'"),
+      "identity.oidc.issuer: expected an https:// URL",
+    ],
+    [
+      "an issuer that is not one",
+      oidc("issuer: 'https://idp.example.com/.well-known/openid-configuration'"),
+      "expected the issuer",
+    ],
+    [
+      "an issuer with a password",
+      oidc("issuer: 'https://a:hunter2@idp.example.com'"),
+      "take the user name and password out",
+    ],
+    ["an issuer with a query", oidc("issuer: 'https://idp.example.com/?a=1'"), "take ? out of the URL"],
+    [
+      "OIDC without a client",
+      "identity: { oidc: { issuer: 'https://idp.example.com' } }",
+      "identity.oidc.clientId: is missing",
+    ],
+    ["a client secret in the file", oidc("clientSecret: hunter2"), "a secret is never written here"],
+    ["scopes without openid", oidc("scopes: [email]"), "openid has to be among them"],
+    ["a scope that is two", oidc("scopes: ['openid email']"), "expected a scope"],
+    ["groups that are never fresh", oidc("groupsMaxAge: 0s"), "let nobody in"],
+    ["a domain that is an address", oidc("domains: { ana@example.com: [eng] }"), "expected a domain in lower case"],
+    ["a domain's group that is everybody", oidc("domains: { example.com: ['*'] }"), "a group is a plain name"],
+    ["nobody's JWTs", oidc("audiences: []"), "name at least one audience"],
+    ["an overage over plain HTTP", oidc("overage: { url: 'http://graph.example.com/' }"), "expected an https:// URL"],
+    ["an unknown key of the provider", oidc("groupClaim: x"), "did you mean groupsClaim?"],
+    [
+      "a sign-in's age that is none",
+      "approvals: { signInMaxAge: soon }",
+      "approvals.signInMaxAge: expected a duration",
     ],
     [
       "masking on the way out, which this version has not",

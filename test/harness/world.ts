@@ -22,9 +22,10 @@ import { GATEWAY_ISSUER, type Audience } from "../../src/model/principal.ts";
 import { createDetector, type Detector } from "../../src/secrets/detector.ts";
 import { createScanner } from "../../src/secrets/scanner.ts";
 import type { DatabaseHandle } from "../../src/store/database.ts";
-import { upsertPrincipal } from "../../src/store/principals.ts";
+import { upsertPrincipal, upsertProviderPerson } from "../../src/store/principals.ts";
 import { insertToken } from "../../src/store/tokens.ts";
 import { testDatabase } from "./database.ts";
+import type { OidcProviderFixture } from "./oidc-provider.ts";
 import { startGatewayProcess } from "./gateway-process.ts";
 import { git, mustGit, workingCopy, type GitRun, type WorkingCopy } from "./git.ts";
 
@@ -39,6 +40,11 @@ export interface WorldOptions {
   readonly auditors?: readonly string[];
   /** Whether holds are told in Slack. */
   readonly slack?: boolean;
+  /** People sign in there: `identity.oidc` of the configuration, with what `oidc` changes of it. */
+  readonly provider?: OidcProviderFixture;
+  readonly oidc?: Readonly<Record<string, unknown>>;
+  /** More top-level keys of the configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** The gateway speaks to another database than the test's own, e.g. through something that can be cut. */
   readonly databaseUrl?: (url: string) => string;
   /** How long an upstream may be silent; absent: as in production. */
@@ -117,6 +123,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       options.slack === true
         ? [{ kind: "slack", token: { env: "SLACK_TOKEN" }, channel: "#pushes", apiUrl: slack.url }]
         : [],
+    ...(options.provider === undefined
+      ? {}
+      : { identity: { oidc: { ...options.provider.settings, ...options.oidc } } }),
+    ...options.config,
   };
   const configFile = path.join(dataDir, "sallyport.yaml");
   const writeConfig = (pushes: WorldOptions["pushes"]) =>
@@ -135,6 +145,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     GIT_PASSWORD: UPSTREAM_CREDENTIAL.password,
     COPILOT_BEARER,
     SLACK_TOKEN,
+    OIDC_SECRET: options.provider?.clientSecret,
   });
   const others: RunningGateway[] = [];
   const start = async () => {
@@ -147,6 +158,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
             kill: () => Promise.reject(NOT_A_PROCESS),
           };
     port = Number(new URL(gateway.address).port);
+    options.provider?.register(gateway.address);
     return gateway;
   };
   let gateway = await start();
@@ -183,12 +195,16 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   };
 
   const person: World["person"] = async (email, groups, audiences = ["git", "copilot", "api"]) => {
-    const principal = await upsertPrincipal(database.db, {
-      issuer: GATEWAY_ISSUER,
-      subject: email,
-      email,
-      kind: "person",
-    });
+    const principal = await (options.provider === undefined
+      ? upsertPrincipal(database.db, { issuer: GATEWAY_ISSUER, subject: email, email, kind: "person" })
+      : upsertProviderPerson(database.db, {
+          issuer: options.provider.issuer,
+          subject: email,
+          email,
+          kind: "person",
+          groups,
+          statedAt: new Date(),
+        }));
     const token = mintToken();
     await insertToken(database.db, {
       principalId: principal.id,

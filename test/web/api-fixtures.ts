@@ -149,6 +149,7 @@ export function apiDependencies(db: Database): ApiDependencies & { readonly iden
     announce: async () => {},
     mask: (text) => text,
     policyVersion: "0".repeat(64),
+    signIns: null,
     now,
   });
   return {

@@ -1,4 +1,118 @@
-/** JWTs of the identity provider (RFC 7519) presented as a credential. */
+/**
+ * JWTs of the identity provider (RFC 7519, checked as RFC 8725 and RFC 9068 ask). The algorithm is one of ours, whatever the token
+ * or the provider's metadata says: `none` and the HMACs, whose key could be a public one, are not among them. Keys come from the
+ * provider's own address alone; what a token's header offers (`jwk`, `jku`, `x5u`) is not looked at.
+ */
+import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
+import { err, GatewayError, ok, type Result } from "../../errors.ts";
+import type { AuthenticationFailure } from "../credentials.ts";
+
+const ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
+
+/** How far the provider's clock may be from ours. */
+export const CLOCK_TOLERANCE_SECONDS = 60;
+
+/** What `typ` may be where it is there: logout tokens and proofs of possession are JWTs of the provider's as well. */
+const TYPES = ["jwt", "at+jwt", "application/at+jwt"];
 
 /** Three parts of base64url (RFC 7515, compact form), the first of which begins like a JSON object. */
 export const looksLikeJwt = (text: string): boolean => /^ey[\w-]+\.[\w-]+\.[\w-]*$/.test(text);
+
+export interface JwtChecks {
+  readonly keys: JWTVerifyGetKey;
+  /** As the provider's metadata has it. */
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly now: Date;
+}
+
+export type VerifiedJwt = JWTPayload & { readonly sub: string; readonly exp: number; readonly iat: number };
+
+/**
+ * Signature, issuer, audience and times of a JWT.
+ * @throws GatewayError `upstream_unreachable` where the provider's keys cannot be fetched
+ */
+export async function verifyJwt(jwt: string, checks: JwtChecks): Promise<Result<VerifiedJwt, AuthenticationFailure>> {
+  const { keys, issuer, audiences, now } = checks;
+  try {
+    const { payload, protectedHeader } = await jwtVerify(jwt, keys, {
+      issuer,
+      audience: [...audiences],
+      algorithms: ALGORITHMS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: now,
+      requiredClaims: ["sub", "exp", "iat"],
+    });
+    if (protectedHeader.typ !== undefined && !TYPES.includes(protectedHeader.typ.toLowerCase()))
+      return err(NO_CREDENTIAL);
+    // A logout token (OpenID Connect Back-Channel Logout 1.0, 2.4), and one that is bound to a key that we do not ask for (RFC 7800).
+    if (payload["events"] !== undefined || payload["cnf"] !== undefined) return err(NO_CREDENTIAL);
+    const { sub, exp, iat } = payload;
+    if (sub === undefined || exp === undefined || iat === undefined) return err(NOT_OURS);
+    if (iat > now.getTime() / 1_000 + CLOCK_TOLERANCE_SECONDS) return err(NOT_YET);
+    return ok({ ...payload, sub, exp, iat });
+  } catch (error) {
+    return err(explain(error));
+  }
+}
+
+/** What it says of itself, unverified: for choosing words, never for deciding. */
+export function peekJwt(jwt: string): JWTPayload {
+  try {
+    return decodeJwt(jwt);
+  } catch {
+    return {};
+  }
+}
+
+function explain(error: unknown): AuthenticationFailure {
+  if (error instanceof errors.JWTExpired) return EXPIRED;
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.claim === "aud") return WRONG_AUDIENCE;
+    return error.claim === "nbf" ? NOT_YET : NOT_OURS;
+  }
+  // Of these, everything else is about the token; a JWKS that cannot be had or read is about the provider.
+  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) throw keysAway(error);
+  if (error instanceof errors.JOSEError && error.code !== "ERR_JOSE_GENERIC") return NOT_OURS;
+  throw keysAway(error);
+}
+
+const keysAway = (cause: unknown): GatewayError =>
+  new GatewayError(
+    "upstream_unreachable",
+    "the identity provider's keys cannot be fetched now, so its tokens cannot be checked: try again in a moment, or use a gateway token",
+    { cause },
+  );
+
+const NOT_OURS: AuthenticationFailure = {
+  reason: "unknown",
+  message: "This JWT is not one that the gateway's identity provider made, or it is damaged.",
+};
+const NO_CREDENTIAL: AuthenticationFailure = {
+  reason: "unknown",
+  message: "This JWT is none that stands for a person by itself. Send an ID token or an access token.",
+};
+const NOT_YET: AuthenticationFailure = {
+  reason: "unknown",
+  message: "This JWT is not valid yet. Check the clocks of this machine, the gateway and the identity provider.",
+};
+const EXPIRED: AuthenticationFailure = {
+  reason: "expired",
+  message: "This JWT has expired. Get a new one from the identity provider.",
+};
+const WRONG_AUDIENCE: AuthenticationFailure = {
+  reason: "wrong_audience",
+  message: "This JWT is for somebody else (aud). Ask the identity provider for one whose audience is this gateway.",
+};

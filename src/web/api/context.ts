@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Result } from "../../errors.ts";
+import type { Decider } from "../../flows/approval/decider.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { Database } from "../../store/database.ts";
 import type { Page } from "../../store/exchange-filters.ts";
@@ -11,7 +12,7 @@ import { encodeCursor, parseListQuery, type ListKind, type ListQuery } from "./l
 /** Decides on an approval; see `flows/approval.ts`. */
 export type Decide = (request: {
   readonly approvalId: string;
-  readonly principal: Principal;
+  readonly decider: Decider;
   readonly decision: "approve" | "deny";
   readonly reason: string;
 }) => Promise<Result<void, { readonly kind: "not_found" | "forbidden" | "not_pending"; readonly message: string }>>;

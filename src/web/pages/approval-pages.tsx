@@ -1,10 +1,9 @@
 /** Held pushes: the list, and the page that decides. */
-import { whyNotDecide } from "../../flows/approval.ts";
-import type { Principal } from "../../model/principal.ts";
-import { isNamed } from "../../model/who.ts";
+import { isApprover, whyNotDecide, type Decider, type SignInRule } from "../../flows/approval/decider.ts";
 import type { ApprovalRecord } from "../../store/approval-queries.ts";
 import type { PushDetail } from "../../store/push-queries.ts";
 import { MAX_REASON } from "../approvals.ts";
+import { signInPath } from "../auth/pages.tsx";
 import { CommitList } from "./commit-list.tsx";
 import { Diff } from "./diff.tsx";
 import { Layout, type Shell } from "./layout.tsx";
@@ -68,28 +67,33 @@ export const ApprovalsPage = (props: ListProps<ApprovalRecord>) => (
   </ListPage>
 );
 
-type Standing = { readonly kind: "may" } | { readonly kind: "may not"; readonly why: string };
+type Standing =
+  | { readonly kind: "may" }
+  /** They could, once they have signed in again. */
+  | { readonly kind: "later"; readonly why: string }
+  | { readonly kind: "may not"; readonly why: string };
 
 /** Whether this person may decide now, and if not, why, in words for them. The flow that decides asks again. */
-function standingOf(principal: Principal, approval: ApprovalRecord, now: Date): Standing {
+function standingOf(decider: Decider, approval: ApprovalRecord, rule: SignInRule | null, now: Date): Standing {
   const status = standing(approval, now);
   if (status === "expired") {
     return { kind: "may not", why: "Nobody decided in time. Its author can push again to ask anew." };
   }
   if (status !== "pending") return { kind: "may not", why: "This has been decided." };
-  const made = approval.decisions.find((decision) => decision.deciderId === principal.id);
+  const made = approval.decisions.find((decision) => decision.deciderId === decider.principal.id);
   if (made !== undefined) {
     return { kind: "may not", why: "You have decided on this push. More approvals are needed, from other people." };
   }
-  const reason = whyNotDecide(principal, approval);
-  return reason === null ? { kind: "may" } : { kind: "may not", why: `You may not decide: ${reason}.` };
+  const reason = whyNotDecide(decider, approval, rule, now);
+  if (reason === null) return { kind: "may" };
+  return { kind: reason.mustSignIn ? "later" : "may not", why: `You may not decide: ${reason.message}.` };
 }
 
 /** Distinct people other than the pusher whose approval counts for this requirement. */
 const countApprovals = (approval: ApprovalRecord, approvers: readonly string[]): number =>
   approval.decisions.filter(
-    ({ decision, deciderId, by, groups }) =>
-      decision === "approve" && deciderId !== approval.pusherId && isNamed({ email: by, groups }, approvers),
+    ({ decision, deciderId, by, groups, kind }) =>
+      decision === "approve" && deciderId !== approval.pusherId && isApprover({ email: by, groups, kind }, approvers),
   ).length;
 
 const Requirements = ({ approval }: { approval: ApprovalRecord }) => (
@@ -139,7 +143,10 @@ const Decisions = ({ approval }: { approval: ApprovalRecord }) => (
               <td class="tight">
                 <Badge status={made.decision} />
               </td>
-              <td>{made.by}</td>
+              <td>
+                {made.by}
+                {made.kind === "service" && <span class="soft"> (service)</span>}
+              </td>
               <td>{made.reason === "" ? <span class="soft">no reason given</span> : made.reason}</td>
               <td class="tight">
                 <Time at={made.decidedAt} />
@@ -154,7 +161,9 @@ const Decisions = ({ approval }: { approval: ApprovalRecord }) => (
 
 export const ApprovalPage = (props: {
   shell: Shell;
-  principal: Principal;
+  decider: Decider;
+  /** Null: there is no identity provider. */
+  signIns: SignInRule | null;
   approval: ApprovalRecord;
   push: PushDetail;
   token: string;
@@ -163,7 +172,7 @@ export const ApprovalPage = (props: {
   reason: string;
 }) => {
   const { approval, push, shell } = props;
-  const may = standingOf(props.principal, approval, shell.now);
+  const may = standingOf(props.decider, approval, props.signIns, shell.now);
   return (
     <Layout title={`Approval: ${approval.repository}`} shell={shell}>
       <h1>
@@ -204,7 +213,14 @@ export const ApprovalPage = (props: {
           <DecideForm approval={approval} token={props.token} reason={props.reason} />
         </>
       ) : (
-        <div class="note">{may.why}</div>
+        <div class="note">
+          {may.why}
+          {may.kind === "later" && (
+            <div>
+              <a href={signInPath(`/approvals/${approval.id}`, { isFresh: true })}>Sign in again</a>
+            </div>
+          )}
+        </div>
       )}
       {approval.decisions.length > 0 && <Decisions approval={approval} />}
       {push.findings.length > 0 && (

@@ -1,11 +1,13 @@
 /** `/approvals`: held pushes, and the form that decides on one. */
 import { Hono, type Context } from "hono";
+import type { Decider } from "../../flows/approval/decider.ts";
 import { isId } from "../../model/id.ts";
 import { findApprovalRecord, listApprovals } from "../../store/approval-queries.ts";
 import { findPushDetail } from "../../store/push-queries.ts";
 import { LISTS } from "../api/list-kinds.ts";
 import { MAX_REASON } from "../approvals.ts";
 import { mayReadPush } from "../read-access.ts";
+import type { Viewer } from "../sign-in.ts";
 import { ApprovalPage, ApprovalsPage } from "./approval-pages.tsx";
 import {
   listProps,
@@ -17,6 +19,8 @@ import {
   type PagesEnv,
 } from "./context.tsx";
 import { sendPage } from "./layout.tsx";
+
+const deciderOf = ({ principal, by }: Viewer): Decider => ({ principal, session: by.kind === "provider" ? by : null });
 
 export const FORGED = "This form is from another page or an earlier visit. Please try again from here.";
 
@@ -48,7 +52,8 @@ export function createApprovalPages(pages: PagesContext): Hono<PagesEnv> {
       c,
       <ApprovalPage
         shell={shellOf(pages, c)}
-        principal={c.var.viewer.principal}
+        decider={deciderOf(c.var.viewer)}
+        signIns={deps.signIns}
         approval={approval}
         push={push}
         token={signIn.formToken(c, `/approvals/${approval.id}`)}
@@ -78,7 +83,7 @@ export function createApprovalPages(pages: PagesContext): Hono<PagesEnv> {
     if (approval === null || !mayReadPush(access, c.var.viewer.principal, approval)) {
       return sendMissing(pages, c, "approval");
     }
-    const decided = await deps.decide({ approvalId: id, principal: c.var.viewer.principal, decision, reason });
+    const decided = await deps.decide({ approvalId: id, decider: deciderOf(c.var.viewer), decision, reason });
     if (decided.ok) return c.redirect(`/approvals/${id}`, 303);
     const status = decided.error.kind === "forbidden" ? 403 : 409;
     return sendApproval(c, id, { problem: `Not decided: ${decided.error.message}.`, reason, status });

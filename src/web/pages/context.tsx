@@ -1,6 +1,8 @@
 /** What the routes of all pages share. */
 import type { Context } from "hono";
-import type { Identity, IdentityProvider } from "../../identity/identity.ts";
+import type { SignInRule } from "../../flows/approval/decider.ts";
+import type { Identity } from "../../identity/identity.ts";
+import type { OidcProvider } from "../../identity/oidc/provider.ts";
 import type { Connection } from "../../model/connection.ts";
 import type { Logger } from "../../model/log.ts";
 import type { Page } from "../../store/exchange-filters.ts";
@@ -15,8 +17,10 @@ import type { FilterField } from "./parts.tsx";
 export interface PagesDependencies extends RecordDependencies {
   readonly identity: Pick<Identity, "authenticate">;
   /** Null: there is none, and people sign in with a gateway token. */
-  readonly provider: Pick<IdentityProvider, "people"> | null;
+  readonly provider: OidcProvider | null;
   readonly decide: Decide;
+  /** What the provider's people need to decide; null where there is no provider. */
+  readonly signIns: SignInRule | null;
   /** By name; for the page that says how to connect. */
   readonly connections: ReadonlyMap<string, Connection>;
   readonly log: Logger;

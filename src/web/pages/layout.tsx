@@ -126,3 +126,13 @@ export async function sendPage(
     "content-security-policy": policy(scriptHash),
   });
 }
+
+/** Lets this page alone post a form to another site as well: an address that the configuration or the provider's metadata gives. */
+export function allowFormTo(page: Response, action: string): void {
+  const policy = page.headers.get("content-security-policy") ?? "";
+  // Its origin: a path in the policy would be compared after redirects, and is no more of a limit.
+  page.headers.set(
+    "content-security-policy",
+    policy.replace("form-action 'self'", `form-action 'self' ${new URL(action).origin}`),
+  );
+}

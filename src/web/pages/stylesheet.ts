@@ -152,8 +152,8 @@ button { border: 1px solid var(--strong-line); background: var(--sheet); border-
 button:hover { border-color: var(--ink); }
 button.approve { background: var(--good); border-color: var(--good); color: var(--sheet); }
 button.deny { color: var(--bad); border-color: var(--bad); background: transparent; }
-button.main, a.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
-a.main { display: block; text-align: center; padding: .45rem 1rem; border-radius: 6px; font-weight: 560; }
+button.main, a.button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
+a.button.main { display: block; text-align: center; padding: .45rem 1rem; border-radius: 6px; font-weight: 560; }
 button.plain { border: 0; background: none; padding: 0; min-height: 0; color: var(--link); font-weight: 400; }
 button.plain:hover { text-decoration: underline; }
 .actions { display: flex; gap: .8rem; flex-wrap: wrap; align-items: center; }
