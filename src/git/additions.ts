@@ -38,6 +38,7 @@ const AHEAD_FILES = 32;
  */
 export async function* readAdditions(objects: NewObjects): AsyncGenerator<Addition, void, undefined> {
   const meter = createAdditionMeter(objects);
+  await objects.oldFiles();
   for (const commit of objects.commits) yield* readCommitAdditions(objects, commit, meter);
   for (const blob of objects.looseBlobs) yield* readWhole(objects, blob, meter);
 }

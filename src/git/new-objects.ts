@@ -48,6 +48,12 @@ export interface NewObjects {
   readonly tips: readonly string[];
   readonly looseBlobs: readonly LooseBlob[];
   readonly looseNames: readonly LooseName[];
+  /**
+   * Resolves when the old files that new ones are compared with are here. They are on their way; whoever does not wait has
+   * each fetched alone. Nothing else may be read meanwhile.
+   * @throws GatewayError those of fetching, `inspection_failed`
+   */
+  readonly oldFiles: () => Promise<void>;
 }
 
 export interface ReadNewObjectsOptions {
@@ -121,10 +127,7 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
   }
   const { looseBlobs, looseNames } = await readLoose(reach, pack, changes);
   for (const { oid } of looseBlobs) if (!pack.holds(oid)) wanted.add(oid);
-  if (cache !== null && wanted.size > 0) {
-    await cache.fetchBlobs(await source.missing(wanted), signal);
-    await source.readAhead(wanted);
-  }
+  const oldFiles = await fetchOldFiles({ cache, source, wanted, signal });
 
   const old = { graph, pack, source, idBytes, turns };
   await meetOld(reach.commits, { ...old, isDeep: false });
@@ -153,7 +156,27 @@ async function surveyPush(quarantine: Quarantine, options: ReadNewObjectsOptions
     tips,
     looseBlobs,
     looseNames,
+    oldFiles,
   };
+}
+
+/** Asks for old files at once, and does not wait for them. */
+async function fetchOldFiles({
+  cache,
+  source,
+  wanted,
+  signal,
+}: {
+  readonly cache: Quarantine["cache"];
+  readonly source: ObjectSource;
+  readonly wanted: ReadonlySet<string>;
+  readonly signal: AbortSignal | undefined;
+}): Promise<NewObjects["oldFiles"]> {
+  if (cache === null || wanted.size === 0) return () => Promise.resolve();
+  const fetched = cache.fetchBlobs(await source.missing(wanted), signal);
+  fetched.catch(() => {});
+  let here: Promise<void> | null = null;
+  return () => (here ??= fetched.then(() => source.readAhead(wanted)));
 }
 
 /** Files from outside the pack that comparing a commit's files will read: what was there before, and what may have moved. */

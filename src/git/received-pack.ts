@@ -157,7 +157,14 @@ export class ReceivedPack {
     for (let at = 0; at < entries.count; at++) bytes += entries.size(at);
     if (bytes > MAX_UNPACKED_BYTES) return null;
     const unpacked = new UnpackedEntries(entries);
-    const readOld = (oids: readonly string[]): Promise<readonly OldBase[] | null> => this.#readOld(oids, signal);
+    // Who builds by offset on what is in the pack builds by name on what is not: asked for at once, it comes while the rest is named.
+    const early = entries.hasOffsets ? this.#readOld(entries.baseNames(), signal) : Promise.resolve(null);
+    early.catch(() => {});
+    const readOld = async (oids: readonly string[]): Promise<readonly OldBase[] | null> => {
+      const wanted = new Set(oids);
+      const found = (await early)?.filter(({ oid }) => wanted.has(oid)) ?? [];
+      return found.length === oids.length ? found : this.#readOld(oids, signal);
+    };
     const turns = new Turns(signal);
     const ids = await nameEntries({ entries, unpacked, format: objectFormat, readOld, turns });
     return ids === null ? null : PackObjects.named({ ids, format: objectFormat, unpacked, entries, sent: objects });
@@ -166,7 +173,7 @@ export class ReceivedPack {
   /** Few and small ones. What the cache has not got is fetched, all at once. */
   async #readOld(oids: readonly string[], signal: AbortSignal | undefined): Promise<readonly OldBase[] | null> {
     const { reader, cache } = this.#options;
-    if (cache === null) return null;
+    if (cache === null || oids.length === 0) return null;
     await this.#ready;
     const found: OldBase[] = [];
     let room = MAX_OLD_BYTES;

@@ -99,8 +99,12 @@ async function readWithin(
   });
   const reader = new PushReader(objects, { scanner, ahead, readBaseline, verify });
 
+  // What commits say, while the old versions of their files come.
   for (const oid of objects.older.keys()) await reader.readCommit(oid, true);
   for (const oid of objects.commits) await reader.readCommit(oid, false);
+  await objects.oldFiles();
+  for (const oid of objects.older.keys()) await reader.readFiles(oid, true);
+  for (const oid of objects.commits) await reader.readFiles(oid, false);
   await reader.readTags();
   await reader.readLoose();
   await reader.end();
@@ -185,10 +189,15 @@ class PushReader {
       );
     }
     await this.#judge();
+    await this.#ahead.room();
+    if (turns.due) await turns.take();
+  }
+
+  /** @param isOlder as for {@link readCommit} */
+  async readFiles(oid: string, isOlder: boolean): Promise<void> {
     for await (const file of readChangedFiles(this.#objects, oid, this.#meter))
       await this.#readFile(oid, file, isOlder);
     await this.#ahead.room();
-    if (turns.due) await turns.take();
   }
 
   async readTags(): Promise<void> {

@@ -8,8 +8,8 @@ import { GatewayError } from "../../errors.ts";
 import type { PlacedSecret, Scanner } from "../../secrets/scanner.ts";
 import type { ScannedText, ScanPool, ScanText } from "./scan-in-workers.ts";
 
-/** Characters of one push that are looked through in this thread: some ten milliseconds. */
-const HERE_CHARACTERS = 1024 * 1024;
+/** Characters of one push that are looked through in this thread, turn by turn: before a thread has begun, that is done. */
+const HERE_CHARACTERS = 4 * 1024 * 1024;
 /** A longer text keeps the event loop for too long. */
 const HERE_LENGTH = 192 * 1024;
 /** Of one message to a thread. */

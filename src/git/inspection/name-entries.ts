@@ -47,6 +47,7 @@ async function tryToName({ entries, unpacked, format, readOld, turns }: NameEntr
   const sent = entries.count;
   let ids = Buffer.alloc(sent * idBytes);
   const places = new Map<string, number>();
+  const hasNames = entries.baseNames().length > 0;
 
   /** @returns false when it cannot be made of what is in memory */
   const name = (entry: number): boolean => {
@@ -55,7 +56,7 @@ async function tryToName({ entries, unpacked, format, readOld, turns }: NameEntr
     if (content === null || type === undefined || type === null) return false;
     const id = idOf(format, type, content);
     ids.set(id, entry * idBytes);
-    if (entries.named > 0) places.set(id.toString("latin1"), entry);
+    if (hasNames) places.set(id.toString("latin1"), entry);
     return true;
   };
 

@@ -38,6 +38,7 @@ export class PackEntries {
   #names: Buffer[] = [];
   readonly #digests = new Map<number, BlobDigest>();
   #isWhole = true;
+  #hasOffsets = false;
   /** Room for what is kept of them. */
   readonly held = new HeldBytes();
 
@@ -56,9 +57,14 @@ export class PackEntries {
     return this.#count;
   }
 
-  /** How many deltas name their base by its id. */
-  get named(): number {
-    return this.#names.length;
+  /** Whether a delta names its base by where that stands in the pack. */
+  get hasOffsets(): boolean {
+    return this.#hasOffsets;
+  }
+
+  /** The ids by which deltas name their bases. */
+  baseNames(): string[] {
+    return [...new Set(this.#names.map((name) => name.toString("hex")))];
   }
 
   /** Whether the contents of all entries so far are in memory. */
@@ -97,6 +103,7 @@ export class PackEntries {
       const found = this.find(base);
       if (found === -1 || found === at) return false;
       this.#bases[at] = found;
+      this.#hasOffsets = true;
     } else if (base !== null) {
       this.#bases[at] = NAMED + this.#names.length;
       this.#names.push(Buffer.from(base));
