@@ -6,6 +6,7 @@ import { createApiRoutes, type ApiDependencies } from "./web/api.ts";
 import { isCopilotTarget } from "./web/copilot.ts";
 import { errorResponse } from "./web/error-response.ts";
 import { createGitRoutes, type GitRoutesOptions } from "./web/git.ts";
+import { createGithubRoutes, type GithubDependencies } from "./web/github.ts";
 import { createHealthRoutes, type HealthDependencies } from "./web/health.ts";
 import { answerNatively, rawTarget, type NodeEnv } from "./web/node-adapter.ts";
 import { createPagesRoutes, type PagesDependencies } from "./web/pages.tsx";
@@ -13,6 +14,7 @@ import { createPagesRoutes, type PagesDependencies } from "./web/pages.tsx";
 export interface AppDependencies {
   readonly git: GitRoutesOptions;
   readonly copilot: (request: IncomingMessage, response: ServerResponse, target: string) => Promise<void>;
+  readonly github: GithubDependencies;
   readonly api: ApiDependencies;
   readonly pages: PagesDependencies;
   readonly health: HealthDependencies;
@@ -34,6 +36,8 @@ export function createApp(deps: AppDependencies): Hono<NodeEnv> {
       (error) => deps.log.error({ error }, "a Copilot request failed"),
     );
   });
+
+  app.route("/", createGithubRoutes(deps.github)); //           /login/…  /user  /api/v3/…  /copilot_internal/…  /telemetry
 
   // Machines and people.
   app.route("/", createHealthRoutes(deps.health)); //           /healthz  /readyz  /metrics

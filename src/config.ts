@@ -9,6 +9,7 @@ import { checkAcrossKeys } from "./config/cross-checks.ts";
 import { parseConfigFiles, type ConfigDocument } from "./config/document.ts";
 import { explainIssue, unknownKey } from "./config/explain.ts";
 import { readConfigFiles } from "./config/files.ts";
+import { buildGithub } from "./config/github-schema.ts";
 import { openKey, parseKey } from "./config/key.ts";
 import type { ConfigMistake } from "./config/mistake.ts";
 import { packageRoot } from "./config/package-root.ts";
@@ -22,6 +23,7 @@ import { DEFAULT_LISTEN, LISTEN_EXPECTED, parseBaseUrl, parseListen, type Listen
 import { err, ok, type Result } from "./errors.ts";
 import type { OidcSettings } from "./identity/provider-settings.ts";
 import type { Connection, UpstreamCredential, WireRules } from "./model/connection.ts";
+import type { GithubSignIn } from "./model/oauth-client.ts";
 import type { NotifierConfig } from "./model/notifier-config.ts";
 import type { PushPolicy } from "./policy/schema.ts";
 
@@ -36,6 +38,7 @@ export interface Config {
   /** Null: the embedded PostgreSQL. */
   readonly databaseUrl: string | null;
   readonly connections: ReadonlyMap<string, Connection>;
+  readonly github: GithubSignIn;
   readonly pushes: readonly PushPolicy[];
   readonly secretRules: readonly SecretRuleSource[];
   /** The most bytes of what is kept of repositories. */
@@ -107,6 +110,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       dataDir: resolve(input.cwd, input.env["SALLYPORT_DATA"] || ".sallyport"),
       databaseUrl: environment.databaseUrl,
       connections: buildConnections(parsed, secrets),
+      github: buildGithub(parsed),
       pushes: signers.pushes,
       secretRules: rules.sources,
       cacheBytes: parsed.cache.maxBytes,

@@ -46,11 +46,13 @@ import type { Rule } from "./secrets/rule.ts";
 import type { Scanner } from "./secrets/scanner.ts";
 import type { DatabaseHandle, Queryable } from "./store/database.ts";
 import { openStore } from "./store/open.ts";
+import { findCopilotTokenByHash } from "./store/oauth-copilot-tokens.ts";
 import { findPrincipal, upsertProviderPerson } from "./store/principals.ts";
 import { createSignals } from "./store/signals.ts";
 import { findTokenByHash, touchToken } from "./store/tokens.ts";
 import { createCopilotHandler } from "./web/copilot.ts";
 import { createLfsHandler } from "./web/lfs.ts";
+import { clientAddress, createSignIn } from "./web/sign-in.ts";
 import type { ReadAccess } from "./web/read-access.ts";
 
 export interface RunningGateway {
@@ -126,7 +128,8 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
         });
   const identity = createIdentity(
     {
-      findTokenByHash: (hash) => findTokenByHash(db, hash),
+      findTokenByHash: async (hash) =>
+        (await findTokenByHash(db, hash)) ?? (await findCopilotTokenByHash(db, hash, now())),
       touchToken: (id, at) => touchToken(db, id, at),
     },
     provider,
@@ -314,6 +317,16 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       authenticate,
       exchanges,
     }),
+    github: {
+      db,
+      publicUrl,
+      github: config.github,
+      connections: config.connections,
+      identity,
+      signIn: createSignIn({ db, identity, publicUrl, now, people: provider?.people ?? null, clientAddress }),
+      log,
+      now,
+    },
     api: { ...records, identity, decide, version, log, now },
     pages: { ...records, identity, provider, decide, signIns, log, now, connections: config.connections },
     health: { db, version, log, now },

@@ -1,5 +1,6 @@
 /** What is right by itself and wrong beside something else. Each check looks at the parts that could be read. */
 import type { ConfigDocument } from "./document.ts";
+import { githubMistakes } from "./github-schema.ts";
 import { parseKey } from "./key.ts";
 import { findNearest, valueAt, type ConfigMistake } from "./mistake.ts";
 import type { ConfigParts } from "./schema.ts";
@@ -17,6 +18,7 @@ interface Subject {
 export const checkAcrossKeys = ({ document, parts, secrets, envListen }: Subject): readonly ConfigMistake[] => [
   ...unavailableMistakes(document),
   ...listenMistakes(document, parts, envListen),
+  ...githubMistakes(document, parts),
   ...pushMistakes(document, parts),
   ...notifierMistakes(document, parts),
   ...keyMistakes(document, parts, secrets),

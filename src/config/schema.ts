@@ -5,6 +5,7 @@ import { durationSchema, personNameSchema } from "../policy/schema/approval.ts";
 import { byteSizeSchema } from "../policy/schema/byte-size.ts";
 import { repositoryPathGlobSchema } from "../policy/schema/globs.ts";
 import { DEFAULT_WIRE_RULES } from "../model/connection.ts";
+import { GITHUB_DEFAULTS, githubSchema } from "./github-schema.ts";
 import { identitySchema } from "./identity-schema.ts";
 import { linearPatternSchema } from "./linear-pattern.ts";
 import { baseUrlSchema, listenSchema, secretSchema } from "./values.ts";
@@ -196,6 +197,7 @@ export const configSchema = z.strictObject({
       ]),
     )
     .default({}),
+  github: githubSchema.default(GITHUB_DEFAULTS).describe("The sign-in of Copilot's and Git's clients at the gateway."),
   secrets: z
     .strictObject({
       rules: z

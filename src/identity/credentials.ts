@@ -4,6 +4,7 @@
  */
 import type { IncomingHttpHeaders } from "node:http";
 import { err, ok, type Result } from "../errors.ts";
+import { unwrapCopilotToken } from "./tokens.ts";
 
 export interface Credential {
   /** A gateway token, or an identity provider's. Secret. */
@@ -67,7 +68,7 @@ export function parseCredentials(sources: CredentialSources): Result<Credential,
 function credential(token: string | null, from: Credential["from"]): Result<Credential, AuthenticationFailure> {
   // Visible ASCII alone: what else could be a token is none, and must not reach a database or a log.
   if (token === null || token.length > MAX_LENGTH || !/^[!-~]+$/.test(token)) return err(MALFORMED);
-  return ok({ token, from });
+  return ok({ token: unwrapCopilotToken(token), from });
 }
 
 /** @returns null when it is of no known form */

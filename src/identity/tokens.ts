@@ -23,6 +23,16 @@ export function mintToken(random: Uint8Array = randomBytes(32)): string {
 export const isGatewayToken = (text: string): boolean =>
   SHAPE.test(text) && checksum(text.slice(0, -CHECK_DIGITS)) === text.slice(-CHECK_DIGITS);
 
+/**
+ * A short-lived token in the form that Copilot clients take from GitHub: fields that they read, a colon, and what proves it. Here that
+ * is a gateway token of its own; when it expires, the store says.
+ */
+export const encodeCopilotToken = (token: string, id: string, expiresAt: Date): string =>
+  `tid=${id};exp=${Math.floor(expiresAt.getTime() / 1_000)};sku=copilot_enterprise_seat;chat=1;cit=1;8kp=1:${token}`;
+
+/** The gateway token in such a text; every other text as it is. */
+export const unwrapCopilotToken = (text: string): string => /^tid=[^:]*:(gho_[0-9A-Za-z]+)$/.exec(text)?.[1] ?? text;
+
 /** What is stored of a token, and of a browser session's cookie: SHA-256 (they are random, so a slow hash adds nothing). */
 export const hashToken = (token: string): Buffer => createHash("sha256").update(token, "utf8").digest();
 

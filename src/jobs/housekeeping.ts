@@ -3,6 +3,9 @@ import type { ApprovalFlow } from "../flows/approval.ts";
 import type { Logger } from "../model/log.ts";
 import type { Database } from "../store/database.ts";
 import { closeAbandonedExchanges, touchGateway } from "../store/exchanges.ts";
+import { deleteOldAuthorizationCodes } from "../store/authorization-codes.ts";
+import { deleteOldDeviceCodes } from "../store/device-codes.ts";
+import { deleteExpiredCopilotTokens } from "../store/oauth-copilot-tokens.ts";
 import { findKeptPacks } from "../store/pushes.ts";
 import { deleteOldFetches, FETCH_BATCH } from "../store/fetches.ts";
 import { deleteOldExchanges, hasMoreToDelete } from "../store/retention.ts";
@@ -66,6 +69,9 @@ export function createHousekeepingJob(deps: {
       await forgetOld();
       await deleteExpiredWebSessions(deps.db, deps.now());
       await deleteExpiredUpstreamIds(deps.db, deps.now());
+      await deleteOldDeviceCodes(deps.db, deps.now());
+      await deleteOldAuthorizationCodes(deps.db, deps.now());
+      await deleteExpiredCopilotTokens(deps.db, deps.now());
       await sweepBlobs();
     },
   });

@@ -67,3 +67,8 @@ export async function findPrincipal(db: Queryable, issuer: string, subject: stri
     .where(and(eq(principals.issuer, issuer), eq(principals.subject, subject)));
   return row ?? null;
 }
+
+export async function findPrincipalById(db: Queryable, id: string): Promise<PrincipalRow | null> {
+  const [row] = await db.select().from(principals).where(eq(principals.id, id));
+  return row ?? null;
+}

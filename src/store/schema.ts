@@ -692,3 +692,76 @@ export const events = pgTable(
   },
   (t) => [index("events_at").on(t.at), index("events_kind").on(t.kind, t.at)],
 );
+
+/**
+ * A client that asks for a sign-in by device code (RFC 8628). Neither code is kept, only their SHA-256: the user code is short, and
+ * worth something for some minutes and to whoever is signed in. The row goes soon after it expires.
+ */
+export const deviceCodes = pgTable(
+  "device_codes",
+  {
+    id: uuid("id").primaryKey(),
+    deviceHash: bytea("device_hash").notNull().unique("device_codes_device"),
+    userHash: bytea("user_hash").notNull().unique("device_codes_user"),
+    clientId: text("client_id").notNull(),
+    /** As asked for, parted by blanks. */
+    scope: text("scope").notNull(),
+    /** Where the client asked from, for the person who is asked to consent. */
+    address: text("address"),
+    userAgent: text("user_agent").notNull(),
+    status: text("status").$type<"pending" | "approved" | "denied" | "consumed">().notNull(),
+    /** Seconds that the client has to wait between two questions; grows when it does not. */
+    interval: integer("interval").notNull(),
+    polledAt: time("polled_at"),
+    createdAt: time("created_at").notNull(),
+    expiresAt: time("expires_at").notNull(),
+    /** Who approved, with what they stood for then; null before. */
+    principalId: uuid("principal_id").references(() => principals.id),
+    groups: text("groups").array().notNull().default([]),
+    /** The gateway token that they were signed in with; null: the identity provider. */
+    tokenId: uuid("token_id").references(() => tokens.id),
+  },
+  (t) => [index("device_codes_expiry").on(t.expiresAt)],
+);
+
+/** An authorization code (RFC 6749, section 4.1), of which only the SHA-256 is kept. Used once; the row goes soon after it expires. */
+export const authorizationCodes = pgTable(
+  "authorization_codes",
+  {
+    hash: bytea("hash").primaryKey(),
+    clientId: text("client_id").notNull(),
+    redirectUri: text("redirect_uri").notNull(),
+    /** S256 (RFC 7636): base64url of the SHA-256 of what the client keeps. */
+    challenge: text("challenge").notNull(),
+    scope: text("scope").notNull(),
+    address: text("address"),
+    principalId: uuid("principal_id")
+      .notNull()
+      .references(() => principals.id),
+    groups: text("groups").array().notNull(),
+    tokenId: uuid("token_id").references(() => tokens.id),
+    createdAt: time("created_at").notNull(),
+    expiresAt: time("expires_at").notNull(),
+    usedAt: time("used_at"),
+    /** The token that was given for it: taken back when the code comes a second time. */
+    issuedId: uuid("issued_id").references(() => tokens.id),
+  },
+  (t) => [index("authorization_codes_expiry").on(t.expiresAt)],
+);
+
+/**
+ * The short-lived tokens that Copilot clients fetch again and again with a gateway token (`/copilot_internal/v2/token`), for the
+ * audience copilot alone. One ends with its gateway token.
+ */
+export const copilotTokens = pgTable(
+  "copilot_tokens",
+  {
+    hash: bytea("hash").primaryKey(),
+    tokenId: uuid("token_id")
+      .notNull()
+      .references(() => tokens.id, { onDelete: "cascade" }),
+    createdAt: time("created_at").notNull(),
+    expiresAt: time("expires_at").notNull(),
+  },
+  (t) => [index("copilot_tokens_expiry").on(t.expiresAt)],
+);

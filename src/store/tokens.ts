@@ -141,3 +141,13 @@ export function insertMadeToken(
     return parent === undefined ? null : insertToken(tx, token);
   });
 }
+
+/** A token and who it belongs to, by its id. */
+export async function findTokenById(db: Queryable, id: string): Promise<TokenWithPrincipal | null> {
+  const [row] = await db
+    .select({ ...columns, principal: principals })
+    .from(tokens)
+    .innerJoin(principals, eq(tokens.principalId, principals.id))
+    .where(eq(tokens.id, id));
+  return row ?? null;
+}

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { KNOWN_CLIENTS } from "../../src/model/oauth-client.ts";
 import { loadConfig } from "../../src/config.ts";
 import { directoryWith, loaded, yaml } from "./files.ts";
 
@@ -55,6 +56,12 @@ describe("loadConfig", () => {
     const { cwd, ...config } = await loaded(given);
     expect(config).toEqual({
       listen: { host: "::1", port: 9000 },
+      tls: null,
+      github: {
+        connection: "copilot",
+        clients: new Map(KNOWN_CLIENTS.map((client) => [client.id, client])),
+        tokenMs: 90 * 86_400_000,
+      },
       publicUrl: "https://gateway.example.com",
       dataDir: join(cwd, ".sallyport"),
       databaseUrl: null,
@@ -118,7 +125,6 @@ describe("loadConfig", () => {
       ],
       key: Uint8Array.from(Buffer.from(KEY, "hex")),
       policyVersion: expect.stringMatching(/^[0-9a-f]{64}$/),
-      tls: null,
       identity: {
         issuer: "https://idp.example.com/realms/x",
         clientId: "sallyport",

@@ -28,8 +28,9 @@ export class Browser {
   readonly #app: Hono;
   #visit: Visit | null = null;
 
-  constructor(deps: PagesDependencies) {
-    this.#app = createPagesRoutes(deps) as unknown as Hono;
+  /** @param app the routes, where they are more than the pages */
+  constructor(deps: PagesDependencies, app?: Hono) {
+    this.#app = app ?? (createPagesRoutes(deps) as unknown as Hono);
   }
 
   async #send(
