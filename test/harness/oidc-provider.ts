@@ -40,7 +40,7 @@ export interface OidcProviderFixture {
   /** New keys; what was signed with the old ones is worth nothing from now on. */
   rotateKeys(): Promise<void>;
   /** A JWT signed with the provider's own key; an hour from now on, for our client, unless said otherwise. */
-  sign(claims: JWTPayload, header?: { readonly typ?: string; readonly alg?: string }): Promise<string>;
+  sign(claims: JWTPayload, header?: { readonly typ?: string; readonly kid?: string }): Promise<string>;
   /** The public key, as anybody can fetch it. */
   publicJwk(): JWK;
   /** How often each path was asked for. */

@@ -1,0 +1,445 @@
+/**
+ * What an attacker tries in order to be somebody else, or to decide what only a person may: each a test. Against a gateway with a
+ * real identity provider. This file only grows.
+ */
+import { SignJWT, UnsecuredJWT, exportJWK, generateKeyPair } from "jose";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { hashToken, mintToken } from "../../src/identity/tokens.ts";
+import { GATEWAY_ISSUER, type Audience } from "../../src/model/principal.ts";
+import { upsertPrincipal } from "../../src/store/principals.ts";
+import { insertToken } from "../../src/store/tokens.ts";
+import { startOidcProvider } from "../harness/oidc-provider.ts";
+import { WebBrowser } from "../harness/web-browser.ts";
+import { startWorld, type Person, type World } from "../harness/world.ts";
+
+type Provider = Awaited<ReturnType<typeof startOidcProvider>>;
+let idp: Provider;
+let otherIdp: Provider;
+let world: World;
+let ana: Person;
+/** A hold that nobody in this file ever decides. */
+let pending: string;
+
+const LEE = { email: "lee@example.com", email_verified: true, groups: ["leads"] };
+
+beforeAll(async () => {
+  idp = await startOidcProvider({
+    accounts: {
+      ana: { email: "ana@example.com", email_verified: true, groups: ["eng"] },
+      lee: LEE,
+      eve: { email: "boss@example.com", email_verified: false, groups: ["*", "user:boss@example.com"] },
+    },
+  });
+  otherIdp = await startOidcProvider();
+  world = await startWorld({
+    provider: idp,
+    connections: {
+      // Only the boss, by address.
+      leads: { kind: "copilot", url: "http://127.0.0.1:9/", allow: ["leads"] },
+      vault: { kind: "copilot", url: "http://127.0.0.1:9/", allow: ["user:boss@example.com"] },
+    },
+    pushes: [
+      {
+        repositories: ["code/**"],
+        protect: [{ refs: ["refs/heads/main"], approvers: ["leads", "user:release-bot@example.com"], wait: "0s" }],
+      },
+    ],
+  });
+  ana = await world.person("ana@example.com", ["eng"]);
+  pending = await hold();
+});
+afterAll(async () => {
+  await world.close();
+  await idp.close();
+  await otherIdp.close();
+});
+beforeEach(() => idp.setAccount("lee", LEE));
+
+async function hold(): Promise<string> {
+  const copy = await ana.clone("team/app");
+  await copy.commit("Change main", { [`${Math.random()}.txt`]: "x\n" });
+  const push = await copy.git("push", "origin", "HEAD:main");
+  const id = /\/approvals\/([0-9a-f-]{36})/.exec(push.stderr)?.[1];
+  if (id === undefined) throw new Error(`no approval link in:\n${push.stderr}`);
+  return id;
+}
+
+const bearer = (token: string, path = "/api/v1/pushes", init: RequestInit = {}): Promise<Response> =>
+  fetch(`${world.url}${path}`, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } });
+
+const decideWith = (token: string, approval = pending): Promise<Response> =>
+  bearer(token, `/api/v1/approvals/${approval}/approve`, { method: "POST", body: '{"reason":"by software"}' });
+
+const lee = async (): Promise<{ readonly browser: WebBrowser; readonly cookie: string }> => {
+  const browser = new WebBrowser();
+  await browser.signIn(world.url, "lee");
+  return { browser, cookie: browser.cookie(world.url, "sallyport") ?? "" };
+};
+
+async function token(
+  kind: "person" | "service",
+  email: string,
+  audiences: readonly Audience[] = ["git", "copilot", "api"],
+  groups: readonly string[] = [],
+): Promise<string> {
+  const secret = mintToken();
+  const { db } = world.database;
+  const { id } = await upsertPrincipal(db, { issuer: GATEWAY_ISSUER, subject: `${kind}:${email}`, email, kind });
+  await insertToken(db, { principalId: id, name: "t", hash: hashToken(secret), groups, audiences, expiresAt: null });
+  return secret;
+}
+
+describe("a JWT", () => {
+  test("of the provider, for this gateway, is let in: so that the others are refused for what they are", async () => {
+    expect((await bearer(await idp.sign({ sub: "lee" }))).status).toBe(200);
+    const basic = Buffer.from(`x:${await idp.sign({ sub: "ana", groups: ["eng"] })}`).toString("base64");
+    const refs = `${world.url}/git/code/team/app.git/info/refs?service=git-upload-pack`;
+    expect((await fetch(refs, { headers: { authorization: `Basic ${basic}` } })).status).toBe(200);
+  });
+
+  test.each([
+    ["for somebody else", { aud: "another-client" }],
+    ["for somebody whose name begins like ours", { aud: "sallyport-evil" }],
+    ["for nobody", { aud: "" }],
+    ["that has expired", { exp: 1_700_000_000 }],
+    ["that is not valid yet", { nbf: 4_000_000_000 }],
+    ["from the future", { iat: 4_000_000_000, exp: 4_000_003_600 }],
+    ["that says another issuer", { iss: "https://idp.example" }],
+    ["that says our issuer with a slash", { iss: "http://localhost/" }],
+    ["that is a logout token", { events: { "http://schemas.openid.net/event/backchannel-logout": {} } }],
+    ["that is bound to a key", { cnf: { jkt: "x" } }],
+    ["of nobody", { sub: "" }],
+  ])("%s is refused", async (_, claims) => {
+    expect((await bearer(await idp.sign({ sub: "lee", ...claims }))).status).toBe(401);
+  });
+
+  test.each(["logout+jwt", "dpop+jwt", "secevent+jwt"])("of the type %s is refused", async (typ) => {
+    expect((await bearer(await idp.sign({ sub: "lee" }, { typ }))).status).toBe(401);
+  });
+
+  const claims = () => ({
+    iss: idp.issuer,
+    aud: idp.clientId,
+    sub: "lee",
+    iat: now(),
+    exp: now() + 600,
+    groups: ["leads"],
+  });
+  const now = () => Math.floor(Date.now() / 1_000);
+
+  test("that nobody signed is refused, however its alg spells none", async () => {
+    const unsigned = new UnsecuredJWT(claims()).encode();
+    expect((await bearer(unsigned)).status).toBe(401);
+    for (const alg of ["none", "None", "NONE", ""]) {
+      const header = Buffer.from(JSON.stringify({ alg, typ: "JWT" })).toString("base64url");
+      expect((await bearer(`${header}.${unsigned.split(".")[1] ?? ""}.`)).status).toBe(401);
+    }
+  });
+
+  test("under HS256 with the public key for a password is refused", async () => {
+    const { kid = "", ...jwk } = idp.publicJwk();
+    for (const secret of [JSON.stringify({ kid, ...jwk }), JSON.stringify(jwk), jwk.n ?? "", idp.clientSecret]) {
+      const forged = await new SignJWT(claims())
+        .setProtectedHeader({ alg: "HS256", kid })
+        .sign(new TextEncoder().encode(secret.padEnd(32)));
+      expect((await bearer(forged)).status).toBe(401);
+    }
+  });
+
+  test("under the attacker's own key is refused: with our key's id, with the key in its header, with an address for it", async () => {
+    const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
+    const jwk = await exportJWK(publicKey);
+    const { kid = "" } = idp.publicJwk();
+    for (const header of [{ kid }, { kid, jwk }, { jwk }, { kid: "new", jku: `${otherIdp.issuer}/jwks` }]) {
+      const forged = await new SignJWT(claims()).setProtectedHeader({ alg: "RS256", ...header }).sign(privateKey);
+      expect((await bearer(forged)).status).toBe(401);
+    }
+    // A provider that somebody runs themselves, with the same subject, for our audience.
+    expect((await bearer(await otherIdp.sign({ sub: "lee" }))).status).toBe(401);
+    expect((await bearer(await otherIdp.sign({ sub: "lee", iss: idp.issuer }))).status).toBe(401);
+  });
+
+  test("is not shown in the log or kept, and its text is in no answer", async () => {
+    const jwt = await idp.sign({ sub: "lee", aud: "another" });
+    expect(await (await bearer(jwt)).text()).not.toContain(jwt.split(".")[1]);
+    expect(world.logText()).not.toContain(jwt.split(".")[2]);
+    expect(await world.dumpDatabase()).not.toContain(jwt.split(".")[1]);
+  });
+});
+
+describe("somebody else's name", () => {
+  test("an address that nobody verified opens nothing that names it, and no group's name means everybody", async () => {
+    const jwt = await idp.sign({
+      sub: "eve",
+      email: "boss@example.com",
+      email_verified: false,
+      groups: ["user:boss@example.com", "*"],
+    });
+    expect((await bearer(jwt, "/copilot/vault/models")).status).toBe(403);
+    const browser = new WebBrowser();
+    const page = await browser.signIn(world.url, "eve");
+    expect(page.html).toContain("boss@example.com (unverified)");
+  });
+
+  test("an operator's person of before there was a provider is nobody", async () => {
+    expect((await bearer(await token("person", "lee@example.com", ["api"], ["leads"]))).status).toBe(401);
+  });
+
+  test("a token signs nobody in to the pages", async () => {
+    const browser = new WebBrowser();
+    const form = { token: await token("service", "ci@example.com"), form: "x", return: "/" };
+    const answer = await browser.open(`${world.url}/sign-in`, {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams(form).toString(),
+    });
+    expect(answer.status).toBe(403);
+    expect(browser.cookie(world.url, "sallyport")).toBeUndefined();
+  });
+
+  test("a token for git opens neither Copilot nor the API, and one for them not git", async () => {
+    const git = await token("service", "git@example.com", ["git"]);
+    expect((await bearer(git)).status).toBe(401);
+    expect((await bearer(git, "/copilot/copilot/models")).status).toBe(401);
+    const refs = "/git/code/team/app.git/info/refs?service=git-upload-pack";
+    expect((await bearer(git, refs)).status).toBe(200);
+    expect((await bearer(await token("service", "api@example.com", ["api", "copilot"]), refs)).status).toBe(403);
+  });
+
+  test("a group that was left is gone from tokens made before, within five seconds", async () => {
+    const { browser } = await lee();
+    const person = await world.database.db.query.principals.findFirst({ where: (p, { eq }) => eq(p.subject, "lee") });
+    const secret = mintToken();
+    await insertToken(world.database.db, {
+      principalId: person?.id ?? "",
+      name: "laptop",
+      hash: hashToken(secret),
+      groups: [],
+      audiences: ["copilot"],
+      expiresAt: null,
+    });
+    const isForbidden = async () => (await bearer(secret, "/copilot/leads/models")).status === 403;
+    expect(await isForbidden()).toBe(false);
+    idp.setAccount("lee", { ...LEE, groups: [] });
+    await browser.signIn(world.url, "lee");
+    await expect.poll(isForbidden, { timeout: 10_000, interval: 500 }).toBe(true);
+  });
+
+  test("somebody who has not signed in for long is nobody, whatever token they kept", async () => {
+    const left = await world.person("left@example.com", ["leads"]);
+    await world.database
+      .sql`update principals set groups_at = now() - interval '25 hours' where subject = 'left@example.com'`;
+    const answer = await left.fetch("/api/v1/pushes");
+    expect(answer.status).toBe(401);
+    expect(await answer.text()).toContain(`Do so at ${world.url}/`);
+    // git would forget a password after 401, and this one is good again after a sign-in.
+    const refs = await left.fetch("/git/code/team/app.git/info/refs?service=git-upload-pack");
+    expect(refs.status).toBe(403);
+    expect(await refs.text()).toContain("this token is good again then");
+  });
+});
+
+describe("the way through the provider", () => {
+  /** A sign-in of the attacker's own, stopped before the gateway sees its end. */
+  async function attackersCallback(): Promise<URL> {
+    const attacker = new WebBrowser();
+    const isBack = (url: URL): boolean => url.pathname === "/sign-in/callback";
+    await attacker.open(`${world.url}/sign-in/provider`);
+    return (await attacker.submit("/interaction/", { account: "eve" }, isBack)).url;
+  }
+
+  test("somebody's own end of a sign-in in another's browser signs nobody in", async () => {
+    const victim = new WebBrowser();
+    expect((await victim.open(await attackersCallback())).status).toBe(403);
+    expect(victim.cookie(world.url, "sallyport")).toBeUndefined();
+  });
+
+  test("nor does their code in the middle of the other's own sign-in", async () => {
+    const code = (await attackersCallback()).searchParams.get("code") ?? "";
+    const victim = new WebBrowser();
+    const isBack = (url: URL): boolean => url.pathname === "/sign-in/callback";
+    await victim.open(`${world.url}/sign-in/provider`);
+    const { url } = await victim.submit("/interaction/", { account: "lee" }, isBack);
+    url.searchParams.set("code", code);
+    expect((await victim.open(url)).status).toBe(403);
+    expect(victim.cookie(world.url, "sallyport")).toBeUndefined();
+  });
+
+  test("the same answer sent twice counts once, in this browser and in one that has copied its cookies", async () => {
+    const browser = new WebBrowser();
+    const isBack = (url: URL): boolean => url.pathname === "/sign-in/callback";
+    await browser.open(`${world.url}/sign-in/provider`);
+    const { url } = await browser.submit("/interaction/", { account: "lee" }, isBack);
+    const copied = new WebBrowser();
+    for (const [key, value] of browser.cookies) copied.cookies.set(key, value);
+    expect((await browser.open(url)).status).toBe(200);
+    expect((await browser.open(url)).status).toBe(403);
+    const again = await copied.open(url);
+    expect(again.status).toBe(403);
+    expect(copied.cookie(world.url, "sallyport")).toBeUndefined();
+  });
+
+  test("an answer with another's issuer in it is refused (mix-up, RFC 9207)", async () => {
+    const browser = new WebBrowser();
+    const isBack = (url: URL): boolean => url.pathname === "/sign-in/callback";
+    await browser.open(`${world.url}/sign-in/provider`);
+    const { url } = await browser.submit("/interaction/", { account: "lee" }, isBack);
+    expect(url.searchParams.get("iss")).toBe(idp.issuer);
+    url.searchParams.set("iss", otherIdp.issuer);
+    expect((await browser.open(url)).status).toBe(403);
+  });
+
+  test.each([
+    "//evil.example/",
+    "/\\evil.example",
+    "https://evil.example",
+    "/.//evil.example",
+    "/%0d%0aSet-Cookie:x=1",
+    "javascript:alert(1)",
+  ])("does not end at %s", async (target) => {
+    const end = await new WebBrowser().signIn(world.url, "ana", target);
+    expect(end.url.origin).toBe(world.url);
+    expect(end.way.every((step) => [world.url, idp.issuer].includes(new URL(step).origin))).toBe(true);
+  });
+
+  test("what the provider's error says is text on the page, and only in a sign-in of this browser", async () => {
+    const forged = `${world.url}/sign-in/callback?error=x&error_description=${encodeURIComponent("<b>call 555-0100</b>")}`;
+    expect((await new WebBrowser().open(forged)).html).not.toContain("555-0100");
+    const browser = new WebBrowser();
+    await browser.open(`${world.url}/sign-in/provider`);
+    const state = new URL(`${idp.issuer}/`).href; // not the attempt's
+    expect((await browser.open(`${forged}&state=${encodeURIComponent(state)}`)).html).not.toContain("555-0100");
+  });
+});
+
+describe("a session", () => {
+  test("that somebody planted before the sign-in is worth nothing after it", async () => {
+    const browser = new WebBrowser();
+    const planted = "A".repeat(43);
+    browser.cookies.set("127.0.0.1 sallyport", planted);
+    await browser.signIn(world.url, "lee");
+    const attacker = new WebBrowser();
+    attacker.cookies.set("127.0.0.1 sallyport", planted);
+    expect((await attacker.open(`${world.url}/approvals`)).html).not.toContain("lee@example.com");
+    expect((await browser.open(`${world.url}/approvals`)).html).toContain("lee@example.com");
+  });
+
+  test("ends with the sign-out, also for who has stolen its cookie, and at a new sign-in", async () => {
+    const { browser, cookie } = await lee();
+    const thief = new WebBrowser();
+    thief.cookies.set("127.0.0.1 sallyport", cookie);
+    expect((await thief.open(`${world.url}/pushes`)).html).toContain("lee@example.com");
+    await browser.open(`${world.url}/`);
+    const out = await browser.submit("/sign-out");
+    expect(out.html).toContain("You are signed out of Sallyport");
+    expect(out.headers.get("content-security-policy")).toContain(`form-action 'self' ${idp.issuer};`);
+    thief.cookies.set("127.0.0.1 sallyport", cookie);
+    expect((await thief.open(`${world.url}/pushes`)).html).not.toContain("lee@example.com");
+
+    const again = await lee();
+    const second = new WebBrowser();
+    second.cookies.set("127.0.0.1 sallyport", again.cookie);
+    await again.browser.signIn(world.url, "lee");
+    expect((await second.open(`${world.url}/pushes`)).html).not.toContain("lee@example.com");
+  });
+
+  test("counts for nothing at the API, and its database row opens nothing", async () => {
+    const { cookie } = await lee();
+    const answer = await fetch(`${world.url}/api/v1/pushes`, { headers: { cookie: `sallyport=${cookie}` } });
+    expect(answer.status).toBe(401);
+    const dump = await world.dumpDatabase();
+    expect(dump).not.toContain(cookie);
+    expect(dump).not.toMatch(/ey[\w-]{20,}\.ey[\w-]{20,}\./);
+  });
+});
+
+describe("a decision", () => {
+  test("is no token's: the approver's own, a JWT of theirs, a service that no rule names", async () => {
+    const { browser } = await lee();
+    await browser.open(`${world.url}/`);
+    const own = await world.person("lee2@example.com", ["leads"]);
+    expect((await own.fetch(`/api/v1/approvals/${pending}`)).status).toBe(200);
+    for (const secret of [
+      own.token,
+      await idp.sign({ sub: "lee", groups: ["leads"] }),
+      await token("service", "ci@example.com", ["api"], ["leads"]),
+    ]) {
+      const answer = await decideWith(secret);
+      expect([answer.status, await answer.text()]).toEqual([403, expect.any(String)]);
+    }
+    expect(await (await decideWith(own.token)).text()).toContain("open this approval in a browser");
+  });
+
+  test("is a service's that the rule names, and says so", async () => {
+    const approval = await hold();
+    const answer = await decideWith(await token("service", "release-bot@example.com", ["api"]), approval);
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ decisions: [{ by: "release-bot@example.com", kind: "service" }] });
+  });
+
+  test("is not made by another site's form, nor by one without its token", async () => {
+    const { browser } = await lee();
+    const page = await browser.open(`${world.url}/approvals/${pending}`);
+    const form = /name="form" value="([^"]+)"[\s\S]*name="reason"/.exec(
+      page.html.slice(page.html.indexOf('class="decide"')),
+    )?.[1];
+    const post = (fields: Record<string, string>, headers: Record<string, string>) =>
+      browser.open(`${world.url}/approvals/${pending}`, {
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
+        body: new URLSearchParams({ decision: "approve", reason: "", ...fields }).toString(),
+      });
+    expect(form).toBeDefined();
+    expect((await post({ form: form ?? "" }, { "sec-fetch-site": "cross-site" })).status).toBe(403);
+    expect((await post({ form: form ?? "" }, { "sec-fetch-site": "same-site" })).status).toBe(403);
+    expect((await post({}, { "sec-fetch-site": "same-origin" })).status).toBe(403);
+  });
+
+  test("needs a sign-in that is recent: an old one is asked for again, and then it counts", async () => {
+    const approval = await hold();
+    const { browser, cookie } = await lee();
+    const page = await browser.open(`${world.url}/approvals/${approval}`);
+    await world.database
+      .sql`update web_sessions set authenticated_at = now() - interval '13 hours' where hash = ${hashToken(cookie)}`;
+    // The form of before the session became old.
+    expect(page.html).toContain("Approve and deliver");
+    expect((await browser.submit(`/approvals/${approval}`, { decision: "approve", reason: "" })).status).toBe(403);
+    const old = await browser.open(`${world.url}/approvals/${approval}`);
+    expect(old.html).not.toContain("Approve and deliver");
+    const [, link = ""] = /href="(\/sign-in\/provider[^"]*fresh=1)"/.exec(old.html) ?? [];
+
+    // The provider's own session is not enough: it asks.
+    const asked = await browser.open(new URL(link.replaceAll("&amp;", "&"), world.url));
+    expect(asked.url.pathname).toMatch(/^\/interaction\//);
+    const back = await browser.submit("/interaction/", { account: "lee" });
+    expect(back.url.pathname).toBe(`/approvals/${approval}`);
+    const done = await browser.submit(`/approvals/${approval}`, { decision: "approve", reason: "looked at it" });
+    expect(done.status).toBe(200);
+    expect(done.html).toContain("looked at it");
+  });
+
+  test("is not made where the provider does not say when the person proved who they are", async () => {
+    const { browser, cookie } = await lee();
+    await world.database.sql`update web_sessions set authenticated_at = null where hash = ${hashToken(cookie)}`;
+    const page = await browser.open(`${world.url}/approvals/${pending}`);
+    expect(page.html).not.toContain("Approve and deliver");
+    expect(page.html).toContain("identity.oidc.authTime");
+  });
+});
+
+describe("with the provider away", () => {
+  test("nobody signs in and is told so, and tokens go on working", async () => {
+    const away = await startOidcProvider();
+    const gateway = await startWorld({ provider: away });
+    const person = await gateway.person("ana@example.com", ["eng"]);
+    await away.stop();
+    const page = await new WebBrowser().open(`${gateway.url}/sign-in/provider?return=/pushes`);
+    expect(page.status).toBe(503);
+    expect(page.html).toContain("Nobody can sign in now");
+    expect(page.html).toContain("return=%2Fpushes");
+    expect((await person.fetch("/api/v1/pushes")).status).toBe(200);
+    const jwt = await away.sign({ sub: "ana" });
+    const answer = await fetch(`${gateway.url}/api/v1/pushes`, { headers: { authorization: `Bearer ${jwt}` } });
+    expect(answer.status).toBe(503);
+  });
+});
