@@ -65,7 +65,7 @@ async function hold(): Promise<string> {
 }
 
 const bearer = (token: string, path = "/api/v1/pushes", init: RequestInit = {}): Promise<Response> =>
-  fetch(`${world.url}${path}`, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` } });
+  fetch(`${world.url}${path}`, { ...init, headers: { authorization: `Bearer ${token}` } });
 
 const decideWith = (token: string, approval = pending): Promise<Response> =>
   bearer(token, `/api/v1/approvals/${approval}/approve`, { method: "POST", body: '{"reason":"by software"}' });

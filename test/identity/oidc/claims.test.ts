@@ -21,7 +21,7 @@ describe("the providers", () => {
     ["keycloak", { groupsClaim: "realm_access.roles" }, ["offline_access", "uma_authorization", "eng", "release"]],
     ["keycloak", { groupsClaim: ["resource_access", "sallyport.example.com", "roles"] }, ["approver"]],
   ] as const)("%s with %j states groups", async (name, changes, groups) => {
-    expect(await read(await fixture(name), changes)).toMatchObject({
+    expect(read(await fixture(name), changes)).toMatchObject({
       ok: true,
       value: { kind: "person", groups: { kind: "stated", groups } },
     });
