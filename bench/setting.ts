@@ -33,6 +33,8 @@ export interface SettingOptions {
   /** Fills the client's repository. */
   readonly make: (stream: FastImport) => Promise<void>;
   readonly copilot?: CopilotTarget;
+  /** For the gateway alone. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 const UPSTREAM = { username: "gateway", password: "upstream-password" };
@@ -46,7 +48,7 @@ const run = promisify(execFile);
 /** Everything is in one temporary directory, and gone afterwards. */
 export async function withSetting<T>(
   options: BenchOptions,
-  { name, make, copilot }: SettingOptions,
+  { name, make, copilot, env: ofGateway }: SettingOptions,
   work: (setting: Setting) => Promise<T>,
 ): Promise<T> {
   const { signal, progress, searchPath } = options;
@@ -67,7 +69,7 @@ export async function withSetting<T>(
       directory: path.join(root, "gateway"),
       upstream: { url: upstream.url, ...UPSTREAM },
       ...(copilot === undefined ? {} : { copilot }),
-      env,
+      env: { ...env, ...ofGateway },
       signal,
     });
     stops.unshift(() => gateway.stop());

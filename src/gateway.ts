@@ -258,6 +258,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const exchanges = createExchangeFlow({
     db,
     mask: (text) => scanner.mask(text),
+    maskElsewhere: (messages) => scanPool.maskMessages(messages),
     recordKey: config.key,
     gateway: gatewayId,
     spool,

@@ -63,12 +63,22 @@ export interface NewPush {
 
 /**
  * Rows per INSERT: PostgreSQL takes 65,534 parameters in one statement. Commits and their lines, of which there may be tens of
- * thousands, go as one parameter of JSON: building and binding a parameter for each value took longer than all of the rest.
+ * thousands, go as one parameter of JSON: building and binding a parameter for each value takes longer than all of the rest.
+ * Other people's streams wait while a statement is built, so that none has more than some milliseconds' worth.
  */
 const BATCH = 1_000;
+const BOUND_BATCH = 100;
+const BATCH_CHARACTERS = 512 * 1024;
 
-function* batches<T>(rows: readonly T[]): Generator<T[]> {
-  for (let at = 0; at < rows.length; at += BATCH) yield rows.slice(at, at + BATCH);
+/** @param lengthOf characters of a row */
+function* batches<T>(rows: readonly T[], most = BOUND_BATCH, lengthOf: (row: T) => number = () => 0): Generator<T[]> {
+  for (let at = 0; at < rows.length;) {
+    let [end, characters] = [at, 0];
+    do characters += lengthOf(rows[end++]!);
+    while (end < rows.length && end - at < most && characters < BATCH_CHARACTERS);
+    yield rows.slice(at, end);
+    at = end;
+  }
 }
 
 /**
@@ -99,7 +109,8 @@ export async function insertPush(tx: Transaction, push: NewPush): Promise<void> 
       })),
     );
   }
-  for (const rows of batches(push.commits.map((commit, ordinal) => ({ ...commit, ordinal })))) {
+  const commits = push.commits.map((commit, ordinal) => ({ ...commit, ordinal }));
+  for (const rows of batches(commits, BATCH, ({ message }) => message.length)) {
     const json = rows.map((commit) => ({
       oid: commit.oid,
       ordinal: commit.ordinal,
@@ -121,7 +132,7 @@ export async function insertPush(tx: Transaction, push: NewPush): Promise<void> 
         committer_name text, committer_email text, committed_at timestamptz, message text)`);
   }
   const ordinals = new Map<string, number>();
-  for (const rows of batches(push.hunks)) {
+  for (const rows of batches(push.hunks, BATCH, ({ text }) => text.length)) {
     const json = rows.map((hunk) => {
       const ordinal = ordinals.get(hunk.commit) ?? 0;
       ordinals.set(hunk.commit, ordinal + 1);

@@ -38,7 +38,7 @@ interface Job<Request, Answer> {
 
 const YOUNG_MEGABYTES = 12;
 /** Loading the body and making ready what it works with: a second or two, many times that on a machine that is busy. */
-const START_MS = 60_000;
+const START_MS = 180_000;
 
 const isOutOfMemory = (cause: unknown): boolean =>
   cause instanceof Error && "code" in cause && cause.code === "ERR_WORKER_OUT_OF_MEMORY";

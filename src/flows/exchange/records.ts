@@ -10,7 +10,7 @@ import { type Database, isDatabaseAway, type Transaction } from "../../store/dat
 import { describeFailure } from "./describe-failure.ts";
 import { decodeEntry, encodeEntry, type FinishEntry, type RecordEntry } from "./entries.ts";
 import type { Mask } from "./mask-messages.ts";
-import { createMessageMasks } from "./masked-messages.ts";
+import { createMessageMasks, type MaskElsewhere } from "./masked-messages.ts";
 import { NOTHING } from "./outcome.ts";
 import { within } from "./patience.ts";
 import {
@@ -28,6 +28,8 @@ import { writeBegin, writeFinish } from "./write-entries.ts";
 export interface RecordsDependencies {
   readonly db: Database;
   readonly mask: Mask;
+  /** The same for long messages, beside the main thread. */
+  readonly maskElsewhere?: MaskElsewhere;
   /** Keys the hashes of messages and histories. */
   readonly recordKey: Uint8Array;
   /** This gateway's own id: what it leaves open when it is killed is closed by it. */
@@ -86,7 +88,7 @@ export function createRecords(deps: RecordsDependencies): Records {
   const { db, spool, limits, log } = deps;
   const prepare = {
     mask: deps.mask,
-    messageMasks: createMessageMasks(deps.mask, deps.recordKey),
+    messageMasks: createMessageMasks({ mask: deps.mask, key: deps.recordKey, maskElsewhere: deps.maskElsewhere }),
     recordKey: deps.recordKey,
     gateway: deps.gateway,
     findToolUses: deps.findToolUses ?? (() => []),

@@ -259,7 +259,9 @@ class PushReader {
     path: string,
     isOlder: boolean,
   ): Promise<void> {
+    const { turns } = this.#objects;
     for (const [at, { secret, path: shown }] of found.entries()) {
+      if (turns.due) await turns.take();
       const isTraced = !isOlder && at < TRACED_FINDINGS;
       const origin = isTraced ? await this.#known.inFile(commit, path, secret.fingerprint) : "new";
       await this.#keep(secret, commit, { source: "file", path: shown }, isOlder ? "upstream" : origin);

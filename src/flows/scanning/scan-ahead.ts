@@ -11,7 +11,7 @@ import type { ScannedText, ScanPool, ScanText } from "./scan-in-workers.ts";
 /** Characters of one push that are looked through in this thread, turn by turn: before a thread has begun, that is done. */
 const HERE_CHARACTERS = 4 * 1024 * 1024;
 /** A longer text keeps the event loop for too long. */
-const HERE_LENGTH = 192 * 1024;
+const HERE_LENGTH = 64 * 1024;
 /** Of one message to a thread. */
 const BATCH_CHARACTERS = 512 * 1024;
 /** Messages that are on their way for each thread: one to work at, one to go on with. */
