@@ -8,6 +8,7 @@ import { openDiskSpool } from "./blobs/disk-spool.ts";
 import type { Config } from "./config.ts";
 import { openGatewayId } from "./config/gateway-id.ts";
 import { isLoopback } from "./config/values.ts";
+import { findToolUses } from "./copilot/tools/find-tool-uses.ts";
 import { GatewayError, ok, type Result } from "./errors.ts";
 import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "./flows/approval.ts";
 import { createAttributionFlow } from "./flows/attribution.ts";
@@ -50,7 +51,7 @@ import { findCopilotTokenByHash } from "./store/oauth-copilot-tokens.ts";
 import { findPrincipal, upsertProviderPerson } from "./store/principals.ts";
 import { createSignals } from "./store/signals.ts";
 import { findTokenByHash, touchToken } from "./store/tokens.ts";
-import { createCopilotHandler } from "./web/copilot.ts";
+import { createCopilotHandler, createCopilotUpgrade } from "./web/copilot.ts";
 import { createLfsHandler } from "./web/lfs.ts";
 import { clientAddress, createSignIn } from "./web/sign-in.ts";
 import type { ReadAccess } from "./web/read-access.ts";
@@ -256,6 +257,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     now,
   });
   const exchanges = createExchangeFlow({
+    findToolUses,
     db,
     mask: (text) => scanner.mask(text),
     maskElsewhere: (messages) => scanPool.maskMessages(messages),
@@ -300,6 +302,11 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     },
   };
   const records = { db, publicUrl, access };
+  const copilot = {
+    connections: [...config.connections.values()].filter((connection) => connection.kind !== "git"),
+    authenticate,
+    exchanges,
+  };
   const app = createApp({
     git: {
       connections: config.connections,
@@ -313,11 +320,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       mask,
       log,
     },
-    copilot: createCopilotHandler({
-      connections: [...config.connections.values()].filter((connection) => connection.kind !== "git"),
-      authenticate,
-      exchanges,
-    }),
+    copilot: createCopilotHandler(copilot),
     github: {
       db,
       publicUrl,
@@ -335,7 +338,10 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   });
 
   const listener = getRequestListener(app.fetch);
-  server.handle((request, response) => void listener(request, response));
+  server.handle(
+    (request, response) => void listener(request, response),
+    createCopilotUpgrade(copilot, stopping.signal),
+  );
   for (const job of jobs) job.start();
 
   const reload = (): void => {

@@ -12,12 +12,13 @@ import { readTlsPair, type TlsFiles, type TlsPair } from "./config/tls.ts";
 import type { ListenAddress } from "./config/values.ts";
 import { err, GatewayError, ok, type Result } from "./errors.ts";
 import { STREAMING_SERVER_OPTIONS } from "./web/node-adapter.ts";
+import { createUpgrades, type UpgradeListener } from "./web/upgrades.ts";
 
 export interface HttpServer {
   /** Where it listens, as a URL without a final slash. */
   readonly address: string;
   /** Who answers from now on; until then requests are told to come again. */
-  handle(listener: RequestListener): void;
+  handle(listener: RequestListener, onUpgrade?: UpgradeListener): void;
   /**
    * Reads certificate and key again, for connections from now on. What cannot be used changes nothing.
    * @returns the day on which the certificate in use expires, null over plain HTTP; or what is wrong with the files
@@ -63,6 +64,8 @@ export async function openHttpServer(
     secure = createTlsServer(options, onRequest);
   }
   const server: Server = plain ?? (secure as unknown as Server);
+  const upgrades = createUpgrades(onRequest);
+  server.on("upgrade", upgrades.onUpgrade);
   server.listen(port, host);
   try {
     await once(server, "listening");
@@ -78,8 +81,9 @@ export async function openHttpServer(
   let unwatch = (): void => {};
   return {
     address: `${tls === null ? "http" : "https"}://${formatListen({ host, port: (server.address() as AddressInfo).port })}`,
-    handle: (next) => {
+    handle: (next, onUpgrade) => {
       listener = next;
+      if (onUpgrade !== undefined) upgrades.handle(onUpgrade);
     },
     reloadTls: async () => {
       if (tls === null || secure === null) return ok(null);
@@ -96,12 +100,16 @@ export async function openHttpServer(
     close: (drainMs) =>
       new Promise((resolve) => {
         unwatch();
-        const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+        const timer = setTimeout(() => {
+          server.closeAllConnections();
+          upgrades.closeAllConnections();
+        }, drainMs);
         server.close(() => {
           clearTimeout(timer);
           resolve();
         });
         server.closeIdleConnections();
+        upgrades.closeIdleConnections();
       }),
   };
 }

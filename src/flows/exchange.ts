@@ -11,6 +11,7 @@ import {
   type ParsedRequest,
   type UpstreamReference,
 } from "../copilot/endpoints/endpoint.ts";
+import { other } from "../copilot/endpoints/other.ts";
 import { findRoute, refusedTools } from "../copilot/routes.ts";
 import { err, GatewayError, ok, type Result } from "../errors.ts";
 import type { CopilotConnection } from "../model/connection.ts";
@@ -35,6 +36,7 @@ import {
   unusableAnswer,
 } from "./exchange/refusals.ts";
 import { relayAnswer } from "./exchange/relay.ts";
+import { createSocketRelay, type SocketRelay } from "./exchange/socket.ts";
 import { createTelemetry } from "./exchange/telemetry.ts";
 import { createUpstreamAgents, sendUpstream } from "./exchange/upstream.ts";
 import { createUpstreamIds, issuedInHeaders, referencesOutside } from "./exchange/upstream-ids.ts";
@@ -76,6 +78,8 @@ export interface ExchangeFlow {
   run(exchange: ExchangeRequest): Promise<void>;
   /** Puts records that wait on the disk into the database. @throws what the database throws */
   replay(): Promise<void>;
+  /** Makes a connection a WebSocket, where its path is one's and the configuration lets it; resolves when it has ended. */
+  readonly upgrade: SocketRelay;
   /** Resolves when no record waits to be written any more. */
   drain(): Promise<void>;
   /** Closes the idle connections to upstreams. */
@@ -88,6 +92,20 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   const records = createRecords({ ...deps, limits });
   const idle = createIdleWork();
   const upstreamIds = createUpstreamIds(deps);
+  const upgrade = createSocketRelay({
+    records,
+    upstreamIds,
+    limits,
+    refusalOf: refusalOfSocket,
+    admit: async ({ start, connection, request, bytes, outside }) => {
+      const admitted = await admit(start, connection, request.parsed, outside);
+      if (!admitted.ok) return admitted;
+      const stop = new AbortController().signal;
+      return ok({ record: admitted.value, bytes, stop, endOfStop: () => ({}), release: () => {} });
+    },
+    log: deps.log,
+    now: deps.now,
+  });
   const telemetry = createTelemetry({ agents, limits, mask: deps.mask, records });
 
   async function run(exchange: ExchangeRequest): Promise<void> {
@@ -306,6 +324,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
 
   return {
     run,
+    upgrade,
     replay: () => records.replay(),
     drain: () => records.drain(),
     close: () => {
@@ -313,6 +332,19 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       agents.https.destroy();
     },
   };
+}
+
+const SOCKET_PATHS = ["/responses", "/v1/responses"];
+
+/** Why a path does not become a WebSocket; null where it does. */
+function refusalOfSocket(connection: CopilotConnection, path: string): Refusal | null {
+  const route = findRoute(connection, "GET", path);
+  const named = { connection: connection.name, method: "GET", path };
+  if (!route.ok && route.error.reason === "refused") return unrouted(named, route.error);
+  if (!SOCKET_PATHS.includes(path)) return unrouted(named, { reason: "unnamed", endpoint: other });
+  if (connection.rules.websocket === "relay") return null;
+  const message = `The connection ${connection.name} relays no WebSockets. Send POST ${path} instead.`;
+  return { httpStatus: 400, code: "websocket_refused", message };
 }
 
 /** What is known of a request once it has been read. */

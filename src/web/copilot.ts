@@ -2,8 +2,9 @@
  * `/copilot/<connection>/…` and `/u/<token>/copilot/<connection>/…`: who asks, for which connection, which path. What follows is
  * `flows/exchange.ts`. Works on Node's own request and response, because web streams are too slow for token streams.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { err, ok, type Result } from "../errors.ts";
+import type { Duplex } from "node:stream";
 import type { ExchangeFlow } from "../flows/exchange.ts";
 import type { CredentialSources } from "../identity/credentials.ts";
 import type { Authenticate } from "../identity/identity.ts";
@@ -11,6 +12,7 @@ import type { CopilotConnection } from "../model/connection.ts";
 import { escapeLine } from "../model/printable.ts";
 import type { Principal } from "../model/principal.ts";
 import { isNamed } from "../model/who.ts";
+import type { UpgradeListener } from "./upgrades.ts";
 
 export interface CopilotDependencies {
   readonly connections: readonly CopilotConnection[];
@@ -58,12 +60,20 @@ export function parseCopilotTarget(target: string): Result<CopilotTarget, Failur
     if (plain === "") return malformed("holds an empty segment (two slashes in a row, or one at its end)");
     if (plain === "." || plain === "..") return malformed("holds a dot segment");
     if (/[/\\]|\p{Cc}/u.test(plain)) return malformed("holds an encoded slash or control character");
+    if (plain.includes("%")) return malformed("is percent-encoded twice");
+    // `/%61gents` and `/agents` are one path (RFC 3986 §6.2.2.2), and only one of them is what a rule names.
+    if (UNRESERVED_ESCAPE.test(segment)) return malformed("percent-encodes a character that needs none");
+    // Some servers cut a segment off here: `/agents;x` would be `/agents`.
+    if (plain.includes(";")) return malformed("holds a semicolon");
   }
   const token = segments[0] === "u" ? (segments[1] ?? null) : null;
   const [root, connection, ...below] = token === null ? segments : segments.slice(2);
   if (root !== "copilot" || connection === undefined) return malformed("names no connection");
   return ok({ token, connection, path: `/${below.join("/")}`, query });
 }
+
+/** Escapes of letters, digits, `-`, `.`, `_` and `~` (RFC 3986 §2.3). */
+const UNRESERVED_ESCAPE = /%(?:3[0-9]|4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a]|2[de]|5f|7e)/i;
 
 const decodeSegment = (segment: string): string | null => {
   try {
@@ -88,7 +98,7 @@ export function createCopilotHandler(
     const connection = connections.get(parsed.value.connection);
     // Where `Authorization` is meant for the upstream, the person has to be known by something else.
     const passthrough = connection?.credential.kind === "passthrough";
-    const sources = { headers: request.headers, pathToken: token, passthrough };
+    const sources = { headers: withKey(request.headers, passthrough), pathToken: token, passthrough };
     const person = await authenticateOrFail(deps.authenticate, sources);
     if (!person.ok) return sendFailure(response, person.error);
     const principal = person.value;
@@ -98,6 +108,73 @@ export function createCopilotHandler(
 
     await deps.exchanges.run({ principal, connection, path, query, request, response });
   };
+}
+
+/**
+ * Clients of Anthropic's API send their key as `x-api-key`, those of Azure's as `api-key`: a gateway token in it counts as Bearer. Not where the
+ * client's own credentials are for the upstream, and never beside an `Authorization`, which comes first.
+ */
+function withKey(headers: IncomingHttpHeaders, passthrough: boolean): IncomingHttpHeaders {
+  const key = headers["x-api-key"] ?? headers["api-key"];
+  if (passthrough || headers.authorization !== undefined || typeof key !== "string") return headers;
+  return { ...headers, authorization: `Bearer ${key}` };
+}
+
+/**
+ * Takes over connections that are to become WebSockets below `/copilot/`; the person is known before anything is said to the upstream, and
+ * asked for again at each message.
+ * @param stopping aborted when the gateway is to stop
+ */
+export function createCopilotUpgrade(deps: CopilotDependencies, stopping: AbortSignal): UpgradeListener {
+  const connections = new Map(deps.connections.map((connection) => [connection.name, connection]));
+
+  async function open(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const parsed = parseCopilotTarget(request.url ?? "");
+    if (!parsed.ok) return endWithFailure(socket, parsed.error);
+    const { token, path, query } = parsed.value;
+    const connection = connections.get(parsed.value.connection);
+    const passthrough = connection?.credential.kind === "passthrough";
+    const sources = { headers: withKey(request.headers, passthrough), pathToken: token, passthrough };
+    const who = async (): Promise<Result<Principal, Failure>> => {
+      const person = await authenticateOrFail(deps.authenticate, sources);
+      if (!person.ok) return person;
+      if (connection === undefined) return err(unknownConnection(parsed.value.connection));
+      return isNamed(person.value, connection.allow) ? person : err(notAllowed(connection, person.value));
+    };
+    const person = await who();
+    if (!person.ok || connection === undefined) {
+      return endWithFailure(socket, person.ok ? unknownConnection(parsed.value.connection) : person.error);
+    }
+    const recheck = async (): Promise<Result<Principal, string>> => {
+      const still = await who();
+      return still.ok ? still : err(still.error.message);
+    };
+    const principal = person.value;
+    await deps.exchanges.upgrade({ principal, connection, path, query, request, socket, head, stopping, recheck });
+  }
+
+  return (request, socket, head) => {
+    const target = request.url ?? "";
+    if (!isCopilotTarget(target) || !/\bwebsocket\b/i.test(request.headers.upgrade ?? "")) {
+      return false;
+    }
+    socket.on("error", () => {});
+    open(request, socket, head).catch(() => socket.destroy());
+    return true;
+  };
+}
+
+/** The connection ends with it: whatever else came on it is no request. */
+function endWithFailure(socket: Duplex, failure: Failure): void {
+  const body = JSON.stringify({ error: { message: failure.message, code: failure.code } });
+  const lines = [
+    `HTTP/1.1 ${failure.status} Refused`,
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(failure.status === 401 ? ['WWW-Authenticate: Bearer realm="Sallyport"'] : []),
+    "Connection: close",
+  ];
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 async function authenticateOrFail(

@@ -1,10 +1,17 @@
 /** The Copilot half of a gateway, on real sockets and a real database, before the fixture's upstream. */
 import { once } from "node:events";
-import { createServer, request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { sql } from "drizzle-orm";
 import { onTestFinished } from "vitest";
 import { type CopilotUpstream, startCopilotUpstream } from "../../fixtures/copilot-upstream/server.ts";
+import { createUpstreamSockets, type UpstreamSockets } from "../../fixtures/copilot-upstream/websocket.ts";
 import { err, ok } from "../../src/errors.ts";
 import { createExchangeFlow, type ExchangeDependencies, type ExchangeFlow } from "../../src/flows/exchange.ts";
 import type { Mask } from "../../src/flows/exchange/mask-messages.ts";
@@ -21,7 +28,8 @@ import type { Principal } from "../../src/model/principal.ts";
 import type { Database, DatabaseHandle } from "../../src/store/database.ts";
 import { exchanges, principals } from "../../src/store/schema.ts";
 import type { Authenticate } from "../../src/identity/identity.ts";
-import { createCopilotHandler } from "../../src/web/copilot.ts";
+import { createCopilotHandler, createCopilotUpgrade } from "../../src/web/copilot.ts";
+import { createUpgrades } from "../../src/web/upgrades.ts";
 import { testDatabase } from "../harness/database.ts";
 import { plantedAwsKey, plantedPem, plantedSlackToken } from "../harness/planted.ts";
 
@@ -51,6 +59,12 @@ export interface Gateway {
   readonly db: Database;
   readonly handle: DatabaseHandle;
   readonly flow: ExchangeFlow;
+  /** What the upstream's end of WebSockets has seen. */
+  readonly sockets: UpstreamSockets;
+  /** Takes a person's token away. */
+  revoke(token: string): void;
+  /** What a stopping gateway does first. */
+  readonly stopping: AbortController;
   readonly finished: FinishedExchange[];
   readonly log: { readonly message: string; readonly fields: LogFields }[];
   readonly people: { readonly ana: Principal; readonly ben: Principal };
@@ -68,9 +82,10 @@ export interface GatewayOptions {
 /** Everything ends with the test that called it. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const handle = await testDatabase();
-  const upstream = await startCopilotUpstream(
-    (options.credential ?? { kind: "bearer" }).kind === "bearer" ? { bearer: UPSTREAM_KEY } : {},
-  );
+  const bearer = (options.credential ?? { kind: "bearer" }).kind === "bearer" ? { bearer: UPSTREAM_KEY } : {};
+  const sockets = createUpstreamSockets(bearer);
+  const upstream = await startCopilotUpstream({ ...bearer, onUpgrade: sockets.onUpgrade });
+  const stopping = new AbortController();
   const people = { ana: await person(handle.db, "ana@example.com"), ben: await person(handle.db, "ben@example.com") };
   const tokens = new Map<string, Principal>([
     [ANA, people.ana],
@@ -112,13 +127,19 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   });
   const connections = [connection("copilot", ["eng"]), connection("closed", ["nobody-is-in-this-group"])];
   const handler = createCopilotHandler({ connections, authenticate, exchanges: flow });
-  const server = createServer((request, response) => void handler(request, response));
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => void handler(request, response);
+  const server = createServer(onRequest);
+  const upgrades = createUpgrades(onRequest);
+  upgrades.handle(createCopilotUpgrade({ connections, authenticate, exchanges: flow }, stopping.signal));
+  server.on("upgrade", upgrades.onUpgrade);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   onTestFinished(async () => {
     server.closeAllConnections();
+    upgrades.closeAllConnections();
     server.close();
+    sockets.close();
     await flow.drain();
     flow.close();
     await upstream.close();
@@ -128,6 +149,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     url,
     api: `${url}/copilot/copilot`,
     upstream,
+    sockets,
+    stopping,
+    revoke: (token) => void tokens.delete(token),
     db: handle.db,
     handle,
     flow,

@@ -19,7 +19,10 @@ export const DATABASE_AWAY: Refusal = {
   message: "The gateway cannot reach its database, and sends nothing that it cannot record. Try again in a moment.",
 };
 
-export function unrouted(start: ExchangeStart, { reason, endpoint }: Unrouted): Refusal {
+export function unrouted(
+  start: Pick<ExchangeStart, "method" | "path" | "connection">,
+  { reason, endpoint }: Unrouted,
+): Refusal {
   const what = `${start.method} ${escapeLine(start.path, 100)}`;
   if (reason === "refused") {
     const message = `The connection ${start.connection} does not relay ${what}: its configuration refuses it.`;
