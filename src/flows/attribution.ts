@@ -9,14 +9,19 @@ import type { MatchInput, MatchResult, SuggestionBlock } from "../attribution/ma
 import { matchCommit } from "../attribution/matching.ts";
 import { createLineHasher, lineWeight, packHashes, unpackHashes } from "../attribution/fingerprints.ts";
 import { parseSessionTrailers } from "../attribution/trailers.ts";
+import { Turns } from "../git/inspection/turns.ts";
+import type { AddedHunk } from "../model/added-hunk.ts";
 import type { SessionLink } from "../model/attribution.ts";
 import type { Suggestion } from "../model/exchange.ts";
 import type { Logger } from "../model/log.ts";
 import {
   claimUnattributed,
   findAddedHunks,
+  findHunksOf,
   findOwnSession,
+  findSmall,
   insertLinks,
+  type CommitLinks,
   type UnattributedCommit,
 } from "../store/commit-links.ts";
 import type { Database, Queryable, Transaction } from "../store/database.ts";
@@ -54,7 +59,9 @@ export interface AttributionFlow {
 const WINDOW_MS = 30 * 24 * 60 * 60_000;
 /** A trailer is a hint that anybody can write, but into one's own session only; the CLI writes it for certain. */
 const TRAILER_CONFIDENCE = 0.99;
-const BATCH = 32;
+const BATCH = 128;
+/** Of recorded lines. */
+const SMALL_COMMIT_BYTES = 64 * 1024;
 /** A commit that could not be read is left alone for this long, so that it does not keep others from being read. */
 const RETRY_MS = 10 * 60_000;
 /** Bounds for what one answer can put into the index; no model writes as much. */
@@ -109,27 +116,44 @@ export function createAttributionFlow(deps: AttributionDependencies): Attributio
     return links;
   };
 
-  const attribute = async (
+  const link = async (
     tx: Transaction,
     commit: UnattributedCommit,
+    hunks: readonly AddedHunk[],
     blocks: readonly SuggestionBlock[],
-  ): Promise<void> => {
+  ): Promise<CommitLinks> => {
     const trailers = await findTrailerLinks(tx, commit);
-    const hunks = await findAddedHunks(tx, commit);
     const { lines, sessions, complete } = await match({ hunks, blocks, key: deps.key });
     if (!complete) {
       deps.log.warn({ push: commit.pushId, commit: commit.oid }, "a commit was too large to be matched as a whole");
     }
-    await insertLinks(tx, {
-      pushId: commit.pushId,
-      oid: commit.oid,
-      sessions: [...trailers, ...sessions],
-      lines,
-      attributedAt: deps.now(),
-    });
+    const { pushId, oid } = commit;
+    return { pushId, oid, sessions: [...trailers, ...sessions], lines, attributedAt: deps.now() };
   };
 
-  /** One transaction: commits are claimed, read and marked as read together, each behind a savepoint of its own. */
+  /** Commits of one push. Those that add little are read together, and written together. */
+  const attribute = async (
+    tx: Transaction,
+    commits: readonly UnattributedCommit[],
+    blocks: readonly SuggestionBlock[],
+  ): Promise<void> => {
+    const turns = new Turns();
+    const pushId = commits[0]?.pushId ?? "";
+    const oids = commits.map(({ oid }) => oid);
+    const small = await findSmall(tx, pushId, oids, SMALL_COMMIT_BYTES);
+    const hunks = await findHunksOf(tx, pushId, [...small]);
+    const links: CommitLinks[] = [];
+    for (const commit of commits) {
+      links.push(await link(tx, commit, hunks.get(commit.oid) ?? (await findAddedHunks(tx, commit)), blocks));
+      if (turns.due) await turns.take();
+    }
+    await insertLinks(tx, links);
+  };
+
+  /**
+   * One transaction: commits are claimed, read and marked as read together, those of a push behind a savepoint. Where that fails, each
+   * behind one of its own: one that cannot be read keeps no other from being read.
+   */
   const attributeBatch = async (pushId?: string): Promise<number> => {
     const now = deps.now().getTime();
     failures = failures.filter(({ retryAt }) => retryAt > now);
@@ -137,21 +161,28 @@ export function createAttributionFlow(deps: AttributionDependencies): Attributio
     const failed: Failure[] = [];
     const claimed = await deps.db.transaction(async (tx) => {
       const waiting = await claimUnattributed(tx, BATCH, pushId === undefined ? { except } : { except, pushId });
-      let scope: { readonly pushId: string; readonly blocks: readonly SuggestionBlock[] } = { pushId: "", blocks: [] };
-      for (const commit of waiting) {
-        try {
-          await tx.transaction(async (savepoint) => {
-            if (scope.pushId !== commit.pushId) {
-              scope = { pushId: commit.pushId, blocks: await findBlocks(savepoint, commit) };
-            }
-            await attribute(savepoint, commit, scope.blocks);
+      for (const commits of byPush(waiting)) {
+        const attributeSome = (some: readonly UnattributedCommit[]): Promise<void> =>
+          tx.transaction(async (savepoint) => {
+            const [first] = some;
+            if (first !== undefined) await attribute(savepoint, some, await findBlocks(savepoint, first));
           });
-        } catch (error) {
-          deps.log.error(
-            { push: commit.pushId, commit: commit.oid, error },
-            "a commit could not be linked to its sessions; it will be tried again",
-          );
-          failed.push({ commit, retryAt: now + RETRY_MS });
+        const all = await attributeSome(commits).then(
+          () => null,
+          (error: unknown) => ({ error }),
+        );
+        if (all === null) continue;
+        for (const commit of commits) {
+          try {
+            if (commits.length === 1) throw all.error;
+            await attributeSome([commit]);
+          } catch (error) {
+            deps.log.error(
+              { push: commit.pushId, commit: commit.oid, error },
+              "a commit could not be linked to its sessions; it will be tried again",
+            );
+            failed.push({ commit, retryAt: now + RETRY_MS });
+          }
         }
       }
       return waiting.length;
@@ -168,4 +199,14 @@ export function createAttributionFlow(deps: AttributionDependencies): Attributio
   };
 
   return { indexExchange, attributePush, attributePending: () => attributeBatch() };
+}
+
+function byPush(commits: readonly UnattributedCommit[]): Iterable<readonly UnattributedCommit[]> {
+  const groups = new Map<string, UnattributedCommit[]>();
+  for (const commit of commits) {
+    const group = groups.get(commit.pushId) ?? [];
+    groups.set(commit.pushId, group);
+    group.push(commit);
+  }
+  return groups.values();
 }

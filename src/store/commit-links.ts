@@ -1,5 +1,5 @@
 /** Which Copilot sessions the commits of delivered pushes came from: the work that is left, the links, and the answer. */
-import { and, asc, desc, eq, isNull, lte, notInArray, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNull, lte, notInArray, sql } from "drizzle-orm";
 import { GatewayError } from "../errors.ts";
 import type { AddedHunk } from "../model/added-hunk.ts";
 import type { LineLink, LineVerdict, SessionLink } from "../model/attribution.ts";
@@ -58,6 +58,45 @@ export async function claimUnattributed(
     .orderBy(asc(commits.pushId), asc(commits.oid))
     .limit(limit)
     .for("update", { of: commits, skipLocked: true });
+}
+
+/** The commits of one push among `oids` whose recorded lines are no more than so many bytes together, each. */
+export async function findSmall(
+  db: Queryable,
+  pushId: string,
+  oids: readonly string[],
+  maxBytes: number,
+): Promise<ReadonlySet<string>> {
+  const large = await db
+    .select({ oid: addedHunks.oid })
+    .from(addedHunks)
+    .where(and(eq(addedHunks.pushId, pushId), inArray(addedHunks.oid, [...oids])))
+    .groupBy(addedHunks.oid)
+    .having(sql`sum(octet_length(${addedHunks.text})) > ${maxBytes}`);
+  const found = new Set(oids);
+  for (const { oid } of large) found.delete(oid);
+  return found;
+}
+
+/** The lines that commits of one push add, as recorded (masked), by commit; for those that {@link findSmall} has found. */
+export async function findHunksOf(
+  db: Queryable,
+  pushId: string,
+  oids: readonly string[],
+): Promise<ReadonlyMap<string, readonly AddedHunk[]>> {
+  const rows = await db
+    .select({
+      commit: addedHunks.oid,
+      path: addedHunks.path,
+      startLine: addedHunks.startLine,
+      text: addedHunks.text,
+    })
+    .from(addedHunks)
+    .where(and(eq(addedHunks.pushId, pushId), inArray(addedHunks.oid, [...oids])))
+    .orderBy(asc(addedHunks.oid), asc(addedHunks.ordinal));
+  const hunks = new Map<string, AddedHunk[]>(oids.map((oid) => [oid, []]));
+  for (const row of rows) hunks.get(row.commit)?.push(row);
+  return hunks;
 }
 
 /** Characters of added lines that are read of one commit. */
@@ -130,28 +169,32 @@ export interface CommitLinks {
 const BATCH = 1_000;
 
 /**
- * Writes what a commit came from and, in the same transaction, that it is done: a gateway killed in between leaves neither.
- * @throws GatewayError `conflict` when the commit is not in the record or was attributed before
+ * Writes what commits came from and, in the same transaction, that they are done: a gateway killed in between leaves neither.
+ * @throws GatewayError `conflict` when one of them is not in the record or was attributed before
  */
-export async function insertLinks(tx: Transaction, links: CommitLinks): Promise<void> {
-  const { pushId, oid } = links;
-  const done = await tx
-    .update(commits)
-    .set({ attributedAt: links.attributedAt })
-    .where(and(eq(commits.pushId, pushId), eq(commits.oid, oid), isNull(commits.attributedAt)))
-    .returning({ oid: commits.oid });
-  if (done.length === 0) {
+export async function insertLinks(tx: Transaction, links: readonly CommitLinks[]): Promise<void> {
+  const asked = links.map(({ pushId, oid, attributedAt }) => ({ push: pushId, oid, at: attributedAt.toISOString() }));
+  const done = await tx.execute<{ push_id: string; oid: string }>(sql`
+    update commits set attributed_at = asked.at
+    from json_to_recordset(${JSON.stringify(asked)}::json) as asked(push uuid, oid text, at timestamptz)
+    where commits.push_id = asked.push and commits.oid = asked.oid and commits.attributed_at is null
+    returning commits.push_id, commits.oid`);
+  const isDone = new Set(done.map((row) => `${row.push_id}:${row.oid}`));
+  for (const { pushId, oid } of links) {
+    if (isDone.has(`${pushId}:${oid}`)) continue;
     throw new GatewayError(
       "conflict",
       `commit ${oid} of push ${pushId} does not wait for attribution: it is done, or unknown`,
     );
   }
-  if (links.sessions.length > 0) {
-    await tx
-      .insert(commitSessions)
-      .values(links.sessions.map((link) => ({ pushId, oid, ...link, exchangeIds: [...link.exchangeIds] })));
-  }
-  const rows = links.lines.map((line, ordinal) => ({ pushId, oid, ordinal, ...line }));
+  const linked = links.flatMap(({ pushId, oid, sessions: of }) =>
+    of.map((link) => ({ pushId, oid, ...link, exchangeIds: [...link.exchangeIds] })),
+  );
+  for (let at = 0; at < linked.length; at += BATCH)
+    await tx.insert(commitSessions).values(linked.slice(at, at + BATCH));
+  const rows = links.flatMap(({ pushId, oid, lines }) =>
+    lines.map((line, ordinal) => ({ pushId, oid, ordinal, ...line })),
+  );
   for (let at = 0; at < rows.length; at += BATCH) await tx.insert(commitLines).values(rows.slice(at, at + BATCH));
 }
 

@@ -201,6 +201,48 @@ describe("pushes", () => {
     expect(await sessionsOf(db, commits[99]?.oid ?? "")).toHaveLength(1);
   });
 
+  it("of one push are read alike, those that add much and those that add little", async () => {
+    const { db, flow, ana, suggest } = await setUp();
+    const { session } = await suggest(ana, 10);
+    const much = Array.from({ length: 3_000 }, (_, at) => `const value${at} = compute(${at}, "of a long file");`);
+    const commits = [
+      { oid: oid("a"), files: { "src/totals.ts": CODE } },
+      { oid: oid("b"), files: { "src/much.ts": [...much, ...CODE] } },
+      { oid: oid("c"), files: { "src/own.ts": OWN_WORK } },
+    ];
+    expect(await flow.attributePush(await addPush(db, ana, { minute: PUSHED, commits }))).toBe(3);
+    expect(await sessionsOf(db, oid("a"))).toMatchObject([{ id: session }]);
+    const large = await findCommit(db, oid("b"));
+    expect(large?.sessions).toMatchObject([{ id: session }]);
+    expect(large?.files[0]?.lines).toMatchObject([
+      { from: 1, to: 3_000, verdict: "unknown" },
+      { from: 3_001, to: 3_008, verdict: "ai" },
+    ]);
+    expect(await sessionsOf(db, oid("c"))).toEqual([]);
+  });
+
+  it("of one push are read although one of them cannot be", async () => {
+    const { db, flow, ana, logged } = await setUp({
+      match: (input) => {
+        if (input.hunks.some(({ path }) => path === "src/broken.ts")) throw new Error("broken");
+        return matchCommit(input);
+      },
+    });
+    const files = { "src/broken.ts": CODE };
+    const push = await addPush(db, ana, {
+      minute: 1,
+      commits: [{ oid: oid("a") }, { oid: oid("b"), files }, { oid: oid("c") }],
+    });
+    expect(await flow.attributePush(push)).toBe(3);
+    expect(logged).toEqual(["a commit could not be linked to its sessions; it will be tried again"]);
+    for (const [sha, attributed_at] of [
+      [oid("a"), at(100).toISOString()],
+      [oid("b"), null],
+      [oid("c"), at(100).toISOString()],
+    ] as const)
+      expect(await findCommit(db, sha)).toMatchObject({ attributed_at });
+  });
+
   it("wait no longer than others for a commit that cannot be read; it is tried again later", async () => {
     let minute = 100;
     let isBroken = true;

@@ -87,11 +87,11 @@ describe("insertLinks", () => {
     const push = await addPush(db, ana, { minute: 1, commits: [{ oid: oid("a") }] });
     const broken = line({ verdict: "ai", from: 2 ** 40 });
     await expect(
-      db.transaction((tx) => insertLinks(tx, links(push, oid("a"), { lines: [line(), broken] }))),
+      db.transaction((tx) => insertLinks(tx, [links(push, oid("a"), { lines: [line(), broken] })])),
     ).rejects.toThrow(Error);
     expect(await db.transaction((tx) => claimUnattributed(tx, 9))).toHaveLength(1);
     expect((await findCommit(db, oid("a")))?.files).toEqual([]);
-    await db.transaction((tx) => insertLinks(tx, links(push, oid("a"))));
+    await db.transaction((tx) => insertLinks(tx, [links(push, oid("a"))]));
     expect(await db.transaction((tx) => claimUnattributed(tx, 9))).toEqual([]);
   });
 
@@ -99,9 +99,9 @@ describe("insertLinks", () => {
     const { db } = await testDatabase();
     const ana = await addPerson(db, "ana@example.com");
     const push = await addPush(db, ana, { minute: 1, commits: [{ oid: oid("a") }] });
-    await db.transaction((tx) => insertLinks(tx, links(push, oid("a"))));
+    await db.transaction((tx) => insertLinks(tx, [links(push, oid("a"))]));
     for (const commit of [oid("a"), oid("b")]) {
-      const again = db.transaction((tx) => insertLinks(tx, links(push, commit)));
+      const again = db.transaction((tx) => insertLinks(tx, [links(push, commit)]));
       await expect(again).rejects.toMatchObject({ code: "conflict" });
     }
   });
@@ -112,7 +112,7 @@ describe("insertLinks", () => {
     const push = await addPush(db, ana, { minute: 1, commits: [{ oid: oid("a") }] });
     const path = Array.from({ length: 800 }, (_, i) => `d${i}`).join("/");
     const lines = Array.from({ length: 2_500 }, (_, i) => line({ path, from: i + 1, to: i + 1 }));
-    await db.transaction((tx) => insertLinks(tx, links(push, oid("a"), { lines })));
+    await db.transaction((tx) => insertLinks(tx, [links(push, oid("a"), { lines })]));
     const answer = await findCommit(db, oid("a"));
     expect(answer?.files.map((file) => [file.path, file.lines.length])).toEqual([[path, 2_500]]);
     expect(answer?.files[0]?.lines.map(({ from }) => from)).toEqual(lines.map(({ from }) => from));
@@ -176,8 +176,7 @@ describe("findCommit", () => {
     const push = await addPush(db, ana, { minute: 2, commits: [{ oid: oid("a") }] });
     const from = { verdict: "ai", exchangeId: exchange, sessionId: session, score: 0.75 } as const;
     await db.transaction((tx) =>
-      insertLinks(
-        tx,
+      insertLinks(tx, [
         links(push, oid("a"), {
           sessions: [
             { sessionId: session, reason: "content", confidence: 0.75, exchangeIds: [exchange] },
@@ -185,7 +184,7 @@ describe("findCommit", () => {
           ],
           lines: [line({ ...from, to: 4 }), line({ from: 5, to: 5 }), line({ path: "src/b.ts", to: 1 })],
         }),
-      ),
+      ]),
     );
     expect(await findCommit(db, oid("a"))).toEqual({
       sha: oid("a"),
@@ -230,7 +229,7 @@ describe("findCommit", () => {
     const older = await add(1, "code/one");
     const read = await add(2, "code/one");
     const later = await add(3, "code/two");
-    for (const push of [older, read]) await db.transaction((tx) => insertLinks(tx, links(push, oid("a"))));
+    for (const push of [older, read]) await db.transaction((tx) => insertLinks(tx, [links(push, oid("a"))]));
     expect(await findCommit(db, oid("a"))).toMatchObject({ push: read, repository: "code/one" });
     expect(await findCommit(db, oid("a"), "code/two")).toMatchObject({ push: later });
     expect(await findCommit(db, oid("a"), "code/three")).toBeNull();
