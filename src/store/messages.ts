@@ -180,7 +180,7 @@ const LOOK_BACK = 16;
  * Drops what a request repeats. A request continues that earlier exchange of which it repeats the most; what stands after the
  * repeated part is new, even where the same words were said before. Prompts, tool lists and parameters are shown when first seen.
  */
-function freshMessages<T extends Listed>(
+export function freshMessages<T extends Listed>(
   list: readonly { readonly request: readonly T[]; readonly response: readonly T[] }[],
 ): readonly T[] {
   const seen = new Set<number>();

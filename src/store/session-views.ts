@@ -1,8 +1,6 @@
 /** What the pages show of sessions beyond the record itself: sums for the lists, and what came of a session. */
-import { and, asc, desc, eq, inArray, sql } from "drizzle-orm";
-import type { TimingPoint } from "../model/answer-timing.ts";
+import { and, desc, eq, inArray, sql } from "drizzle-orm";
 import type { ExchangeStatus } from "../model/exchange.ts";
-import { decodeTiming } from "./answer-timing.ts";
 import type { Requirement } from "./approvals.ts";
 import type { Queryable } from "./database.ts";
 import {
@@ -89,56 +87,6 @@ export async function findSessionSummaries(
       ];
     }),
   );
-}
-
-/** An exchange without what was said in it. */
-export interface SessionExchange {
-  readonly id: string;
-  readonly method: string;
-  readonly path: string;
-  readonly model: string | null;
-  readonly agentTask: string | null;
-  readonly parentAgent: string | null;
-  readonly status: ExchangeStatus;
-  readonly httpStatus: number | null;
-  readonly error: string | null;
-  readonly startedAt: Date;
-  readonly firstByteAt: Date | null;
-  readonly finishedAt: Date | null;
-  readonly inputTokens: number | null;
-  readonly outputTokens: number | null;
-  /** How the answer came; empty where it did not stream. */
-  readonly timing: readonly TimingPoint[];
-}
-
-/** More than anybody reads on a page; a session of so many is told as cut. */
-export const MAX_EXCHANGES = 5_000;
-
-/** The first {@link MAX_EXCHANGES} of a session, in order. */
-export async function findSessionExchanges(db: Queryable, sessionId: string): Promise<readonly SessionExchange[]> {
-  const rows = await db
-    .select({
-      id: exchanges.id,
-      method: exchanges.method,
-      path: exchanges.path,
-      model: exchanges.model,
-      agentTask: exchanges.agentTask,
-      parentAgent: exchanges.parentAgent,
-      status: exchanges.status,
-      httpStatus: exchanges.httpStatus,
-      error: exchanges.error,
-      startedAt: exchanges.startedAt,
-      firstByteAt: exchanges.firstByteAt,
-      finishedAt: exchanges.finishedAt,
-      inputTokens: exchanges.inputTokens,
-      outputTokens: exchanges.outputTokens,
-      timing: exchanges.timing,
-    })
-    .from(exchanges)
-    .where(eq(exchanges.sessionId, sessionId))
-    .orderBy(asc(exchanges.startedAt), asc(exchanges.id))
-    .limit(MAX_EXCHANGES);
-  return rows.map((row) => ({ ...row, timing: row.timing === null ? [] : decodeTiming(row.timing) }));
 }
 
 /** A commit that a session is linked to. */

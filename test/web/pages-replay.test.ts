@@ -3,8 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Part } from "../../src/model/exchange.ts";
 import { splitPrompt } from "../../src/model/prompt.ts";
-import type { TranscriptMessage } from "../../src/store/messages.ts";
-import type { SessionExchange } from "../../src/store/session-views.ts";
+import type { ReplayMessage, SessionExchange } from "../../src/store/replay.ts";
 import { buildReplay, textsOfReplay } from "../../src/web/pages/replay/build-replay.ts";
 import { diffLines } from "../../src/web/pages/replay/line-diff.ts";
 import { promptOf } from "../../src/web/pages/replay/prompt-of.ts";
@@ -164,29 +163,16 @@ const exchange = (id: string, changes: Partial<SessionExchange> = {}): SessionEx
     inputTokens: 1,
     outputTokens: 1,
     timing: [],
+    hasPrompt: false,
     ...changes,
   };
 };
 
-const message = (
-  exchangeId: string,
-  role: string,
-  parts: readonly Part[],
-  changes: Partial<TranscriptMessage> = {},
-): TranscriptMessage => ({
-  number: 0,
-  interaction: null,
-  turn: null,
+const message = (exchangeId: string, role: string, parts: readonly Part[]): ReplayMessage => ({
   exchangeId,
   direction: role === "assistant" ? "response" : "request",
   role,
   parts,
-  at: new Date(0),
-  model: null,
-  status: "complete",
-  agentTask: null,
-  parentAgent: null,
-  ...changes,
 });
 
 const text = (value: string): Part => ({ type: "text", text: value });
@@ -194,10 +180,10 @@ const ALL = { from: 0, to: 1_000 };
 
 describe("a replay", () => {
   const exchanges = [
-    exchange("x1"),
-    exchange("x2", { agentTask: "sub", parentAgent: "main" }),
+    exchange("x1", { hasPrompt: true }),
+    exchange("x2", { hasPrompt: true, agentTask: "sub", parentAgent: "main" }),
     exchange("x3"),
-    exchange("x4"),
+    exchange("x4", { hasPrompt: true }),
   ];
   const transcript = [
     message("x1", "system", [text("Be good.")]),

@@ -6,14 +6,13 @@ import type { Message, Part } from "../../model/exchange.ts";
 import type { Principal } from "../../model/principal.ts";
 import { findExchange } from "../../store/exchanges.ts";
 import { countMaskSightings } from "../../store/mask-sightings.ts";
-import { findExchangeMessages, findTranscript } from "../../store/messages.ts";
+import { findExchangeMessages } from "../../store/messages.ts";
+import { findReplay } from "../../store/replay.ts";
 import {
   findSessionChoices,
   findSessionCommits,
-  findSessionExchanges,
   findSessionSummaries,
   type LinkedCommit,
-  type SessionExchange,
 } from "../../store/session-views.ts";
 import { findSession, type SessionRecord } from "../../store/sessions.ts";
 import { findToolUses, type RecordedToolUse } from "../../store/tool-uses.ts";
@@ -104,15 +103,16 @@ export function createSessionPages(pages: PagesContext): Hono<PagesEnv> {
     const session = await findReadable(c);
     if (session === null) return sendMissing(pages, c, "session");
     const { principal } = c.var.viewer;
-    const [exchanges, transcript, linked, summaries, uses] = await Promise.all([
-      findSessionExchanges(db, session.id),
-      findTranscript(db, session.id),
+    const choose = (exchanges: readonly { readonly id: string }[]): ReplayPage =>
+      choosePage(exchanges, c.req.query("page"), c.req.query("at"));
+    const [{ exchanges, transcript }, linked, summaries, uses] = await Promise.all([
+      findReplay(db, session.id, (all) => pageRange(choose(all))),
       findSessionCommits(db, session.id),
       findSessionSummaries(db, [session.id]),
       findToolUses(db, session.id),
     ]);
-    const page = choosePage(exchanges, c.req.query("page"), c.req.query("at"));
-    const turns = buildReplay(exchanges, transcript, { from: page.from - 1, to: page.to });
+    const page = choose(exchanges);
+    const turns = buildReplay(exchanges, transcript, pageRange(page));
     const secrets = secretsIn(turns);
     const sightings = await countMaskSightings(
       db,
@@ -166,7 +166,7 @@ const countCommits = (commits: readonly LinkedCommit[]): number => commits.lengt
 
 /** `page` as it was asked for, or the one that holds the exchange `at`. What makes no sense shows the first. */
 function choosePage(
-  exchanges: readonly SessionExchange[],
+  exchanges: readonly { readonly id: string }[],
   asked: string | undefined,
   at: string | undefined,
 ): ReplayPage {
@@ -177,6 +177,8 @@ function choosePage(
   const from = (number - 1) * PAGE + 1;
   return { number, count, from, to: Math.min(number * PAGE, exchanges.length), total: exchanges.length };
 }
+
+const pageRange = ({ from, to }: ReplayPage) => ({ from: from - 1, to });
 
 function secretsIn(turns: readonly ReplayTurn[]): readonly MaskToken[] {
   const found = new Map<string, MaskToken>();

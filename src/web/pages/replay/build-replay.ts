@@ -2,9 +2,7 @@
  * A session as it is read: turns of a person, in each the exchanges with the model, in each what was asked and how it was answered;
  * a tool's result stands with its call. Pure. Whatever its texts are, what comes out is bounded: the page links to the rest.
  */
-import type { Part } from "../../../model/exchange.ts";
-import type { TranscriptMessage } from "../../../store/messages.ts";
-import type { SessionExchange } from "../../../store/session-views.ts";
+import type { CutPart, ReplayMessage, SessionExchange } from "../../../store/replay.ts";
 import { promptOf } from "./prompt-of.ts";
 import { splitPrompt, type Prompt } from "../../../model/prompt.ts";
 import { readToolCall, type ToolCallView } from "./tool-call.ts";
@@ -81,24 +79,30 @@ const MAX_AFTER = 200;
 /** A request may bring thousands of messages that this gateway has not seen before. */
 const MAX_BLOCKS = 300;
 
+/** A tool's result, and the exchange that brought it. */
+interface FoundResult {
+  readonly part: CutPart;
+  readonly exchangeId: string;
+}
+
 /** Cuts texts, and all of them together. */
 function createBudget() {
   let left = MAX_PAGE;
-  return (text: string, max: number): ShownText => {
+  return (part: CutPart, max: number): ShownText => {
+    const text = textOf(part);
     const kept = text.slice(0, left > 0 ? max : MAX_AFTER);
     left -= kept.length;
-    return { text: kept, length: text.length };
+    return { text: kept, length: lengthOf(part) };
   };
 }
 type Budget = ReturnType<typeof createBudget>;
 
 const isCut = ({ text, length }: ShownText): boolean => text.length < length;
 
-/** A part's share of the answer's characters, as the recorder counts them. */
-const lengthOf = (part: Part): number => (part.type === "tool_call" ? part.arguments : part.text).length;
+const textOf = (part: CutPart): string => (part.type === "tool_call" ? part.arguments : part.text);
 
-const isPrompt = (message: TranscriptMessage): boolean =>
-  message.direction === "request" && message.role === "user" && message.parts.some((part) => part.type === "text");
+/** A part's share of the answer's characters, as the recorder counts them. */
+const lengthOf = (part: CutPart): number => Math.max(part.length ?? 0, textOf(part).length);
 
 /** How deep each agent stands below the one that the person talks to. */
 function agentDepths(exchanges: readonly SessionExchange[]): ReadonlyMap<string, number> {
@@ -123,28 +127,28 @@ function agentDepths(exchanges: readonly SessionExchange[]): ReadonlyMap<string,
 
 /**
  * @param exchanges of the whole session, in order
- * @param transcript of the same
+ * @param transcript of those that are shown and of those near them
  * @param page which of the exchanges are shown, by their place in the list: `from` included, `to` not
  */
 export function buildReplay(
   exchanges: readonly SessionExchange[],
-  transcript: readonly TranscriptMessage[],
+  transcript: readonly ReplayMessage[],
   page: { readonly from: number; readonly to: number },
 ): readonly ReplayTurn[] {
   const take = createBudget();
   const depths = agentDepths(exchanges);
-  const byExchange = new Map<string, TranscriptMessage[]>();
+  const byExchange = new Map<string, ReplayMessage[]>();
   for (const message of transcript) {
     const list = byExchange.get(message.exchangeId);
     if (list === undefined) byExchange.set(message.exchangeId, [message]);
     else list.push(message);
   }
-  const results = new Map<string, { readonly text: string; readonly exchangeId: string }>();
+  const results = new Map<string, FoundResult>();
   const calls = new Set<string>();
   for (const { exchangeId, direction, parts } of transcript) {
     for (const part of parts) {
       if (part.type === "tool_call") calls.add(part.id);
-      if (part.type === "tool_result" && direction === "request") results.set(part.id, { text: part.text, exchangeId });
+      if (part.type === "tool_result" && direction === "request") results.set(part.id, { part, exchangeId });
     }
   }
 
@@ -155,7 +159,7 @@ export function buildReplay(
     const messages = byExchange.get(record.id) ?? [];
     const depth = depths.get(record.id) ?? 0;
     // What a sub-agent is told is no prompt of the person's.
-    if (depth === 0 && messages.some(isPrompt)) {
+    if (depth === 0 && record.hasPrompt) {
       turn += 1;
       title = promptOf(messages.filter(({ direction }) => direction === "request"));
     }
@@ -175,7 +179,7 @@ export function buildReplay(
 }
 
 function askedBlocks(
-  messages: readonly TranscriptMessage[],
+  messages: readonly ReplayMessage[],
   calls: ReadonlySet<string>,
   take: Budget,
 ): readonly AskedBlock[] {
@@ -191,38 +195,38 @@ function askedBlocks(
   return blocks;
 }
 
-function askedBlock(part: Part, role: string, calls: ReadonlySet<string>, take: Budget): AskedBlock | null {
+function askedBlock(part: CutPart, role: string, calls: ReadonlySet<string>, take: Budget): AskedBlock | null {
   switch (part.type) {
     case "text": {
       if (role !== "user")
         return {
           kind: "given",
           label: role === "assistant" ? "An earlier answer" : "Instructions",
-          text: take(part.text, MAX_FOLDED),
+          text: take(part, MAX_FOLDED),
         };
-      const shown = take(part.text, MAX_SAID);
+      const shown = take(part, MAX_SAID);
       return { kind: "prompt", prompt: splitPrompt(shown.text), length: shown.length, isCut: isCut(shown) };
     }
     case "completion":
-      return { kind: "given", label: "Offered earlier", text: take(part.text, MAX_FOLDED) };
+      return { kind: "given", label: "Offered earlier", text: take(part, MAX_FOLDED) };
     case "reasoning":
-      return { kind: "given", label: "Earlier reasoning", text: take(part.text, MAX_FOLDED) };
+      return { kind: "given", label: "Earlier reasoning", text: take(part, MAX_FOLDED) };
     case "tool_call":
-      return { kind: "given", label: `An earlier call of ${part.name}`, text: take(part.arguments, MAX_FOLDED) };
+      return { kind: "given", label: `An earlier call of ${part.name}`, text: take(part, MAX_FOLDED) };
     case "tool_result":
-      return calls.has(part.id) ? null : { kind: "result", result: take(part.text, MAX_FOLDED) };
+      return calls.has(part.id) ? null : { kind: "result", result: take(part, MAX_FOLDED) };
     case "tools":
-      return { kind: "given", label: "Tools on offer", text: take(part.text, MAX_FOLDED) };
+      return { kind: "given", label: "Tools on offer", text: take(part, MAX_FOLDED) };
     case "opaque":
-      return { kind: "given", label: part.kind, text: take(part.text, MAX_FOLDED) };
+      return { kind: "given", label: part.kind, text: take(part, MAX_FOLDED) };
     default:
       return null;
   }
 }
 
 function answerBlocks(
-  messages: readonly TranscriptMessage[],
-  results: ReadonlyMap<string, { readonly text: string; readonly exchangeId: string }>,
+  messages: readonly ReplayMessage[],
+  results: ReadonlyMap<string, FoundResult>,
   take: Budget,
 ): readonly AnswerBlock[] {
   const blocks: AnswerBlock[] = [];
@@ -240,18 +244,18 @@ function answerBlocks(
 }
 
 function answerBlock(
-  part: Part,
+  part: CutPart,
   placed: Placed,
-  results: ReadonlyMap<string, { readonly text: string; readonly exchangeId: string }>,
+  results: ReadonlyMap<string, FoundResult>,
   take: Budget,
 ): AnswerBlock {
   switch (part.type) {
     case "text":
     case "reasoning":
     case "completion":
-      return { ...placed, kind: part.type, text: take(part.text, part.type === "reasoning" ? MAX_FOLDED : MAX_SAID) };
+      return { ...placed, kind: part.type, text: take(part, part.type === "reasoning" ? MAX_FOLDED : MAX_SAID) };
     case "tool_call": {
-      const shown = take(part.arguments, MAX_ARGUMENTS);
+      const shown = take(part, MAX_ARGUMENTS);
       const result = results.get(part.id);
       return {
         ...placed,
@@ -260,16 +264,16 @@ function answerBlock(
         call: readToolCall(part.name, shown.text),
         isCut: isCut(shown),
         length: shown.length,
-        result: result === undefined ? null : { text: take(result.text, MAX_FOLDED), exchangeId: result.exchangeId },
+        result: result === undefined ? null : { text: take(result.part, MAX_FOLDED), exchangeId: result.exchangeId },
       };
     }
     case "tool_result":
-      return { ...placed, kind: "opaque", label: "Tool result", text: take(part.text, MAX_FOLDED) };
+      return { ...placed, kind: "opaque", label: "Tool result", text: take(part, MAX_FOLDED) };
     case "tools":
-      return { ...placed, kind: "opaque", label: "Tools", text: take(part.text, MAX_FOLDED) };
+      return { ...placed, kind: "opaque", label: "Tools", text: take(part, MAX_FOLDED) };
     case "opaque":
     default:
-      return { ...placed, kind: "opaque", label: part.kind, text: take(part.text, MAX_FOLDED) };
+      return { ...placed, kind: "opaque", label: part.kind, text: take(part, MAX_FOLDED) };
   }
 }
 
