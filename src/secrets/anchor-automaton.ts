@@ -26,7 +26,9 @@ export class AnchorAutomaton {
   private readonly columnOf = new Uint8Array(65_536);
   /** By state and column the next state. Half as wide where the states' numbers are small enough: it is read at random. */
   private readonly table: Uint16Array | Int32Array;
-  private readonly firstHit: number;
+  /** States from here on, and no others, end an anchor. */
+  readonly firstHit: number;
+  readonly states: number;
   private readonly depths: Int32Array;
   private readonly ends: readonly (readonly number[])[];
 
@@ -45,6 +47,7 @@ export class AnchorAutomaton {
     const renumbered = [...order.filter((s) => ends[s]!.length === 0), ...order.filter((s) => ends[s]!.length > 0)];
     const position = new Int32Array(order.length);
     for (const [place, state] of renumbered.entries()) position[state] = place;
+    this.states = order.length;
     const size = order.length * columns;
     this.table = order.length <= 65_536 ? new Uint16Array(size) : new Int32Array(size);
     for (const state of order) {

@@ -236,8 +236,11 @@ function lineOf(text: string, at: number, matchEnd: number): string {
 export function isWordStart(text: string, at: number): boolean {
   if (at === 0) return true;
   const unit = text.charCodeAt(at - 1);
-  const isFree = besideOf(unit) !== beside.word || unit === 0x5f;
-  return isFree || escapeEnd.test(text.slice(Math.max(0, at - 6), at));
+  if (besideOf(unit) !== beside.word || unit === 0x5f) return true;
+  const before = text.slice(Math.max(0, at - 6), at);
+  return escapeSign.test(before) && escapeEnd.test(before);
 }
+
+const escapeSign = /[\\%]/;
 
 const escapeEnd = /(?:\\[abfnrtv]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})$/;

@@ -2,7 +2,9 @@
 import type { Detection } from "../model/finding.ts";
 import { AnchorAutomaton } from "./anchor-automaton.ts";
 import { compileSearch, createMatcher, type KnownSearches, type Matcher } from "./candidate.ts";
+import { HitFilter } from "./hit-filter.ts";
 import type { Rule } from "./rule.ts";
+import type { RegexSearch } from "./rule-regex.ts";
 import { createScan, encodingAnchors, type Passage, type Scan, type ScanProgram, type Target } from "./scan.ts";
 import { findInlineAllow, hasInlineAllow } from "./inline-allow.ts";
 import { createLineIndex } from "./line-index.ts";
@@ -26,12 +28,21 @@ export function createDetector(rules: readonly Rule[]): Detector {
   const program = createProgram(rules, searches);
   const withPath = [...rules.keys()].filter((order) => rules[order]!.path !== null);
   const withoutPath = Uint8Array.from(rules, ({ path }) => (path === null ? 1 : 0));
+  const pathPatterns = [...new Set(withPath.map((order) => rules[order]!.path!))];
+  /** Most paths are no rule's, and one question tells. */
+  let anyPath: RegexSearch | null = null;
+  const isAnyFor = (path: string): boolean =>
+    (anyPath ??= compileSearch(
+      rules[withPath[0]!]!,
+      pathPatterns.map((text) => `(?:${text})`).join("|"),
+      searches,
+    )).test(path);
   const isFor = (rule: Rule, path: string): boolean => compileSearch(rule, rule.path!, searches).test(path);
 
   const hasRequired = rules.some(({ required }) => required.length > 0);
 
   const scan = (path?: string): Scan => {
-    if (path === undefined || withPath.length === 0) return createScan(program, withoutPath, path);
+    if (path === undefined || withPath.length === 0 || !isAnyFor(path)) return createScan(program, withoutPath, path);
     const isActive = withoutPath.slice();
     for (const order of withPath) if (isFor(rules[order]!, path)) isActive[order] = 1;
     return createScan(program, isActive, path);
@@ -88,8 +99,10 @@ function createProgram(rules: readonly Rule[], searches: KnownSearches): ScanPro
   const matchers: Matcher[] = [];
   const ordersOf = (isWanted: (rule: Rule) => boolean): number[] =>
     [...rules.keys()].filter((order) => isWanted(rules[order]!));
+  const automaton = new AnchorAutomaton([...byText.keys()]);
   return {
-    automaton: new AnchorAutomaton([...byText.keys()]),
+    automaton,
+    hitFilter: new HitFilter(automaton.states - automaton.firstHit),
     targets: [...byText.values()],
     matcher: (order) => (matchers[order] ??= createMatcher(rules[order]!, order, searches)),
     byState: [],

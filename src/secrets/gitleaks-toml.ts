@@ -231,7 +231,7 @@ class GitleaksReader {
       required: [...(base?.required ?? []), ...this.readRequired(table, id, line)],
       examples: { match: [], noMatch: [], path: null },
       line,
-      plan: planRule(pattern.value, { secretGroup, keywords }),
+      plan: planRule(pattern.value, { secretGroup, keywords, path }),
     };
   }
 

@@ -31,11 +31,17 @@ const dearest = 1 / 1000;
 
 /**
  * @param keywords of the rule, in lower case: the pattern can be looked for behind them instead, unless they stand in the match itself.
+ * @param isForFew whether only a few texts are searched for it: they may be searched everywhere.
  * @returns null where no fixed text stands within reach of the beginning.
  */
-export function findAnchors(node: RegexNode, keywords: readonly string[] = []): readonly Anchor[] | null {
+export function findAnchors(
+  node: RegexNode,
+  keywords: readonly string[] = [],
+  isForFew = false,
+): readonly Anchor[] | null {
   const best = choose(node);
-  if (best === null || best.cost <= dearest || keywords.length === 0) return best?.anchors ?? null;
+  if (best === null || best.cost <= dearest) return best?.anchors ?? null;
+  if (keywords.length === 0) return isForFew ? null : best.anchors;
   const isInMatch = best.anchors.some(({ text }) =>
     keywords.some((word) => text.includes(word) || word.includes(text)),
   );
@@ -149,12 +155,16 @@ function costed(anchors: readonly Anchor[]): Choice | null {
   return { anchors, cost };
 }
 
-/** A rough guess how often a text stands somewhere in code: letters are frequent there, signs are not, but for rows of one. */
+/**
+ * A rough guess how often a text stands somewhere in code: letters are frequent there, and the end of a word when its beginning stands there; signs
+ * are not, but for rows of one (source maps, zeros in base64).
+ */
 function frequencyOf(text: string): number {
   let frequency = 1;
   for (let i = 0; i < text.length; i++) {
-    if (i > 0 && text[i] === text[i - 1]) frequency /= 2;
-    else frequency /= /[a-z]/.test(text[i]!) ? 12 : 40;
+    if (i > 0 && text[i] === text[i - 1]) frequency /= 1.25;
+    else if (/[a-z]/.test(text[i]!)) frequency /= i >= 4 && /^[a-z]{4}/.test(text.slice(i - 4)) ? 4 : 12;
+    else frequency /= 40;
   }
   return frequency;
 }

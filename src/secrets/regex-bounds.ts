@@ -137,7 +137,7 @@ export interface Leading {
 }
 
 /** Of a wider class the letters are not told one by one: they would make many beginnings, and none better to look for. */
-const mostLetters = 8;
+const mostLetters = 10;
 
 /** Every way in which a match can begin, each as far as it is fixed, `limit` of them at most (then cut shorter). */
 export function leadingLiterals(node: RegexNode, limit = 512): readonly Leading[] {
@@ -199,16 +199,24 @@ function joined(nodes: readonly RegexNode[], limit: number): readonly Leading[] 
     if (tails.length === 1 && tails[0]?.text === "" && !tails[0].whole) {
       return unique(heads.map(({ text }) => ({ text, whole: false })));
     }
-    const next = unique(
-      heads.flatMap((head) =>
-        head.whole ? tails.map((tail) => cut({ text: head.text + tail.text, whole: tail.whole })) : [head],
-      ),
-    );
-    if (next.length > limit) return heads.map(({ text }) => ({ text, whole: false }));
+    const next = extended(heads, tails);
+    if (next.length > limit) {
+      // Of `1/[0-9]{13}` the first digit may still be told.
+      const firsts = unique(tails.map(({ text }) => ({ text: text.slice(0, 1), whole: false })));
+      const shorter = extended(heads, firsts);
+      return (shorter.length > limit ? heads : shorter).map(({ text }) => ({ text, whole: false }));
+    }
     heads = next;
   }
   return heads;
 }
+
+const extended = (heads: readonly Leading[], tails: readonly Leading[]): readonly Leading[] =>
+  unique(
+    heads.flatMap((head) =>
+      head.whole ? tails.map((tail) => cut({ text: head.text + tail.text, whole: tail.whole })) : [head],
+    ),
+  );
 
 /** Nobody needs to know more of a beginning than this. */
 const longestLeading = 24;

@@ -23,10 +23,13 @@ export const searchedPart = (node: RegexNode, secretGroup: Rule["secretGroup"]):
   secretGroup === 0 ? node : stripOptionalPrefix(node);
 
 /** @param node the pattern as it is written */
-export function planRule(node: RegexNode, { secretGroup, keywords }: Pick<Rule, "secretGroup" | "keywords">): RulePlan {
+export function planRule(
+  node: RegexNode,
+  { secretGroup, keywords, path }: Pick<Rule, "secretGroup" | "keywords" | "path">,
+): RulePlan {
   const searched = searchedPart(node, secretGroup);
   const { longest, isProven } = boundRegex(searched);
-  return { anchors: findAnchors(searched, keywords), longest, isProven };
+  return { anchors: findAnchors(searched, keywords, path !== null), longest, isProven };
 }
 
 export function boundRegex(node: RegexNode): RuleRegex {

@@ -9,6 +9,7 @@ import type { Detection } from "../model/finding.ts";
 import type { AnchorAutomaton } from "./anchor-automaton.ts";
 import { findCandidate, isWordStart, lineReach, type Matcher } from "./candidate.ts";
 import { contextReach, EncodedTextFinder, escapeSigns } from "./encoded-text.ts";
+import type { HitFilter } from "./hit-filter.ts";
 import { findOpenMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
@@ -38,8 +39,10 @@ export interface ScanProgram {
   readonly targets: readonly (readonly Target[])[];
   /** @param order the rule's. Compiled when first asked for. */
   readonly matcher: (order: number) => Matcher;
-  /** The same by the automaton's state, for those that have come up. */
+  /** The same by the automaton's state, counted from its first that ends an anchor, for those that have come up. */
   readonly byState: (StateTargets | undefined)[];
+  /** By the same count. */
+  readonly hitFilter: HitFilter;
   /** In a text that comes in parts, these are tried everywhere: their anchor stands behind what is told before it comes. */
   readonly lookingBack: readonly number[];
   /** With neither anchors nor keywords: tried everywhere. */
@@ -48,22 +51,36 @@ export interface ScanProgram {
 
 /** What a hit in one state of the automaton stands for. */
 interface StateTargets {
-  readonly targets: readonly (Omit<Target, "order"> & { readonly matcher: Matcher })[];
+  readonly targets: readonly Aim[];
   readonly signs: boolean;
   readonly zeros: boolean;
 }
 
-function targetsIn({ automaton, targets, matcher, byState }: ScanProgram, state: number): StateTargets {
+interface Aim {
+  readonly matcher: Matcher;
+  /** As of `Target`. */
+  readonly length: number;
+  readonly before: Target["before"];
+}
+
+/** @param state counted as in `byState` */
+function targetsIn(program: ScanProgram, state: number): StateTargets {
+  const { automaton, byState, hitFilter } = program;
   let known = byState[state];
   if (known === undefined) {
-    const ends = automaton.endsIn(state);
-    byState[state] = known = {
-      targets: ends.flatMap((index) =>
-        targets[index]!.map(({ order, length, before }) => ({ matcher: matcher(order), length, before })),
-      ),
-      signs: ends.some((index) => index < escapeSigns.length),
-      zeros: ends.includes(zeroAnchor),
-    };
+    const ends = automaton.endsIn(automaton.firstHit + state);
+    const targets = ends
+      .flatMap((index) => program.targets[index]!)
+      .map(({ order, length, before }) => ({ matcher: program.matcher(order), length, before }));
+    const signs = ends.some((index) => index < escapeSigns.length);
+    const zeros = ends.includes(zeroAnchor);
+    byState[state] = known = { targets, signs, zeros };
+    if (!signs && !zeros && targets.every(({ before }) => before?.most === 0)) {
+      hitFilter.learn(
+        state,
+        targets.map(({ matcher: { masks }, length }) => ({ masks, length })),
+      );
+    }
   }
   return known;
 }
@@ -101,7 +118,8 @@ const keptBehind = lineReach + 64;
  * @param path as of `Detector.detect`
  */
 export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined, depth = 0): Scan {
-  const { automaton } = program;
+  const { automaton, hitFilter } = program;
+  const { firstHit } = automaton;
   let buffer = "";
   /** Offset of the buffer's first character. */
   let origin = 0;
@@ -121,7 +139,12 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   for (const matcher of armed) armedTo.set(matcher, Infinity);
   /** In a text that comes in parts; null until the first. */
   let backwards: readonly Matcher[] | null = null;
-  const stretches: (Stretches | undefined)[] = [];
+  const stretches = new Map<Matcher, Stretches>();
+  const stretchesOf = (matcher: Matcher): Stretches => {
+    let known = stretches.get(matcher);
+    if (known === undefined) stretches.set(matcher, (known = new Stretches()));
+    return known;
+  };
   const encodedTexts = new EncodedTextFinder();
   const runs: number[] = [];
   let hasSigns = false;
@@ -137,7 +160,9 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       ({ state } = block);
       const { hits: ends, hitCount } = automaton;
       for (let i = 0; i < hitCount; i += 2) {
-        const { targets, signs, zeros } = targetsIn(program, ends[i + 1]!);
+        const reached = ends[i + 1]! - firstHit;
+        if (!hitFilter.passes(reached, buffer, ends[i]!)) continue;
+        const { targets, signs, zeros } = targetsIn(program, reached);
         hasSigns ||= signs;
         hasZeros ||= zeros;
         for (let j = 0; j < targets.length; j++) {
@@ -155,18 +180,18 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   }
 
   /** @param end behind the anchor, in the buffer. */
-  function aim({ matcher, length, before }: StateTargets["targets"][number], end: number, final: boolean): void {
+  function aim({ matcher, length, before }: Aim, end: number, final: boolean): void {
     const place = origin + end - length;
+    if (before?.most === 0) {
+      tryAt(matcher, place, final);
+      return;
+    }
     if (before === null) {
       if (!armed.includes(matcher)) armed.push(matcher);
       // Where the last keyword's reach has ended, nothing is tried before this one's.
       tryUpTo(matcher, Math.min(armedTo.get(matcher) ?? 0, place), final);
       triedTo.set(matcher, Math.max(triedTo.get(matcher) ?? 0, place));
       armedTo.set(matcher, place + length + furthestBefore);
-      return;
-    }
-    if (before.most === 0) {
-      tryAt(matcher, place, final);
       return;
     }
     const last = place - before.least;
@@ -195,15 +220,15 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       const unit = buffer.charCodeAt(start + i);
       if (((masks[unit < 128 ? unit : 128]! >>> i) & 1) === 0) return;
     }
-    const { filter, order, longest } = matcher;
+    if (matcher.rule.wordStart && !isWordStart(buffer, start)) return;
+    const { filter, longest } = matcher;
     if (final) {
       // Nearly all places end here, and cost no memory.
       const begin = filter.begin(buffer, start);
       const end = Math.min(buffer.length, start + longest + 1);
-      const known = (stretches[order] ??= new Stretches());
+      const known = stretchesOf(matcher);
       if (!filter.read(buffer, start, begin, end, origin, known, true, end === buffer.length).accepted) return;
     }
-    if (matcher.rule.wordStart && !isWordStart(buffer, start)) return;
     const hit: Hit = { at, matcher, state: dead, generation: -1, readTo: at, accepted: false, searched: 0 };
     if (readOn(hit, final)) addHit(hit);
   }
@@ -211,23 +236,14 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   /** Reads on for a hit. @returns whether the rule may match there. */
   function readOn(hit: Hit, final: boolean): boolean {
     const { at, matcher } = hit;
-    const { filter, order, longest } = matcher;
+    const { filter, longest } = matcher;
     if (hit.generation !== filter.generation) {
       hit.state = filter.begin(buffer, at - origin);
       hit.readTo = at;
     }
     const end = Math.min(buffer.length, at - origin + longest + 1);
     const isEdge = final && end === buffer.length;
-    const run = filter.read(
-      buffer,
-      hit.readTo - origin,
-      hit.state,
-      end,
-      origin,
-      (stretches[order] ??= new Stretches()),
-      final,
-      isEdge,
-    );
+    const run = filter.read(buffer, hit.readTo - origin, hit.state, end, origin, stretchesOf(matcher), final, isEdge);
     hit.accepted ||= run.accepted;
     hit.state = end < buffer.length ? dead : run.state;
     hit.readTo = origin + end;

@@ -1,0 +1,51 @@
+/**
+ * What may stand behind an anchor, for all anchors side by side: of the places where one stands, nearly all are no beginning of a match by
+ * the next character or by one a word further on. To learn that from the rules themselves costs more than to find the anchor: they lie far apart
+ * in memory.
+ */
+import { maskedPlaces } from "./regex-filter.ts";
+
+/** From the anchor's end to the second character that is looked at: most words have ended. */
+const further = 7;
+/** Bits for the ASCII characters, four words of them for each of the two places. */
+const wordsPerState = 8;
+
+/** How the anchor that a match begins with, and what stands behind it, must look. */
+export interface Beginning {
+  /** As of `beginningMasks`. */
+  readonly masks: Uint32Array;
+  /** Of the anchor. */
+  readonly length: number;
+}
+
+export class HitFilter {
+  private readonly bits: Int32Array;
+
+  /** @param states in which anchors end; nothing is known of them yet. */
+  constructor(states: number) {
+    this.bits = new Int32Array(wordsPerState * states).fill(-1);
+  }
+
+  /** @param beginnings all matches that the state stands for begin so */
+  learn(state: number, beginnings: readonly Beginning[]): void {
+    for (const [part, distance] of [0, further].entries()) {
+      const words = this.bits.subarray(wordsPerState * state + 4 * part, wordsPerState * state + 4 * part + 4).fill(0);
+      for (const { masks, length } of beginnings) {
+        const place = length + distance;
+        for (let unit = 0; unit < 128; unit++) {
+          if (place >= maskedPlaces || ((masks[unit]! >>> place) & 1) === 1) words[unit >> 5]! |= 1 << (unit & 31);
+        }
+      }
+    }
+  }
+
+  /** @param end behind the anchor. @returns whether a match may have begun with it. */
+  passes(state: number, text: string, end: number): boolean {
+    const { bits } = this;
+    const next = text.charCodeAt(end);
+    // Behind the end there is no character, and nothing to be told by it.
+    if (next < 128 && ((bits[wordsPerState * state + (next >> 5)]! >>> (next & 31)) & 1) === 0) return false;
+    const later = text.charCodeAt(end + further);
+    return !(later < 128) || ((bits[wordsPerState * state + 4 + (later >> 5)]! >>> (later & 31)) & 1) === 1;
+  }
+}
