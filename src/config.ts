@@ -22,10 +22,11 @@ import { readSecrets, type Environment, type Secrets } from "./config/secret-sou
 import { DEFAULT_LISTEN, LISTEN_EXPECTED, parseBaseUrl, parseListen, type ListenAddress } from "./config/values.ts";
 import { err, ok, type Result } from "./errors.ts";
 import type { OidcSettings } from "./identity/provider-settings.ts";
-import type { Connection, UpstreamCredential, WireRules } from "./model/connection.ts";
+import type { Connection, ModelPolicy, UpstreamCredential, WireRules } from "./model/connection.ts";
 import type { GithubSignIn } from "./model/oauth-client.ts";
 import type { NotifierConfig } from "./model/notifier-config.ts";
 import type { PushPolicy } from "./policy/schema.ts";
+import type { ParsedModelPolicy } from "./policy/schema/models.ts";
 
 export interface Config {
   readonly listen: ListenAddress;
@@ -44,7 +45,10 @@ export interface Config {
   /** The most bytes of what is kept of repositories. */
   readonly cacheBytes: number;
   readonly recording: {
-    readonly mask: "stored" | "sent";
+    /** What becomes of secrets on their way to a model. What is kept is masked in any case. */
+    readonly prompts: "pass" | "mask" | "refuse";
+    /** And on their way back. */
+    readonly answers: "pass" | "mask";
     readonly keepMs: number;
     /** The most bytes of records that wait on the disk. */
     readonly spoolBytes: number;
@@ -59,6 +63,8 @@ export interface Config {
   readonly approvals: { readonly signInMaxAgeMs: number };
   /** Group names, `user:EMAIL` or `*`: who may read everything that is recorded. Empty: nobody beyond what is their own. */
   readonly auditors: readonly string[];
+  /** The same: who may stop other people's sessions. */
+  readonly operators: readonly string[];
   /** The files it was read from, as shown to people. */
   readonly sources: readonly string[];
 }
@@ -115,7 +121,8 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       secretRules: rules.sources,
       cacheBytes: parsed.cache.maxBytes,
       recording: {
-        mask: parsed.recording.mask,
+        prompts: parsed.recording.prompts ?? (parsed.recording.mask === "sent" ? "mask" : "pass"),
+        answers: parsed.recording.answers,
         keepMs: parsed.recording.keep,
         spoolBytes: parsed.recording.spool,
       },
@@ -125,6 +132,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       identity: buildIdentity(parsed, secrets),
       approvals: { signInMaxAgeMs: parsed.approvals.signInMaxAge },
       auditors: parsed.auditors,
+      operators: parsed.operators,
       sources: read.files.map(({ name }) => name),
     }),
   );
@@ -208,7 +216,13 @@ function buildConnections({ connections }: ParsedConfig, secrets: Secrets): Read
       const connection: Connection =
         parsed.kind === "git"
           ? { ...common, kind: "git", access: parsed.access ?? null, dumb: parsed.dumb }
-          : { ...common, kind: parsed.kind, proxyUrl: parsed.proxyUrl ?? null, rules: buildWireRules(parsed) };
+          : {
+              ...common,
+              kind: parsed.kind,
+              proxyUrl: parsed.proxyUrl ?? null,
+              rules: buildWireRules(parsed),
+              policy: buildModelPolicy(parsed),
+            };
       return [name, deepFreeze(connection)];
     }),
   );
@@ -222,6 +236,18 @@ const buildWireRules = ({ paths, websocket, telemetry, telemetryUrl, mcpTools }:
   telemetry,
   telemetryUrl: telemetryUrl ?? null,
   mcpTools,
+});
+
+const buildModelPolicy = ({ models, limits, databaseAway, unreadable }: ParsedModelPolicy): ModelPolicy => ({
+  models: models ?? null,
+  limits: limits.map(({ people, requestBytes, requestsPerMinute, streams }) => ({
+    people,
+    requestBytes: requestBytes ?? null,
+    requestsPerMinute: requestsPerMinute ?? null,
+    streams: streams ?? null,
+  })),
+  databaseAway,
+  unreadable,
 });
 
 function buildCredential(

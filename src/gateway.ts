@@ -18,6 +18,7 @@ import { createFetchRecorder } from "./flows/fetches.ts";
 import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
 import { createScanPool } from "./flows/scanning/scan-in-workers.ts";
+import { createStopWatch } from "./flows/stopping.ts";
 import { createPushLoad } from "./flows/push/load.ts";
 import { defaultPushLimits } from "./git/limits.ts";
 import { startGitLauncher } from "./git/git-launcher.ts";
@@ -38,6 +39,7 @@ import { createDeliveriesJob } from "./jobs/deliveries.ts";
 import { createHousekeepingJob } from "./jobs/housekeeping.ts";
 import { createOutboxJob } from "./jobs/outbox.ts";
 import { createSpoolJob } from "./jobs/spool.ts";
+import { createStopsJob } from "./jobs/stops.ts";
 import type { Logger } from "./model/log.ts";
 import { isNamed } from "./model/who.ts";
 import { createNotifiers } from "./notify/create-notifiers.ts";
@@ -256,6 +258,8 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     log,
     now,
   });
+  const stops = createStopWatch({ db, now });
+  await stops.refresh();
   const exchanges = createExchangeFlow({
     findToolUses,
     db,
@@ -264,6 +268,13 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     recordKey: config.key,
     gateway: gatewayId,
     spool,
+    stops,
+    sent: {
+      prompts: config.recording.prompts,
+      answers: config.recording.answers,
+      find: (text) => scanner.find(text),
+      maskStream: () => scanner.maskStream(),
+    },
     onFinished: (exchange, tx) => attribution.indexExchange(exchange, tx),
     log,
     now,
@@ -279,7 +290,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     now,
   });
   const spooled = createSpoolJob({ exchanges, log });
-  const jobs = [attributionJob, outbox, deliveries, housekeeping, spooled];
+  const jobs = [attributionJob, outbox, deliveries, housekeeping, spooled, createStopsJob({ watch: stops, log })];
 
   const fetches = createFetchRecorder({ db, mask, log });
 
@@ -331,7 +342,16 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       log,
       now,
     },
-    api: { ...records, identity, decide, version, log, now },
+    api: {
+      ...records,
+      identity,
+      decide,
+      isOperator: (principal) => isNamed(principal, config.operators),
+      mask,
+      version,
+      log,
+      now,
+    },
     pages: { ...records, identity, provider, decide, signIns, log, now, connections: config.connections },
     health: { db, version, log, now },
     log,

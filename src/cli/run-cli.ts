@@ -36,6 +36,11 @@ const COMMANDS: readonly Entry[] = [
     summary: "findings of secrets that are accepted",
     load: async () => (await import("./baseline.ts")).baseline,
   },
+  {
+    name: "stop",
+    summary: "end what a person or a session has running with a model",
+    load: async () => (await import("./stop.ts")).stop,
+  },
   { name: "scan", summary: "look for secrets in files", load: async () => (await import("./scan.ts")).scan },
   {
     name: "setup",

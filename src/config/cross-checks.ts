@@ -16,27 +16,14 @@ interface Subject {
 }
 
 export const checkAcrossKeys = ({ document, parts, secrets, envListen }: Subject): readonly ConfigMistake[] => [
-  ...unavailableMistakes(document),
   ...listenMistakes(document, parts, envListen),
   ...githubMistakes(document, parts),
   ...pushMistakes(document, parts),
   ...notifierMistakes(document, parts),
+  ...recordingMistakes(document, parts),
+  ...unreadMistakes(document, parts),
   ...keyMistakes(document, parts, secrets),
 ];
-
-/** What the schema knows and this version cannot do is refused: an operator must not believe that it is on. */
-const UNAVAILABLE = [
-  {
-    path: ["recording", "mask"],
-    is: (value: unknown) => value === "sent",
-    message: "masking what is sent to the model is not available in this version; set it to stored",
-  },
-] as const;
-
-const unavailableMistakes = (document: ConfigDocument): ConfigMistake[] =>
-  UNAVAILABLE.filter(({ path, is }) => is(valueAt(document.value, path))).map(({ path, message }) =>
-    document.mistake(path, message, "key"),
-  );
 
 function listenMistakes(document: ConfigDocument, parts: ConfigParts, fromEnv: ListenAddress | null): ConfigMistake[] {
   const listen = fromEnv ?? parts.listen ?? DEFAULT_LISTEN;
@@ -75,6 +62,22 @@ function pushMistakes(document: ConfigDocument, { pushes = [], connections }: Co
   }
   return mistakes;
 }
+
+function recordingMistakes(document: ConfigDocument, { recording }: ConfigParts): ConfigMistake[] {
+  if (recording?.mask !== "sent" || recording.prompts !== "pass") return [];
+  const message = "lets secrets through to the model, which mask: sent is to keep from it; take one of the two out";
+  return [document.mistake(["recording", "prompts"], message)];
+}
+
+/** What cannot be read could point at another person's things upstream, where everybody shares one credential. */
+const unreadMistakes = (document: ConfigDocument, { connections = {} }: ConfigParts): ConfigMistake[] =>
+  Object.entries(connections).flatMap(([name, connection]) => {
+    if (connection.kind === "git" || connection.unreadable !== "relay") return [];
+    if (connection.credential === undefined || connection.credential === "passthrough") return [];
+    const message =
+      "is for connections whose credential is passthrough: under a shared one, the gateway has to read every request";
+    return [document.mistake(["connections", name, "unreadable"], message)];
+  });
 
 function notifierMistakes(document: ConfigDocument, { notify = [] }: ConfigParts): ConfigMistake[] {
   const names = notify.map(({ name, kind }) => name ?? kind);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { createPushPolicySchema } from "../policy/schema.ts";
 import { durationSchema, personNameSchema } from "../policy/schema/approval.ts";
 import { byteSizeSchema } from "../policy/schema/byte-size.ts";
+import { modelPolicyShape } from "../policy/schema/models.ts";
 import { repositoryPathGlobSchema } from "../policy/schema/globs.ts";
 import { DEFAULT_WIRE_RULES } from "../model/connection.ts";
 import { GITHUB_DEFAULTS, githubSchema } from "./github-schema.ts";
@@ -109,6 +110,7 @@ const modelConnectionSchema = <K extends string>(kind: K, what: string) =>
       .array(z.string().min(1))
       .default([])
       .describe("Globs of MCP tools that may be called although their name does not say that they only read."),
+    ...modelPolicyShape,
   });
 
 /** Names that addresses use or will use where a connection's name could stand. */
@@ -217,19 +219,31 @@ export const configSchema = z.strictObject({
     .default({ maxBytes: DEFAULT_CACHE_BYTES }),
   recording: z
     .strictObject({
-      mask: z.enum(["stored", "sent"]).default("stored").describe("sent masks what goes to the model too."),
+      mask: z
+        .enum(["stored", "sent"])
+        .default("stored")
+        .describe("stored: what is kept is masked. sent: what goes to the model is, too."),
+      prompts: z
+        .enum(["pass", "mask", "refuse"])
+        .optional()
+        .describe("Secrets on their way to a model. Default: pass, and mask where mask is sent."),
+      answers: z.enum(["pass", "mask"]).default("pass").describe("Secrets on their way from a model to the client."),
       keep: durationSchema.default(400 * 86_400_000).describe("How long exchanges and fetches are kept. Default 400d."),
       spool: byteSizeSchema
         .default(DEFAULT_SPOOL_BYTES)
         .describe("Of records that may wait on the local disk while the database is away. Default 1GiB."),
     })
-    .default({ mask: "stored", keep: 400 * 86_400_000, spool: DEFAULT_SPOOL_BYTES }),
+    .default({ mask: "stored", answers: "pass", keep: 400 * 86_400_000, spool: DEFAULT_SPOOL_BYTES }),
   approvals: approvalsSchema.default({ signInMaxAge: 12 * 3_600_000 }).describe("For every decision on a held push."),
   notify: z.array(notifierSchema).default([]),
   auditors: z
     .array(personNameSchema)
     .default([])
     .describe('Who may read everything that is recorded: group names, user:EMAIL, or "*". Absent: nobody.'),
+  operators: z
+    .array(personNameSchema)
+    .default([])
+    .describe("Who may stop what other people have running with a model: group names or user:EMAIL. Absent: nobody."),
   keys: z
     .strictObject({
       fingerprint: secretSchema

@@ -4,37 +4,26 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createAnswerRecorder } from "../copilot/answer-recorder.ts";
-import {
-  type AnswerAssembler,
-  EMPTY_ANSWER,
-  type Endpoint,
-  type ParsedRequest,
-  type UpstreamReference,
-} from "../copilot/endpoints/endpoint.ts";
+import { createAnswerStreamMask, maskAnswerBody } from "../copilot/answer-masking.ts";
+import { type AnswerAssembler, EMPTY_ANSWER, type Endpoint } from "../copilot/endpoints/endpoint.ts";
 import { other } from "../copilot/endpoints/other.ts";
-import { findRoute, refusedTools } from "../copilot/routes.ts";
-import { err, GatewayError, ok, type Result } from "../errors.ts";
+import { findRoute } from "../copilot/routes.ts";
+import { GatewayError, ok } from "../errors.ts";
 import type { CopilotConnection } from "../model/connection.ts";
 import { newId } from "../model/id.ts";
 import type { Principal } from "../model/principal.ts";
 import { describeFailure } from "./exchange/describe-failure.ts";
+import { type Admitted, createGate, type GateDependencies } from "./exchange/gate.ts";
 import { clientHeaders, REQUEST_ID, upstreamHeaders } from "./exchange/headers.ts";
 import { createIdleWork } from "./exchange/idle-work.ts";
-import { failedEnd, NOTHING, outcomeOf } from "./exchange/outcome.ts";
+import { answerMasks } from "./exchange/mask-sent.ts";
+import { failedEnd, NOTHING, outcomeOf, stoppedBy } from "./exchange/outcome.ts";
 import { within } from "./exchange/patience.ts";
 import { readBody } from "./exchange/read-body.ts";
 import { type ReadRequest, readRequest } from "./exchange/read-request.ts";
 import type { ExchangeEnd, ExchangeStart } from "./exchange/record.ts";
 import { createRecords, type OpenRecord, type RecordLimits, type RecordsDependencies } from "./exchange/records.ts";
-import {
-  DATABASE_AWAY,
-  type Refusal,
-  refusedTool,
-  sendRefusal,
-  sharedReference,
-  unrouted,
-  unusableAnswer,
-} from "./exchange/refusals.ts";
+import { type Refusal, sendRefusal, unmaskableAnswer, unrouted, unusableAnswer } from "./exchange/refusals.ts";
 import { relayAnswer } from "./exchange/relay.ts";
 import { createSocketRelay, type SocketRelay } from "./exchange/socket.ts";
 import { createTelemetry } from "./exchange/telemetry.ts";
@@ -58,7 +47,8 @@ const EXCHANGE_LIMITS: ExchangeLimits = {
   idleMs: 10 * 60_000,
 };
 
-export interface ExchangeDependencies extends Omit<RecordsDependencies, "limits"> {
+export interface ExchangeDependencies
+  extends Omit<RecordsDependencies, "limits">, Pick<GateDependencies, "sent" | "stops"> {
   readonly limits?: Partial<ExchangeLimits>;
 }
 
@@ -92,16 +82,24 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   const records = createRecords({ ...deps, limits });
   const idle = createIdleWork();
   const upstreamIds = createUpstreamIds(deps);
+  const gate = createGate({ ...deps, records, upstreamIds, beginMs: limits.beginMs });
   const upgrade = createSocketRelay({
     records,
     upstreamIds,
     limits,
-    refusalOf: refusalOfSocket,
+    refusalOf: (connection, path) => refusalOfSocket(connection, path, websocketOf(connection)),
     admit: async ({ start, connection, request, bytes, outside }) => {
-      const admitted = await admit(start, connection, request.parsed, outside);
+      // All of the message, not only what it asks: it was read in one way only.
+      const json: unknown = JSON.parse(bytes.toString("utf8"));
+      const { parsed } = request;
+      const admitted = await gate.admit({ start, connection, parsed, json, bytes, outside, asksModel: true });
       if (!admitted.ok) return admitted;
-      const stop = new AbortController().signal;
-      return ok({ record: admitted.value, bytes, stop, endOfStop: () => ({}), release: () => {} });
+      const { stop } = admitted.value;
+      return ok({
+        ...admitted.value,
+        bytes: admitted.value.bytes ?? bytes,
+        endOfStop: () => stoppedBy(stop)?.end ?? {},
+      });
     },
     log: deps.log,
     now: deps.now,
@@ -123,7 +121,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   }
 
   async function exchangeStory(exchange: ExchangeRequest, id: string): Promise<void> {
-    const { request, response, connection, principal } = exchange;
+    const { request, response, connection } = exchange;
     const start = startOf(exchange, id);
     const route = findRoute(connection, start.method, exchange.path);
     if (!route.ok)
@@ -131,15 +129,45 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     const { endpoint, rule } = route.value;
     if (endpoint.access === "telemetry") return await telemetry.answer(exchange, { ...start, format: endpoint.format });
 
-    const body = await readRequest(request, endpoint, limits.requestBytes);
+    const body = await readRequest(request, endpoint, {
+      max: limits.requestBytes,
+      relayUnread: endpoint.access === "inference" && mayRelayUnread(connection),
+    });
     if (!body.ok) return await refuse(response, { ...start, format: endpoint.format }, body.error);
-    const { bytes, parsed } = body.value;
     const known = understood(start, endpoint, body.value);
-    const outside = referencesOutside(exchange.path, exchange.query, rule, request.headers);
-    const admitted = await admit(known, connection, parsed, outside);
+    const admitted = await gate.admit({
+      ...body.value,
+      start: known,
+      connection,
+      outside: referencesOutside(exchange.path, exchange.query, rule, request.headers),
+      asksModel: endpoint.conversation !== undefined && endpoint.access === "inference",
+    });
     if (!admitted.ok) return sendRefusal(response, id, admitted.error);
-    const record = admitted.value;
+    try {
+      await forward(exchange, { endpoint, read: body.value, admitted: admitted.value, method: known.method });
+    } finally {
+      admitted.value.release();
+    }
+  }
 
+  /** What cannot be read cannot be judged either: it goes on only where nothing hangs on that, and nobody else's credential helps it. */
+  const mayRelayUnread = ({ policy, credential }: CopilotConnection): boolean =>
+    policy.unreadable === "relay" &&
+    policy.models === null &&
+    (deps.sent?.prompts ?? "pass") === "pass" &&
+    (credential.kind === "passthrough" || credential.kind === "none");
+
+  interface Forwarded {
+    readonly endpoint: Endpoint;
+    readonly read: ReadRequest;
+    readonly admitted: Admitted;
+    readonly method: string;
+  }
+
+  async function forward(exchange: ExchangeRequest, forwarded: Forwarded): Promise<void> {
+    const { request, response, connection } = exchange;
+    const { endpoint, read, admitted, method } = forwarded;
+    const { record, bytes, stop } = admitted;
     const leaving = new AbortController();
     const leave = () => leaving.abort();
     response.once("close", leave);
@@ -148,117 +176,117 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       const base = endpoint.host === "proxy" ? (connection.proxyUrl ?? connection.url) : connection.url;
       const url = new URL(base + exchange.path.slice(1) + exchange.query);
       const bodyBytes = bytes === null ? null : bytes.length;
-      const plain = endpoint.rewrite !== undefined;
+      const plain = endpoint.rewrite !== undefined || masksAnswers(endpoint);
+      const asItCame = read.unread !== null;
       answer = await sendUpstream(agents, {
         url,
-        method: known.method,
-        headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes, plain }),
+        method,
+        headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes, plain, asItCame }),
         body: bytes,
-        signal: leaving.signal,
+        signal: AbortSignal.any([leaving.signal, stop]),
         idleMs: limits.idleMs,
       });
     } catch (error) {
-      await records.settle(record, failedEnd(error));
+      const stopped = stoppedBy(stop);
+      await records.settle(record, stopped === null ? failedEnd(error) : { ...NOTHING, ...stopped.end });
+      if (stopped !== null) return sendRefusal(response, record.id, stopped.refusal);
       if (!(error instanceof GatewayError) || error.code !== "upstream_unreachable") throw error;
-      return sendRefusal(response, id, { httpStatus: 502, code: error.code, message: error.message });
+      return sendRefusal(response, record.id, { httpStatus: 502, code: error.code, message: error.message });
     } finally {
       response.off("close", leave);
     }
-    const holder = { principalId: principal.id, connection };
-    // What a GET shows may be everybody's: nobody gets it by looking at it.
-    const keepsIds = parsed?.keepsIds === true && known.method === "POST";
-    await passOn(exchange, record, endpoint, answer, (ids) => (keepsIds ? upstreamIds.claim(holder, ids) : null));
+    await passOn(exchange, forwarded, answer);
   }
 
-  /** Everything that has to be so before the upstream hears of a request. Its record is open then; a refusal is on record, too. */
-  async function admit(
-    known: ExchangeStart,
-    connection: CopilotConnection,
-    parsed: ParsedRequest | null,
-    outside: readonly UpstreamReference[] = [],
-  ): Promise<Result<OpenRecord, Refusal>> {
-    const references = [...outside, ...(parsed?.references ?? [])];
-    let foreign: UpstreamReference | null;
-    try {
-      foreign = await within(
-        limits.beginMs,
-        upstreamIds.findForeign({ principalId: known.principal.id, connection }, references),
-      );
-    } catch (error) {
-      deps.log.error({ exchange: known.id, failure: describeFailure(error) }, "Whose an id is could not be looked up");
-      return err(DATABASE_AWAY);
-    }
-    const [tool] = refusedTools(parsed?.calls ?? [], connection.rules.mcpTools);
-    const refusal =
-      foreign !== null
-        ? sharedReference(foreign.field)
-        : tool !== undefined
-          ? refusedTool(connection.name, tool)
-          : null;
-    if (refusal !== null) {
-      await records.refuse(known, refusal);
-      return err(refusal);
-    }
-    const record = await records.begin(known, "refuse");
-    return record === null ? err(DATABASE_AWAY) : ok(record);
-  }
+  /** Answers are masked in events, not in frames: where they are, clients use HTTP. */
+  const websocketOf = ({ rules }: CopilotConnection): CopilotConnection["rules"]["websocket"] =>
+    deps.sent?.answers === "mask" ? "refuse" : rules.websocket;
+
+  const masksAnswers = (endpoint: Endpoint): boolean =>
+    deps.sent?.answers === "mask" && endpoint.conversation !== undefined;
 
   /** The answer, on its way to the client and into the record. */
-  async function passOn(
-    exchange: ExchangeRequest,
-    record: OpenRecord,
-    endpoint: Endpoint,
-    answer: IncomingMessage,
-    claim: (ids: readonly string[]) => Promise<void> | null,
-  ) {
+  async function passOn(exchange: ExchangeRequest, forwarded: Forwarded, answer: IncomingMessage): Promise<void> {
     const { response, connection } = exchange;
-    const httpStatus = answer.statusCode ?? 502;
-    const upstreamRequestId = firstHeader(answer, REQUEST_ID) ?? firstHeader(answer, "x-request-id");
-    const unusable = unusableAnswer(answer, connection);
+    const { endpoint, admitted } = forwarded;
+    const { record } = admitted;
+    const known = {
+      httpStatus: answer.statusCode ?? 502,
+      upstreamRequestId: firstHeader(answer, REQUEST_ID) ?? firstHeader(answer, "x-request-id"),
+    };
+    const streamed = (answer.headers["content-type"] ?? "").startsWith("text/event-stream");
+    const masks = masksAnswers(endpoint) && deps.sent !== undefined ? answerMasks(deps.mask, deps.sent) : null;
+    const rewriter =
+      masks !== null && streamed ? createAnswerStreamMask(endpoint.format, masks, limits.answerBytes) : null;
+    const isPacked = (answer.headers["content-encoding"] ?? "identity") !== "identity";
+    const unusable =
+      unusableAnswer(answer, connection) ??
+      (masks !== null && ((streamed && rewriter === null) || isPacked) ? unmaskableAnswer(connection.name) : null);
     if (unusable !== null) {
       answer.destroy();
-      const error = `${unusable.message} (the upstream's status: ${httpStatus})`;
-      await records.settle(record, { ...NOTHING, status: "upstream_failed", httpStatus, upstreamRequestId, error });
+      const error = `${unusable.message} (the upstream's status: ${known.httpStatus})`;
+      await records.settle(record, { ...NOTHING, ...known, status: "upstream_failed", error });
       return sendRefusal(response, record.id, unusable);
     }
-    if (endpoint.rewrite !== undefined) {
-      return await passOnChanged(exchange, record, answer, endpoint.rewrite, { httpStatus, upstreamRequestId });
+    const { rewrite } = endpoint;
+    if (rewrite !== undefined) {
+      return await passOnChanged(exchange, forwarded, answer, (body) => rewrite(body, websocketOf(connection)));
     }
-    const streamed = (answer.headers["content-type"] ?? "").startsWith("text/event-stream");
+    if (masks !== null && !streamed) {
+      return await passOnChanged(exchange, forwarded, answer, (body) =>
+        body.length === 0 ? body : maskAnswerBody(body, masks),
+      );
+    }
     const recorder = createAnswerRecorder(endpoint.conversation?.assembleAnswer() ?? NO_ASSEMBLER, {
       streamed,
       encoding: answer.headers["content-encoding"],
       maxBytes: limits.answerBytes,
     });
-    const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection });
-    response.writeHead(httpStatus, answer.statusMessage ?? "", headers);
+    const drop = rewriter === null ? [] : CHANGED;
+    const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection, drop });
+    response.writeHead(known.httpStatus, answer.statusMessage ?? "", headers);
     response.flushHeaders();
     await relayAnswer({
       answer,
       response,
       recorder,
       streamed,
-      rewriter: null,
+      rewriter,
       idle,
-      stop: new AbortController().signal,
+      stop: admitted.stop,
       now: deps.now,
       settle: async (end) => {
         const recorded = await recorder.finish();
-        const { status, error } = outcomeOf(end, httpStatus, recorded);
-        // Before the client has them: what it got it may use the next moment.
-        await claimIds(record, claim([...recorded.issuedIds, ...issuedInHeaders(answer.headers)]));
-        await records.settle(record, {
+        await settleAnswer(exchange, forwarded, answer, {
           ...NOTHING,
-          status,
-          error,
-          httpStatus,
-          upstreamRequestId,
+          ...known,
+          ...((end.end === "stopped" ? stoppedBy(admitted.stop)?.end : null) ??
+            outcomeOf(end, known.httpStatus, recorded)),
           firstByteAt: end.firstByteAt,
           responseBytes: end.bytes,
           answer: recorded,
+          answerMasked: rewriter !== null,
         });
       },
     });
+  }
+
+  /** Writes the end of an exchange whose answer has come, as far as it has. */
+  async function settleAnswer(
+    { principal, connection }: ExchangeRequest,
+    { read, admitted, method }: Forwarded,
+    answer: IncomingMessage,
+    end: ExchangeEnd,
+  ): Promise<void> {
+    const { record } = admitted;
+    // What a GET shows may be everybody's: nobody gets it by looking at it.
+    if (read.parsed?.keepsIds === true && method === "POST") {
+      const ids = [...(end.answer?.issuedIds ?? []), ...issuedInHeaders(answer.headers)];
+      // Before the client has them: what it got it may use the next moment.
+      await claimIds(record, upstreamIds.claim({ principalId: principal.id, connection }, ids));
+    }
+    const isUnread = read.unread !== null && end.status === "complete";
+    await records.settle(record, isUnread ? { ...end, status: "truncated", error: read.unread } : end);
   }
 
   /** An id that cannot be written down works for nobody: that is the safe side, and the answer goes on. */
@@ -271,30 +299,50 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     }
   }
 
-  /** A model list is small, and changed on its way: it is read whole. */
+  /** What is changed as a whole is read whole. */
   async function passOnChanged(
-    { response, connection }: ExchangeRequest,
-    record: OpenRecord,
+    exchange: ExchangeRequest,
+    forwarded: Forwarded,
     answer: IncomingMessage,
-    rewrite: NonNullable<Endpoint["rewrite"]>,
-    known: Pick<ExchangeEnd, "httpStatus" | "upstreamRequestId">,
+    change: (body: Buffer) => Buffer | null,
   ): Promise<void> {
+    const { response, connection } = exchange;
+    const { endpoint, admitted } = forwarded;
+    const { record } = admitted;
+    const known = { httpStatus: answer.statusCode ?? 502, upstreamRequestId: firstHeader(answer, REQUEST_ID) };
     const firstByteAt = deps.now();
+    const stopReading = (): void => void answer.destroy();
+    admitted.stop.addEventListener("abort", stopReading, { once: true });
     const body = await readBody(answer, limits.answerBytes).catch(() => null);
-    if (body === null) {
+    admitted.stop.removeEventListener("abort", stopReading);
+    const stopped = stoppedBy(admitted.stop);
+    const changed = body === null || stopped !== null ? null : change(body);
+    if (body === null || changed === null) {
       answer.destroy();
-      const message = "The upstream's model list broke off, or is larger than any model list. Try again.";
-      await records.settle(record, { ...NOTHING, ...known, status: "upstream_failed", error: message });
-      return sendRefusal(response, record.id, { httpStatus: 502, code: "upstream_misbehaved", message });
+      const refusal = stopped?.refusal ?? (body === null ? brokenOff : unmaskableAnswer(connection.name));
+      const end: ExchangeEnd = { ...NOTHING, ...known, status: "upstream_failed", error: refusal.message };
+      await settleAnswer(exchange, forwarded, answer, { ...end, ...stopped?.end });
+      return sendRefusal(response, record.id, refusal);
     }
-    const list = rewrite(body, connection.rules.websocket);
-    const status = (known.httpStatus ?? 502) < 400 ? "complete" : "upstream_failed";
-    const error = status === "complete" ? null : `The upstream answered ${known.httpStatus}.`;
-    await records.settle(record, { ...NOTHING, ...known, status, error, firstByteAt, responseBytes: list.length });
-    const drop = list === body ? ["content-length"] : ["content-length", "etag", "content-md5", "digest"];
+    const recorder = createAnswerRecorder(endpoint.conversation?.assembleAnswer() ?? NO_ASSEMBLER, {
+      streamed: false,
+      maxBytes: limits.answerBytes,
+    });
+    await recorder.take(body, 0);
+    const recorded = await recorder.finish();
+    await settleAnswer(exchange, forwarded, answer, {
+      ...NOTHING,
+      ...known,
+      ...outcomeOf({ end: "whole" }, known.httpStatus, recorded),
+      firstByteAt,
+      responseBytes: changed.length,
+      answer: endpoint.conversation === undefined ? null : recorded,
+      answerMasked: endpoint.conversation !== undefined,
+    });
+    const drop = changed === body ? ["content-length"] : CHANGED;
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection, drop });
-    response.writeHead(known.httpStatus ?? 502, [...headers, "content-length", String(list.length)]);
-    response.end(list);
+    response.writeHead(known.httpStatus, [...headers, "content-length", String(changed.length)]);
+    response.end(changed);
   }
 
   async function refuse(response: ServerResponse, start: ExchangeStart, refusal: Refusal): Promise<void> {
@@ -337,12 +385,16 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
 const SOCKET_PATHS = ["/responses", "/v1/responses"];
 
 /** Why a path does not become a WebSocket; null where it does. */
-function refusalOfSocket(connection: CopilotConnection, path: string): Refusal | null {
+function refusalOfSocket(
+  connection: CopilotConnection,
+  path: string,
+  websocket: CopilotConnection["rules"]["websocket"],
+): Refusal | null {
   const route = findRoute(connection, "GET", path);
   const named = { connection: connection.name, method: "GET", path };
   if (!route.ok && route.error.reason === "refused") return unrouted(named, route.error);
   if (!SOCKET_PATHS.includes(path)) return unrouted(named, { reason: "unnamed", endpoint: other });
-  if (connection.rules.websocket === "relay") return null;
+  if (websocket === "relay") return null;
   const message = `The connection ${connection.name} relays no WebSockets. Send POST ${path} instead.`;
   return { httpStatus: 400, code: "websocket_refused", message };
 }
@@ -362,6 +414,15 @@ const understood = (
   grouping: endpoint.grouping,
   requestBytes: bytes?.length ?? 0,
 });
+
+/** Headers that are about the bytes as they came. */
+const CHANGED = ["content-length", "etag", "content-md5", "digest", "content-digest", "repr-digest"];
+
+const brokenOff: Refusal = {
+  httpStatus: 502,
+  code: "upstream_misbehaved",
+  message: "The upstream's answer broke off, or is larger than what can be read whole. Try again.",
+};
 
 /** For what is no conversation: that it came and went is all. */
 const NO_ASSEMBLER: AnswerAssembler = { takeEvent: () => false, takeBody: () => {}, result: () => EMPTY_ANSWER };

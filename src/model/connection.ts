@@ -64,12 +64,48 @@ export const DEFAULT_WIRE_RULES: WireRules = {
   mcpTools: [],
 };
 
+/** Who may use which models: globs over their names. */
+export interface ModelRule {
+  readonly names: readonly string[];
+  /** Group names, `user:EMAIL`, or `*`. */
+  readonly allow: readonly string[];
+}
+
+/** What one person may ask for. Null: no limit of this kind. */
+export interface PersonLimit {
+  /** Whom it is for: group names, `user:EMAIL`, or `*`. The first entry that names a person counts. */
+  readonly people: readonly string[];
+  readonly requestBytes: number | null;
+  readonly requestsPerMinute: number | null;
+  /** Answers at the same time. */
+  readonly streams: number | null;
+}
+
+/** What is asked of every request, whoever its model speaks for. */
+export interface ModelPolicy {
+  /** Null: every model for everybody whom `allow` names. */
+  readonly models: readonly ModelRule[] | null;
+  readonly limits: readonly PersonLimit[];
+  /** While the database is away: nothing is sent, or the record waits on the local disk. */
+  readonly databaseAway: "refuse" | "spool";
+  /** Requests that the gateway cannot read: refused, or sent on with `truncated` on the record. */
+  readonly unreadable: "refuse" | "relay";
+}
+
+export const DEFAULT_MODEL_POLICY: ModelPolicy = {
+  models: null,
+  limits: [],
+  databaseAway: "refuse",
+  unreadable: "refuse",
+};
+
 /** The API of a model: GitHub's Copilot, or one that speaks OpenAI's or Anthropic's wire. */
 export interface CopilotConnection extends ConnectionBase {
   readonly kind: "copilot" | "openai" | "anthropic";
   /** The ghost-text host, ending in `/`; null: the same as `url`. */
   readonly proxyUrl: string | null;
   readonly rules: WireRules;
+  readonly policy: ModelPolicy;
 }
 
 export type Connection = GitConnection | CopilotConnection;

@@ -2,6 +2,7 @@ import type { InlineAllow, Severity } from "../model/finding.ts";
 import type { Detector } from "./detector.ts";
 import { createFingerprint } from "./fingerprint.ts";
 import { createLineIndex } from "./line-index.ts";
+import { createMaskStream, type MaskStream } from "./mask-stream.ts";
 import { maskText, type MaskedText } from "./mask.ts";
 
 /** A secret as it may be told: where it stands, never what it is. */
@@ -25,6 +26,8 @@ export interface Scanner {
   /** @param path as of `Detector.detect` */
   find(text: string, path?: string): PlacedSecret[];
   mask(text: string): MaskedText;
+  /** For a text that comes in parts. */
+  maskStream(): MaskStream;
 }
 
 /** @throws GatewayError `config_invalid` for a key that is too short */
@@ -55,5 +58,6 @@ export function createScanner(detector: Detector, key: Uint8Array): Scanner {
       });
     },
     mask: (text) => maskText(text, detector, fingerprint),
+    maskStream: () => createMaskStream(detector, fingerprint),
   };
 }

@@ -18,8 +18,9 @@ import { createFetchRoutes } from "./fetches.ts";
 import { describeApi } from "./openapi.ts";
 import { createPushRoutes } from "./pushes.ts";
 import { createSessionRoutes } from "./sessions.ts";
+import { createStopRoutes, type StopDependencies } from "./stops.ts";
 
-export interface ApiDependencies extends RecordDependencies {
+export interface ApiDependencies extends RecordDependencies, StopDependencies {
   readonly identity: Pick<Identity, "identify">;
   readonly decide: Decide;
   readonly version: string;
@@ -79,6 +80,7 @@ export function createApiRoutes(deps: ApiDependencies): Hono<ApiEnv> {
   routes.route("/", createSessionRoutes(deps));
   routes.route("/", createCommitRoutes(deps));
   routes.route("/", createFetchRoutes(deps));
+  routes.route("/", createStopRoutes(deps));
   routes.get("/events", (c) =>
     answerList(
       c,

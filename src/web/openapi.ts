@@ -204,6 +204,15 @@ const schemas: Record<string, Schema> = {
     started_at: time,
     finished_at: time,
   }),
+  Stop: object({
+    id,
+    user: text,
+    session: nullable(id),
+    reason: text,
+    stopped_by: nullable(text),
+    created_at: time,
+    expires_at: nullable(time),
+  }),
   Event: object({
     id,
     at: time,
@@ -290,6 +299,47 @@ const decision = (verb: string) => ({
   },
 });
 
+const stopPage = json(object({ items: listOf(schemaRef("Stop")), next: { type: "null" } }));
+const stops = {
+  get: {
+    summary: "The stops that stand",
+    responses: { "200": { description: "all that you may see", content: stopPage }, ...UNAUTHENTICATED },
+  },
+  post: {
+    summary: "Stop a person, or one session: what runs with a model ends, what follows is refused",
+    requestBody: {
+      content: json({
+        type: "object",
+        properties: {
+          user: text,
+          session: id,
+          reason: { type: "string", maxLength: 500 },
+          minutes: { type: "integer", minimum: 1 },
+        },
+      }),
+    },
+    responses: {
+      "201": { description: "what stands now; several where several people go by the address", content: stopPage },
+      "400": problem("the body is malformed"),
+      "403": problem("you may stop your own sessions only"),
+      ...UNAUTHENTICATED,
+      ...NOT_FOUND,
+    },
+  },
+};
+const stop = {
+  delete: {
+    summary: "Lift a stop",
+    parameters: [pathParameter("id", id)],
+    responses: {
+      "200": { description: "what stood", content: json(schemaRef("Stop")) },
+      "403": problem("somebody else has stopped you"),
+      ...UNAUTHENTICATED,
+      ...NOT_FOUND,
+    },
+  },
+};
+
 /** @param publicUrl without a slash at the end */
 export const describeApi = (publicUrl: string, version: string) => ({
   openapi: "3.1.0",
@@ -316,6 +366,8 @@ export const describeApi = (publicUrl: string, version: string) => ({
       { name: "repository", in: "query", description: "where it was pushed to several", schema: text },
     ]),
     "/fetches": list(LISTS.fetches, "Fetch"),
+    "/stops": stops,
+    "/stops/{id}": stop,
     "/events": list(LISTS.events, "Event"),
   },
   components: {

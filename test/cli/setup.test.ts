@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_WIRE_RULES } from "../../src/model/connection.ts";
+import { DEFAULT_MODEL_POLICY, DEFAULT_WIRE_RULES } from "../../src/model/connection.ts";
 import { renderSetup } from "../../src/cli/setup.ts";
 import { directoryWith } from "../config/files.ts";
 import { run } from "./command-io.ts";
@@ -38,6 +38,7 @@ describe("sallyport setup", () => {
         allow: [],
         proxyUrl: null,
         rules: DEFAULT_WIRE_RULES,
+        policy: DEFAULT_MODEL_POLICY,
       },
     ]);
     expect(out).toContain("git remote set-url origin http://127.0.0.1:8080/git/code/<path>.git");

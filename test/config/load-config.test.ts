@@ -17,12 +17,19 @@ connections:
       - { repositories: ["team-a/**"], read: [eng], write: [team-a] }
   mirror: { kind: git, url: http://mirror.example.com/ }
   own: { kind: git, url: https://own.example.com/, credential: passthrough, allow: ["*"] }
-  copilot: { kind: copilot, url: https://api.example.com, proxyUrl: https://proxy.example.com, credential: { bearer: { file: token.txt } } }
+  copilot:
+    kind: copilot
+    url: https://api.example.com
+    proxyUrl: https://proxy.example.com
+    credential: { bearer: { file: token.txt } }
+    models: [{ names: ["gpt-*"], allow: [eng] }]
+    limits: [{ people: ["*"], requestBytes: 1MB, requestsPerMinute: 60 }]
+    databaseAway: spool
 pushes:
   - repositories: ["code/**"]
     protect: [{ refs: [refs/heads/main], approvers: [release], wait: 0s }]
 cache: { maxBytes: 20GB }
-recording: { mask: stored, keep: 30d }
+recording: { mask: sent, answers: mask, keep: 30d, spool: 64MiB }
 notify:
   - { kind: slack, token: { env: SLACK }, channel: "#pushes", apiUrl: http://127.0.0.1:1/api }
   - { kind: webhook, url: "https://hook.example.com/x?y=1", secret: { env: HOOK } }
@@ -43,6 +50,7 @@ identity:
     authTime: assumed
     domains: { example.com: [eng] }
     overage: { url: "https://graph.example.com/me/groups?$top=999" }
+operators: [ops]
 keys: { fingerprint: { env: KEY } }
 `;
 const KEY = "ab".repeat(32);
@@ -112,13 +120,19 @@ describe("loadConfig", () => {
             credential: { kind: "bearer", token: "from-a-file" },
             allow: [],
             rules: { paths: [], websocket: "refuse", telemetry: "drop", telemetryUrl: null, mcpTools: [] },
+            policy: {
+              models: [{ names: ["gpt-*"], allow: ["eng"] }],
+              limits: [{ people: ["*"], requestBytes: 1_000_000, requestsPerMinute: 60, streams: null }],
+              databaseAway: "spool",
+              unreadable: "refuse",
+            },
           },
         ],
       ]),
       pushes: [expect.objectContaining({ repositories: ["code/**"], refuse: ["force-push", "delete"] })],
       secretRules: [{ name: "./rules/ours.yaml", text: "rules: []\n" }],
       cacheBytes: 20_000_000_000,
-      recording: { mask: "stored", keepMs: 30 * 86_400_000, spoolBytes: 2 ** 30 },
+      recording: { prompts: "mask", answers: "mask", keepMs: 30 * 86_400_000, spoolBytes: 64 * 2 ** 20 },
       notify: [
         { kind: "slack", name: "slack", token: "xoxb-1", channel: "#pushes", apiUrl: "http://127.0.0.1:1/api/" },
         { kind: "webhook", name: "webhook", url: "https://hook.example.com/x?y=1", secret: "hook" },
@@ -142,6 +156,7 @@ describe("loadConfig", () => {
       },
       approvals: { signInMaxAgeMs: 8 * 3_600_000 },
       auditors: ["audit"],
+      operators: ["ops"],
       sources: ["config.yaml"],
     });
   });
@@ -186,7 +201,7 @@ describe("loadConfig", () => {
       publicUrl: "http://127.0.0.1:8080",
       pushes: [],
       cacheBytes: 5 * 2 ** 30,
-      recording: { mask: "stored", keepMs: 400 * 86_400_000, spoolBytes: 2 ** 30 },
+      recording: { prompts: "pass", answers: "pass", keepMs: 400 * 86_400_000, spoolBytes: 2 ** 30 },
       notify: [],
       key: null,
     });

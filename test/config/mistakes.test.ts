@@ -180,9 +180,14 @@ notify:
       "approvals.signInMaxAge: expected a duration",
     ],
     [
-      "masking on the way out, which this version has not",
-      "recording: { mask: sent }",
-      "config.yaml:2:14: recording.mask: masking what is sent",
+      "secrets that are let through to the model, which masking what is sent is to keep from it",
+      "recording: { mask: sent, prompts: pass }",
+      "recording.prompts: lets secrets through",
+    ],
+    [
+      "relaying what cannot be read under a credential that everybody shares",
+      "connections: { ai: { kind: copilot, url: 'https://x.example.com/', credential: { bearer: { env: TOKEN } }, unreadable: relay } }",
+      "connections.ai.unreadable: is for connections whose credential is passthrough",
     ],
     ["a prototype for a key", "__proto__: { listen: x }", "__proto__: unknown key"],
     ["a merge key, which YAML 1.2 has not", "recording: { <<: { mask: sent } }", "recording.<<: unknown key"],

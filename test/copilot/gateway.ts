@@ -12,16 +12,20 @@ import { sql } from "drizzle-orm";
 import { onTestFinished } from "vitest";
 import { type CopilotUpstream, startCopilotUpstream } from "../../fixtures/copilot-upstream/server.ts";
 import { createUpstreamSockets, type UpstreamSockets } from "../../fixtures/copilot-upstream/websocket.ts";
+import type { Spool } from "../../src/blobs/disk-spool.ts";
 import { err, ok } from "../../src/errors.ts";
 import { createExchangeFlow, type ExchangeDependencies, type ExchangeFlow } from "../../src/flows/exchange.ts";
 import type { Mask } from "../../src/flows/exchange/mask-messages.ts";
 import type { FinishedExchange } from "../../src/flows/exchange/record.ts";
 import {
   type CopilotConnection,
+  DEFAULT_MODEL_POLICY,
   DEFAULT_WIRE_RULES,
+  type ModelPolicy,
   type UpstreamCredential,
   type WireRules,
 } from "../../src/model/connection.ts";
+import type { StopWatch } from "../../src/flows/stopping.ts";
 import { newId } from "../../src/model/id.ts";
 import type { LogFields } from "../../src/model/log.ts";
 import type { Principal } from "../../src/model/principal.ts";
@@ -75,7 +79,11 @@ export interface GatewayOptions {
   readonly rules?: Partial<WireRules>;
   readonly upstreamUrl?: string;
   readonly limits?: ExchangeDependencies["limits"];
+  readonly policy?: Partial<ModelPolicy>;
   readonly mask?: Mask;
+  readonly sent?: ExchangeDependencies["sent"];
+  readonly stops?: (db: Database) => StopWatch;
+  readonly spool?: Spool;
   readonly onFinished?: ExchangeDependencies["onFinished"];
 }
 
@@ -104,6 +112,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     name,
     url: `${options.upstreamUrl ?? upstream.url}/`,
     proxyUrl: null,
+    policy: { ...DEFAULT_MODEL_POLICY, ...options.policy },
     credential: options.credential ?? { kind: "bearer", token: UPSTREAM_KEY },
     allow,
     rules: { ...DEFAULT_WIRE_RULES, ...options.rules },
@@ -120,6 +129,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     now: () => new Date(),
     log: { debug: note, info: note, warn: note, error: note },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.sent === undefined ? {} : { sent: options.sent }),
+    ...(options.stops === undefined ? {} : { stops: options.stops(handle.db) }),
+    ...(options.spool === undefined ? {} : { spool: options.spool }),
     onFinished: (exchange, tx) => {
       finished.push(exchange);
       return options.onFinished?.(exchange, tx);

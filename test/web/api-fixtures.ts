@@ -161,6 +161,8 @@ export function apiDependencies(db: Database): ApiDependencies & { readonly iden
     },
     identity: testIdentity(db),
     decide: (request) => flow.decide(request),
+    isOperator: (principal) => principal.groups.includes("operators"),
+    mask: (text) => text.replaceAll("hunter2", "⟦password⟧"),
     version: "0.0.0-test",
     log: silentLog,
     now,

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Hono } from "hono";
 import { createIdentity } from "../../src/identity/identity.ts";
-import { DEFAULT_WIRE_RULES, type CopilotConnection } from "../../src/model/connection.ts";
+import { DEFAULT_MODEL_POLICY, DEFAULT_WIRE_RULES, type CopilotConnection } from "../../src/model/connection.ts";
 import { KNOWN_CLIENTS, type OauthClient } from "../../src/model/oauth-client.ts";
 import type { Audience } from "../../src/model/principal.ts";
 import { findCopilotTokenByHash } from "../../src/store/oauth-copilot-tokens.ts";
@@ -35,6 +35,7 @@ export const COPILOT: CopilotConnection = {
   credential: { kind: "none" },
   allow: ["eng"],
   rules: DEFAULT_WIRE_RULES,
+  policy: DEFAULT_MODEL_POLICY,
 };
 
 export type Answer = Readonly<Record<string, string | number | undefined>>;

@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../src/model/id.ts";
-import { DEFAULT_WIRE_RULES, type Connection } from "../../src/model/connection.ts";
+import { DEFAULT_MODEL_POLICY, DEFAULT_WIRE_RULES, type Connection } from "../../src/model/connection.ts";
 import type { Database } from "../../src/store/database.ts";
 import { createPagesRoutes } from "../../src/web/pages.tsx";
 import { commitLines, commitSessions, decisions, exchanges, messages, sessions } from "../../src/store/schema.ts";
@@ -476,6 +476,7 @@ describe("the other pages", () => {
             kind,
             proxyUrl: null,
             rules: DEFAULT_WIRE_RULES,
+            policy: DEFAULT_MODEL_POLICY,
           },
     ];
     const { alice, bob } = await setUp({
@@ -493,7 +494,17 @@ describe("the other pages", () => {
     const { alice } = await setUp({
       connections: new Map<string, Connection>([
         ["github", { ...shared, name: "github", kind: "git", access: null, dumb: "refuse" }],
-        ["pilot", { ...shared, name: "pilot", kind: "copilot", proxyUrl: null, rules: DEFAULT_WIRE_RULES }],
+        [
+          "pilot",
+          {
+            ...shared,
+            name: "pilot",
+            kind: "copilot",
+            proxyUrl: null,
+            rules: DEFAULT_WIRE_RULES,
+            policy: DEFAULT_MODEL_POLICY,
+          },
+        ],
       ]),
     });
     const { html } = await alice.browser.get("/connect");

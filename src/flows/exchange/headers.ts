@@ -39,6 +39,8 @@ export interface UpstreamHeaderOptions {
   readonly bodyBytes: number | null;
   /** The answer is changed on its way: it has to come as it is. */
   readonly plain?: boolean;
+  /** The body goes on as it came, also where it is packed. */
+  readonly asItCame?: boolean;
 }
 
 /** The client's own wish, without the encodings that the recorder cannot undo (RFC 9110 §12.5.3). */
@@ -63,7 +65,7 @@ export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamH
     "host",
     "content-length",
     // A packed request goes on unpacked: what was read is what the upstream reads.
-    "content-encoding",
+    ...(options.asItCame === true ? [] : ["content-encoding"]),
     "accept-encoding",
   ]);
   const outgoing: OutgoingHttpHeaders = { host: options.host };

@@ -1,6 +1,8 @@
 import type { RecordedAnswer } from "../../copilot/answer-recorder.ts";
 import { GatewayError } from "../../errors.ts";
+import type { StopRecord } from "../../store/stops.ts";
 import type { ExchangeEnd } from "./record.ts";
+import { type Refusal, stopped } from "./refusals.ts";
 import type { RelayEnd } from "./relay.ts";
 
 /** What is known of an exchange that never had an answer. */
@@ -26,11 +28,10 @@ const CAPPED =
 
 /** What the end of the bytes and what was read in them mean together. */
 export function outcomeOf(
-  { end }: RelayEnd,
+  { end }: Pick<RelayEnd, "end">,
   httpStatus: number,
   recorded: RecordedAnswer,
 ): Pick<ExchangeEnd, "status" | "error"> {
-  if (end === "stopped") return { status: "refused", error: "The gateway ended this answer." };
   if (end === "client_gone") return { status: "client_gone", error: "The client left before the answer was whole." };
   if (httpStatus >= 400) return { status: "upstream_failed", error: `The upstream answered ${httpStatus}.` };
   if (recorded.outcome === "failed") return { status: "upstream_failed", error: recorded.error };
@@ -39,3 +40,18 @@ export function outcomeOf(
   if (recorded.outcome === "unfinished") return { status: "truncated", error: "The answer ended before its own end." };
   return { status: "complete", error: null };
 }
+
+/** Somebody has stopped the person or the session: what the client is told, where it can still be told anything, and what is recorded. */
+export interface StoppedExchange {
+  readonly refusal: Refusal;
+  readonly end: Pick<ExchangeEnd, "status" | "refusal" | "error">;
+}
+
+export function endOfStop(stop: Pick<StopRecord, "reason" | "sessionId">): StoppedExchange {
+  const refusal = stopped(stop);
+  return { refusal, end: { status: "refused", refusal: refusal.code, error: refusal.message } };
+}
+
+/** @param signal of the gate; null where nobody has stopped it */
+export const stoppedBy = (signal: AbortSignal): StoppedExchange | null =>
+  signal.aborted ? endOfStop(signal.reason as StopRecord) : null;

@@ -13,24 +13,47 @@ export interface ReadRequest {
   /** What goes upstream; null where the format has no body. */
   readonly bytes: Buffer | null;
   readonly parsed: ParsedRequest | null;
+  /** The body as JSON; undefined where it is none. */
+  readonly json: unknown;
   /** The conversation that the body names. */
   readonly conversation: string | null;
+  /** Why nothing of the body is on record; null where all of it is. */
+  readonly unread: string | null;
 }
 
-const NOTHING: ReadRequest = { bytes: null, parsed: null, conversation: null };
+const NOTHING: ReadRequest = { bytes: null, parsed: null, json: undefined, conversation: null, unread: null };
 
+/** The most bytes of a request that is sent on although it is larger than what is recorded of one. */
+const MOST_RELAYED = 128 * 1024 * 1024;
+
+const NOT_SENT = " It was not sent on.";
 const malformed = (problem: string, code = "request_malformed") =>
-  err({ httpStatus: 400, code, message: `The gateway cannot record this request: ${problem}. It was not sent on.` });
+  err({ httpStatus: 400, code, message: `The gateway cannot record this request: ${problem}.${NOT_SENT}` });
 
-/** @param max bytes of the body, packed and unpacked */
+export interface ReadOptions {
+  /** Bytes of the body, packed and unpacked. */
+  readonly max: number;
+  /** What cannot be read is sent on, as it came. */
+  readonly relayUnread: boolean;
+}
+
 export async function readRequest(
   request: IncomingMessage,
   endpoint: Endpoint,
-  max: number,
+  { max, relayUnread }: ReadOptions,
 ): Promise<Result<ReadRequest, Refusal>> {
   if (endpoint.conversation === undefined) return ok(NOTHING);
-  const bytes = await readBody(request, max);
-  if (bytes === null) return malformed(`it is larger than ${max} bytes`, "limit_exceeded");
+  const most = relayUnread ? Math.max(max, MOST_RELAYED) : max;
+  const bytes = await readBody(request, most);
+  if (bytes === null) return malformed(`it is larger than ${most} bytes`, "limit_exceeded");
+  const read = bytes.length > max ? tooLarge(max) : await readWhole(request, endpoint, bytes, max);
+  if (read.ok || !relayUnread) return read;
+  return ok({ ...NOTHING, bytes, unread: read.error.message.replace(NOT_SENT, " It was sent on as it came.") });
+}
+
+const tooLarge = (max: number) => malformed(`it is larger than ${max} bytes`, "limit_exceeded");
+
+async function readWhole(request: IncomingMessage, endpoint: Endpoint, bytes: Buffer, max: number) {
   const plain = await unpack(bytes, request.headers["content-encoding"], max);
   return plain.ok ? readConversation(endpoint, plain.value, request.headers["content-type"]) : plain;
 }
@@ -65,14 +88,15 @@ export function readConversation(
     const parsed = parseRequest(
       bytes.length === 0 ? undefined : bytesPlaceholder(bytes, `bytes of ${shortType(type)}`),
     );
-    return parsed.ok ? ok({ bytes, parsed: parsed.value, conversation: null }) : malformed(parsed.error);
+    return parsed.ok ? ok({ ...NOTHING, bytes, parsed: parsed.value }) : malformed(parsed.error);
   }
   if (!isJson) return malformed("its content type is not application/json in UTF-8");
   const json = parseStrictJson(bytes);
   if (!json.ok) return malformed(json.error);
   const parsed = parseRequest(json.value);
   if (!parsed.ok) return malformed(parsed.error);
-  return ok({ bytes, parsed: parsed.value, conversation: readBodyConversation(json.value) });
+  const conversation = readBodyConversation(json.value);
+  return ok({ bytes, parsed: parsed.value, json: json.value, conversation, unread: null });
 }
 
 const shortType = (type: string | undefined): string => (type ?? "").split(";")[0]?.slice(0, 80) ?? "";

@@ -11,6 +11,8 @@ export interface Refusal {
   readonly httpStatus: number;
   readonly code: string;
   readonly message: string;
+  /** When it may be tried again. */
+  readonly retryAfterS?: number | undefined;
 }
 
 export const DATABASE_AWAY: Refusal = {
@@ -66,13 +68,33 @@ export function unusableAnswer(answer: IncomingMessage, connection: CopilotConne
   return null;
 }
 
-export function sendRefusal(response: ServerResponse, id: string, { httpStatus, code, message }: Refusal): void {
+export const stopped = (stop: { readonly reason: string; readonly sessionId: string | null }): Refusal => ({
+  httpStatus: 400,
+  code: "stopped",
+  message: `${stop.sessionId === null ? "You have" : "This session has"} been stopped: ${stop.reason}. Ask whoever runs this gateway.`,
+});
+
+export const unmaskableAnswer = (connection: string): Refusal => ({
+  httpStatus: 502,
+  code: "upstream_misbehaved",
+  message: `The upstream of ${connection} answered in a form in which secrets cannot be masked, and answers are masked here. Tell whoever runs this gateway.`,
+});
+
+export const secretsInPrompt = (rules: readonly string[]): Refusal => ({
+  httpStatus: 400,
+  code: "secret_in_prompt",
+  message: `This request holds what looks like a secret (${rules.join(", ")}), and nothing of it was sent. It may be in the prompt, or in a file or a command's output that your client added: take it out, or start a new conversation.`,
+});
+
+export function sendRefusal(response: ServerResponse, id: string, refusal: Refusal): void {
+  const { httpStatus, code, message, retryAfterS } = refusal;
   if (response.headersSent || response.destroyed) return void response.destroy();
   const body = JSON.stringify({ error: { message, code } });
   response.writeHead(httpStatus, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
     [REQUEST_ID]: id,
+    ...(retryAfterS === undefined ? {} : { "retry-after": String(retryAfterS) }),
     ...(response.req.readableEnded ? {} : { connection: "close" }),
   });
   response.end(body);

@@ -1,5 +1,6 @@
 /** Passes an answer on to the client: bytes unchanged, back-pressure kept, the recorder reading along. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AnswerStreamMask } from "../../copilot/answer-masking.ts";
 import type { AnswerRecorder } from "../../copilot/answer-recorder.ts";
 import type { IdleWork } from "./idle-work.ts";
 
@@ -13,19 +14,13 @@ export interface RelayEnd {
   readonly firstByteAt: Date | null;
 }
 
-/** Changes an answer on its way; what it holds back comes with a later chunk, or at the end. */
-export interface AnswerRewriter {
-  push(chunk: Buffer): Buffer;
-  end(): Buffer;
-}
-
 export interface Relay {
   readonly answer: IncomingMessage;
   readonly response: ServerResponse;
   readonly recorder: AnswerRecorder;
   readonly streamed: boolean;
   /** Null: the client gets the very bytes. */
-  readonly rewriter: AnswerRewriter | null;
+  readonly rewriter: AnswerStreamMask | null;
   readonly idle: IdleWork;
   /** Ends it, as the kill switch does. */
   readonly stop: AbortSignal;
@@ -65,7 +60,13 @@ export function relayAnswer(relay: Relay): Promise<void> {
   }
 
   function pass(chunk: Buffer): void {
-    if (streamed) return write(rewriter === null ? chunk : rewriter.push(chunk));
+    if (rewriter !== null) {
+      write(rewriter.push(chunk));
+      // What is too large to be masked goes nowhere, and an answer without it is not whole.
+      if (rewriter.hasFailed) answer.destroy();
+      return;
+    }
+    if (streamed) return write(chunk);
     if (held !== null) write(held);
     held = chunk;
   }

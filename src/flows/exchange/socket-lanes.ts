@@ -73,7 +73,7 @@ export function createLanes(deps: LanesDependencies): Lanes {
       if (open.keepsIds) await deps.claim(ids);
       await deps.records.settle(open.record, {
         ...NOTHING,
-        ...outcomeOf({ end, bytes: open.bytes, firstByteAt: open.firstByteAt }, 200, answer),
+        ...outcomeOf({ end }, 200, answer),
         httpStatus: 101,
         upstreamRequestId: deps.upstreamRequestId,
         firstByteAt: open.firstByteAt,

@@ -1,0 +1,66 @@
+/** What goes to a model, and what comes back, masked on its way: `recording.prompts` and `recording.answers`. */
+import type { AnswerMasks } from "../../copilot/answer-masking.ts";
+import { maskJson } from "../../secrets/mask-json.ts";
+import type { Mask } from "./mask-messages.ts";
+
+export interface SentMasking {
+  readonly prompts: "pass" | "mask" | "refuse";
+  readonly answers: "pass" | "mask";
+  /** The secrets in a text. */
+  readonly find: (
+    text: string,
+  ) => readonly { readonly rule: string; readonly severity: "block" | "warn"; readonly allowed: unknown }[];
+  readonly maskStream: () => { push(text: string): string; end(): string };
+}
+
+/** Sealed by the upstream, and of no use to it with a mask inside: signatures of the model's thinking, and the thinking itself. */
+const SEALED = new Set(["signature", "encrypted_content", "thoughtSignature"]);
+const SEALED_TEXT = /^[A-Za-z0-9+/_=-]{32,}$/;
+
+/** What the upstream has sealed in a request, by place. Anything that does not look sealed is a text like all others. */
+function findSealed(value: unknown, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
+  if (typeof value !== "object" || value === null) return [];
+  const isRedacted = !Array.isArray(value) && (value as { type?: unknown }).type === "redacted_thinking";
+  return Object.entries(value).flatMap(([name, inner]: [string, unknown]) => {
+    const at = [...path, Array.isArray(value) ? Number(name) : name];
+    if (typeof inner !== "string") return findSealed(inner, at);
+    return (SEALED.has(name) || (isRedacted && name === "data")) && SEALED_TEXT.test(inner) ? [at] : [];
+  });
+}
+
+const valueAt = (value: unknown, path: readonly (string | number)[]): unknown =>
+  path.reduce<unknown>((inner, name) => (inner as Record<string | number, unknown> | undefined)?.[name], value);
+
+/** @returns the request with its secrets masked, and the rules that found them; with none, nothing is to be changed */
+export function maskRequest(json: unknown, mask: Mask): { readonly json: unknown; readonly rules: readonly string[] } {
+  const rules = new Set<string>();
+  const masked = maskJson(json, (text) => {
+    const { text: safe, counts } = mask(text);
+    for (const rule of Object.keys(counts)) rules.add(rule);
+    return safe;
+  });
+  if (rules.size === 0) return { json, rules: [] };
+  for (const path of findSealed(json)) {
+    const parent = valueAt(masked, path.slice(0, -1));
+    const name = path.at(-1);
+    // Where a name was masked on the way there, what was sealed below stays masked.
+    if (typeof parent !== "object" || parent === null || name === undefined || !Object.hasOwn(parent, name)) continue;
+    (parent as Record<string | number, unknown>)[name] = valueAt(json, path);
+  }
+  return { json: masked, rules: [...rules] };
+}
+
+/** The rules by which a request is refused: of severity `block`, and without a comment that allows what they found. */
+export function findBlocking(json: unknown, find: SentMasking["find"]): readonly string[] {
+  const rules = new Set<string>();
+  maskJson(json, (text) => {
+    for (const { rule, severity, allowed } of find(text)) if (severity === "block" && allowed === null) rules.add(rule);
+    return text;
+  });
+  return [...rules];
+}
+
+export const answerMasks = (mask: Mask, masking: SentMasking): AnswerMasks => ({
+  stream: () => masking.maskStream(),
+  json: (value) => maskJson(value, (text) => mask(text).text),
+});
