@@ -144,6 +144,16 @@ export async function findSessionCommits(db: Queryable, sessionId: string): Prom
   return [...once.values()];
 }
 
+/** How surely each commit of a push came from a session: the surest of its links. Commits without one are not in it. */
+export async function findPushLinks(db: Queryable, pushId: string): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
+    .select({ oid: commitSessions.oid, confidence: sql<number>`max(${commitSessions.confidence})` })
+    .from(commitSessions)
+    .where(eq(commitSessions.pushId, pushId))
+    .groupBy(commitSessions.oid);
+  return new Map(rows.map(({ oid, confidence }) => [oid, confidence]));
+}
+
 /** What the filters of the list can be set to: names that came up lately. */
 export interface SessionChoices {
   readonly clients: readonly string[];

@@ -123,6 +123,7 @@ describe.skipIf(chromiumPath === null)("in a browser", () => {
     const { uma, push, session } = await story();
     const { page, complaints } = await tabOf(uma);
     await page.goto(`${world().url}/pushes/${push}`);
+    expect(await page.locator(".commit .badge").innerText()).toMatch(/^from a session, \d+ %$/);
     await page.locator('.commit a[href^="/commits/"]').first().click();
     await page.waitForURL(/\/commits\//);
     await page.locator("tr.ai td.v a").first().click();

@@ -4,7 +4,7 @@ import type { ApprovalRecord } from "../../store/approval-queries.ts";
 import type { PushDetail } from "../../store/push-queries.ts";
 import { MAX_REASON } from "../approvals.ts";
 import { signInPath } from "../auth/pages.tsx";
-import { CommitList } from "./commit-list.tsx";
+import { CommitList, UNLINKED } from "./commit-list.tsx";
 import { Diff } from "./diff.tsx";
 import { Layout, type Shell } from "./layout.tsx";
 import { ListPage, type ListProps } from "./list-page.tsx";
@@ -230,7 +230,7 @@ export const ApprovalPage = (props: {
         </>
       )}
       <h2>Commits</h2>
-      <CommitList commits={push.commits} total={push.commitCount} repository={push.repository} />
+      <CommitList commits={push.commits} total={push.commitCount} repository={push.repository} links={UNLINKED} />
       {push.diffs.map((diff) => (
         <Diff diff={diff} />
       ))}

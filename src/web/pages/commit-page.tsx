@@ -64,7 +64,7 @@ const Sessions = ({ sessions }: { sessions: readonly LinkedSession[] }) => (
       <tbody>
         {sessions.map((session) => (
           <tr>
-            <td>
+            <td data-label="Session">
               {session.isReadable ? (
                 <a href={`/sessions/${session.id}`}>
                   <MaskedPlain text={session.title ?? "Untitled"} />
@@ -75,12 +75,14 @@ const Sessions = ({ sessions }: { sessions: readonly LinkedSession[] }) => (
                 </span>
               )}
             </td>
-            <td>
+            <td data-label="Prompts">
               <Prompts session={session} />
             </td>
-            <td>{session.client}</td>
-            <td>{REASONS[session.reason]}</td>
-            <td class="tight">{percent(session.confidence)}</td>
+            <td data-label="Client">{session.client}</td>
+            <td data-label="Why">{REASONS[session.reason]}</td>
+            <td class="tight" data-label="Confidence">
+              {percent(session.confidence)}
+            </td>
           </tr>
         ))}
       </tbody>
@@ -189,7 +191,14 @@ export const CommitPage = (props: {
             </>,
           ],
           ["Also in", props.alsoIn.length === 0 ? null : props.alsoIn.join(", ")],
-          ["Message", body === "" ? null : <pre>{body}</pre>],
+          [
+            "Message",
+            body === "" ? null : (
+              <pre>
+                <Masked text={body} sightings={NO_SIGHTINGS} />
+              </pre>
+            ),
+          ],
         ]}
       />
       <h2>Copilot sessions</h2>

@@ -1,4 +1,5 @@
 import type { RefDiffRecord } from "../../store/push-queries.ts";
+import { Masked, NO_SIGHTINGS } from "./masked.tsx";
 import { parseDiff, type DiffFile, type DiffLine } from "./parse-diff.ts";
 
 const SIGNS: Record<DiffLine["kind"], string> = { add: "+", del: "-", context: " ", meta: "" };
@@ -7,7 +8,9 @@ const Line = ({ line }: { line: DiffLine }) => (
   <tr class={line.kind}>
     <td class="n">{line.oldLine ?? ""}</td>
     <td class="n">{line.newLine ?? ""}</td>
-    <td class="t">{`${SIGNS[line.kind]}${line.text}`}</td>
+    <td class="t">
+      <Masked text={`${SIGNS[line.kind]}${line.text}`} sightings={NO_SIGHTINGS} />
+    </td>
   </tr>
 );
 

@@ -130,23 +130,23 @@ export const RefsTable = ({ refs }: { refs: readonly PushRefRecord[] }) => (
       <tbody>
         {refs.map((ref) => (
           <tr>
-            <td>
+            <td data-label="Ref">
               <code>{ref.ref}</code>
             </td>
-            <td class="tight">
+            <td class="tight" data-label="Change">
               {change(ref) === "force" || change(ref) === "delete" ? (
                 <span class="badge bad">{change(ref)}</span>
               ) : (
                 change(ref)
               )}
             </td>
-            <td class="tight">
+            <td class="tight" data-label="From">
               <Oid oid={ref.oldOid} />
             </td>
-            <td class="tight">
+            <td class="tight" data-label="To">
               <Oid oid={ref.newOid} />
             </td>
-            <td>
+            <td data-label="Verdict">
               <Badge status={ref.verdict} />
               {ref.reason !== null && <div class="soft">{ref.reason}</div>}
               {ref.observed.map(({ check, verdict, reason }) => (
@@ -155,7 +155,7 @@ export const RefsTable = ({ refs }: { refs: readonly PushRefRecord[] }) => (
                 </div>
               ))}
             </td>
-            <td>{ref.upstreamStatus ?? <span class="soft">–</span>}</td>
+            <td data-label="Upstream said">{ref.upstreamStatus ?? <span class="soft">–</span>}</td>
           </tr>
         ))}
       </tbody>
@@ -183,11 +183,11 @@ export const FindingsTable = ({ findings, total }: { findings: readonly FindingR
       <tbody>
         {findings.map((finding) => (
           <tr>
-            <td class="tight">
+            <td class="tight" data-label="Severity">
               <Badge status={finding.severity} />
               {finding.known && <div class="soft">known before</div>}
             </td>
-            <td>
+            <td data-label="Rule">
               <code>{finding.rule}</code>
               <div class="soft">{finding.description}</div>
               {finding.allowed !== null && (
@@ -197,10 +197,12 @@ export const FindingsTable = ({ findings, total }: { findings: readonly FindingR
               )}
               {finding.baseline !== null && <div class="soft">accepted before: {finding.baseline.reason}</div>}
             </td>
-            <td>
+            <td data-label="Place">
               <code>{place(finding)}</code>
             </td>
-            <td class="tight">{finding.oid !== null && <Oid oid={finding.oid} />}</td>
+            <td class="tight" data-label="Commit">
+              {finding.oid !== null && <Oid oid={finding.oid} />}
+            </td>
             <td class="tight">
               <code>{finding.fingerprint}</code>
             </td>

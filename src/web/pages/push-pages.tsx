@@ -1,6 +1,6 @@
 /** Pushes: the list, and one with everything that the gateway saw of it. */
 import type { PushDetail, PushRecord } from "../../store/push-queries.ts";
-import { CommitList } from "./commit-list.tsx";
+import { CommitList, type CommitLinksOf } from "./commit-list.tsx";
 import { Diff } from "./diff.tsx";
 import { Layout, type Shell } from "./layout.tsx";
 import { ListPage, type ListProps } from "./list-page.tsx";
@@ -66,7 +66,7 @@ export const PushesPage = (props: ListProps<PushRecord>) => (
   </ListPage>
 );
 
-export const PushPage = ({ shell, push }: { shell: Shell; push: PushDetail }) => (
+export const PushPage = ({ shell, push, links }: { shell: Shell; push: PushDetail; links: CommitLinksOf }) => (
   <Layout title={`Push to ${push.repository}`} shell={shell}>
     <h1>
       Push to {push.repository}
@@ -112,7 +112,7 @@ export const PushPage = ({ shell, push }: { shell: Shell; push: PushDetail }) =>
       </>
     )}
     <h2>Commits</h2>
-    <CommitList commits={push.commits} total={push.commitCount} repository={push.repository} />
+    <CommitList commits={push.commits} total={push.commitCount} repository={push.repository} links={links} />
     {push.diffs.map((diff) => (
       <Diff diff={diff} />
     ))}

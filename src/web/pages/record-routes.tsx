@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { isId } from "../../model/id.ts";
 import { findAddedHunks, findCommit } from "../../store/commit-links.ts";
 import { findExchangeMessages } from "../../store/messages.ts";
+import { findPushLinks } from "../../store/session-views.ts";
 import { findPushDetail, listPushes } from "../../store/push-queries.ts";
 import { findSession } from "../../store/sessions.ts";
 import { LISTS } from "../api/list-kinds.ts";
@@ -54,7 +55,7 @@ export function createRecordPages(pages: PagesContext): Hono<PagesEnv> {
     const id = c.req.param("id");
     const push = isId(id) ? await findPushDetail(db, id) : null;
     if (push === null || !isPushReadable(access, c.var.viewer.principal, push)) return sendMissing(pages, c, "push");
-    return sendPage(c, <PushPage shell={shellOf(pages, c)} push={push} />);
+    return sendPage(c, <PushPage shell={shellOf(pages, c)} push={push} links={await findPushLinks(db, push.id)} />);
   });
 
   // Commits

@@ -179,6 +179,9 @@ form.filters .note { grid-column: 1 / -1; margin: 0; max-width: none; }
   .rows:not(.diff), .rows:not(.diff) tbody, .rows:not(.diff) tr, .rows:not(.diff) td { display: block; width: 100%; }
   .rows tbody tr { padding: .5rem .3rem; }
   .rows td, .rows td.tight { padding: .1rem .6rem; width: auto; white-space: normal; }
+  .rows td[data-label] { display: grid !important; grid-template-columns: 6rem minmax(0, 1fr); }
+  .rows td[data-label]::before { content: attr(data-label); color: var(--soft); font-size: .88em; grid-row: 1 / 9; }
+  .rows td[data-label] > * { grid-column: 2; justify-self: start; }
   table.diff td.v { width: 5.5rem; max-width: 5.5rem; padding: 0 .4rem; }
   table.diff td.n { min-width: 2rem; padding: 0 .3rem; }
   table.diff td.t { padding: 0 .4rem; }
