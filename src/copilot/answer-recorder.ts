@@ -129,7 +129,8 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
     },
     read,
     async finish() {
-      if (decoder !== null && !capped) await takePacked(decoder.end(), performance.now());
+      // A stream has said that it ended before its packing has: that the rest has not come yet is no failure.
+      if (decoder !== null && !capped) takePlain(await decoder.end(), performance.now());
       if (streamed) read();
       else if (!capped) readBody();
       return { ...assembler.result(), capped: capped || parser.overflowed, timing: timing.points() };

@@ -77,6 +77,7 @@ export interface Gateway {
 export interface GatewayOptions {
   readonly credential?: UpstreamCredential;
   readonly rules?: Partial<WireRules>;
+  readonly connection?: Partial<CopilotConnection>;
   readonly upstreamUrl?: string;
   readonly limits?: ExchangeDependencies["limits"];
   readonly policy?: Partial<ModelPolicy>;
@@ -116,6 +117,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     credential: options.credential ?? { kind: "bearer", token: UPSTREAM_KEY },
     allow,
     rules: { ...DEFAULT_WIRE_RULES, ...options.rules },
+    ...options.connection,
   });
   const finished: FinishedExchange[] = [];
   const log: { message: string; fields: LogFields }[] = [];
