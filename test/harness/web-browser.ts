@@ -12,7 +12,13 @@ export interface WebVisit {
 export class WebBrowser {
   /** `host name` → cookie. As in real browsers, ports do not tell hosts apart. */
   readonly cookies = new Map<string, string>();
+  readonly #fetch: (url: URL, init: RequestInit) => Promise<Response>;
   #visit: WebVisit | null = null;
+
+  /** @param send in place of `fetch`, for names that nothing resolves */
+  constructor(send: (url: URL, init: RequestInit) => Promise<Response> = (url, init) => fetch(url, init)) {
+    this.#fetch = send;
+  }
 
   cookieHeader(url: URL): string {
     return [...this.cookies]
@@ -30,7 +36,7 @@ export class WebBrowser {
     const headers = new Headers(init.headers);
     const cookie = this.cookieHeader(url);
     if (cookie !== "") headers.set("cookie", cookie);
-    const response = await fetch(url, { ...init, headers, redirect: "manual" });
+    const response = await this.#fetch(url, { ...init, headers, redirect: "manual" });
     for (const line of response.headers.getSetCookie()) {
       const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
       const key = `${url.hostname} ${name}`;

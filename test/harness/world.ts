@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly pushes?: readonly Readonly<Record<string, unknown>>[];
   /** Merged into the connection `code`. */
   readonly connection?: Readonly<Record<string, unknown>>;
+  /** Who may use the connection `copilot`. Default: everybody. */
+  readonly copilotAllow?: readonly string[];
   /** More connections. */
   readonly connections?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Groups that may read everybody's record. */
@@ -114,7 +116,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         allow: ["*"],
         ...options.connection,
       },
-      copilot: { kind: "copilot", url: copilot.url, credential: { bearer: { env: "COPILOT_BEARER" } }, allow: ["*"] },
+      copilot: {
+        kind: "copilot",
+        url: copilot.url,
+        credential: { bearer: { env: "COPILOT_BEARER" } },
+        allow: options.copilotAllow ?? ["*"],
+      },
       ...options.connections,
     },
     pushes: options.pushes ?? [],
