@@ -41,6 +41,11 @@ const COMMANDS: readonly Entry[] = [
     summary: "end what a person or a session has running with a model",
     load: async () => (await import("./stop.ts")).stop,
   },
+  {
+    name: "login",
+    summary: "sign in at a gateway, for git on this machine",
+    load: async () => (await import("./login.ts")).login,
+  },
   { name: "scan", summary: "look for secrets in files", load: async () => (await import("./scan.ts")).scan },
   {
     name: "setup",

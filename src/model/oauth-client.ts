@@ -21,6 +21,7 @@ export const KNOWN_CLIENTS: readonly OauthClient[] = [
   { id: "Ov23liV9UpD7Rnfnskm3", name: "Copilot in an editor", audiences: ["copilot"], redirects: [] },
   { id: "01ab8ac9400c4e429b23", name: "Visual Studio Code", audiences: ["copilot"], redirects: [] },
   { id: "0120e057bd645470c1ed", name: "Git Credential Manager", audiences: ["git"], redirects: [] },
+  { id: "sallyport", name: "sallyport login", audiences: ["git"], redirects: [] },
   { id: "git-credential-oauth", name: "git-credential-oauth", audiences: ["git"], redirects: [] },
 ];
 

@@ -74,6 +74,27 @@ export async function listTokens(db: Queryable): Promise<readonly TokenWithPrinc
     .orderBy(desc(tokens.createdAt), desc(tokens.id));
 }
 
+/** One principal's, newest first, revoked and expired ones too. */
+export function listTokensOf(db: Queryable, principalId: string): Promise<TokenRow[]> {
+  return db
+    .select(columns)
+    .from(tokens)
+    .where(eq(tokens.principalId, principalId))
+    .orderBy(desc(tokens.createdAt), desc(tokens.id))
+    .limit(200);
+}
+
+/** Revokes a token where it is this principal's. @returns whether it is */
+export async function revokeOwnToken(db: Queryable, principalId: string, id: string, now: Date): Promise<boolean> {
+  const [own] = await db
+    .select({ id: tokens.id })
+    .from(tokens)
+    .where(and(eq(tokens.id, id), eq(tokens.principalId, principalId)));
+  if (own === undefined) return false;
+  await revokeWithMade(db, id, now);
+  return true;
+}
+
 /**
  * Revokes the live token that has this id or name, or whose id alone starts so. Revoking twice is no error when the id says
  * which one is meant.

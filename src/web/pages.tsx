@@ -12,6 +12,7 @@ import { isDatabaseAway } from "../store/database.ts";
 import type { EndSession } from "../identity/oidc/provider.ts";
 import { ProviderSignInPage, SignedOutPage } from "./auth/pages.tsx";
 import { createProviderRoutes } from "./auth/provider-routes.tsx";
+import { createTokenPages } from "./auth/token-routes.tsx";
 import { ASSETS } from "./pages/assets.ts";
 import { createApprovalPages, FORGED } from "./pages/approval-routes.tsx";
 import { ConnectPage } from "./pages/connect-page.tsx";
@@ -36,7 +37,7 @@ export type { PagesDependencies };
 
 const MAX_BODY = 64 * 1024;
 
-const PAGES: ReadonlySet<string> = new Set(["", "approvals", "commits", "connect", "pushes", "sessions"]);
+const PAGES: ReadonlySet<string> = new Set(["", "approvals", "commits", "connect", "pushes", "sessions", "tokens"]);
 
 const firstSegment = (path: string): string => path.split("/")[1] ?? "";
 
@@ -159,6 +160,7 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   });
 
   routes.route("/", createApprovalPages(pages));
+  routes.route("/", createTokenPages(pages));
   routes.route("/", createRecordPages(pages));
   routes.route("/", createSessionPages(pages));
 

@@ -20,6 +20,7 @@ const NAVIGATION = [
   ["/pushes", "Pushes"],
   ["/sessions", "Sessions"],
   ["/connect", "Connect"],
+  ["/tokens", "Tokens"],
 ] as const;
 
 const Mark = () => (
