@@ -5,6 +5,7 @@
 import type { Message, Part, Suggestion } from "../model/exchange.ts";
 import { findEdits } from "./suggestions/edits.ts";
 import { findFences } from "./suggestions/fences.ts";
+import { findGhostText } from "./suggestions/ghost-text.ts";
 
 /** A block as it was found: its lines, and those of its own input that it replaces or repeats. */
 export interface FoundBlock {
@@ -55,6 +56,7 @@ export function extractSuggestions(answer: readonly Message[], request: readonly
     .flatMap((message) => message.parts)
     .flatMap((part): readonly FoundBlock[] => {
       if (part.type === "text") return findFences(part.text);
+      if (part.type === "completion") return findGhostText(part.text, request);
       return part.type === "tool_call" ? findEdits(part.name, part.arguments) : [];
     });
   if (found.length === 0) return [];

@@ -110,6 +110,16 @@ const schemas: Record<string, Schema> = {
     url: text,
   }),
   SessionDetail: extended("Session", {
+    tool_uses: listOf(
+      object({
+        exchange: id,
+        id: text,
+        name: text,
+        paths: listOf(text),
+        commands: listOf(text),
+        services: listOf(text),
+      }),
+    ),
     transcript: listOf(
       object({
         exchange: id,

@@ -8,6 +8,7 @@ import { findExchange, listExchanges, type ExchangeRecord } from "../store/excha
 import { findExchangeMessages, findTranscript } from "../store/messages.ts";
 import type { RecordFilter } from "../store/record-filter.ts";
 import { countSessions, findSession, listSessions, type SessionRecord } from "../store/sessions.ts";
+import { findToolUses } from "../store/tool-uses.ts";
 import { answerList, iso, notFound, type ApiEnv, type RecordDependencies } from "./api/context.ts";
 import { LISTS } from "./api/list-kinds.ts";
 import type { ListQuery } from "./api/list-query.ts";
@@ -130,9 +131,10 @@ export function createSessionRoutes({ db, publicUrl, access }: RecordDependencie
   routes.get("/sessions/:id", async (c) => {
     const session = await findSession(db, c.req.param("id"));
     if (session === null || !mayReadOf(access, c.var.principal, session.principalId)) return notFound(c, "session");
-    const transcript = await findTranscript(db, session.id);
+    const [transcript, toolUses] = await Promise.all([findTranscript(db, session.id), findToolUses(db, session.id)]);
     return c.json({
       ...sessionJson(session, publicUrl),
+      tool_uses: toolUses.map(({ exchangeId, ...use }) => ({ exchange: exchangeId, ...use })),
       transcript: transcript.map((message) => ({
         exchange: message.exchangeId,
         direction: message.direction,

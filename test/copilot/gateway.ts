@@ -13,6 +13,7 @@ import { onTestFinished } from "vitest";
 import { type CopilotUpstream, startCopilotUpstream } from "../../fixtures/copilot-upstream/server.ts";
 import { createUpstreamSockets, type UpstreamSockets } from "../../fixtures/copilot-upstream/websocket.ts";
 import type { Spool } from "../../src/blobs/disk-spool.ts";
+import { findToolUses } from "../../src/copilot/tools/find-tool-uses.ts";
 import { err, ok } from "../../src/errors.ts";
 import { createExchangeFlow, type ExchangeDependencies, type ExchangeFlow } from "../../src/flows/exchange.ts";
 import type { Mask } from "../../src/flows/exchange/mask-messages.ts";
@@ -124,6 +125,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const note = (fields: LogFields, message: string) => void log.push({ message, fields });
   const gatewayId = newId();
   const flow = createExchangeFlow({
+    findToolUses,
     db: handle.db,
     mask: options.mask ?? plantedMask,
     recordKey: Buffer.alloc(32, 7),

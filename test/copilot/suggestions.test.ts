@@ -79,6 +79,27 @@ describe("edit tools", () => {
   });
 });
 
+describe("ghost text", () => {
+  const offers = (text: string): Message => ({ role: "assistant", parts: [{ type: "completion", text }] });
+
+  test("goes on where the prompt stops, in the file that it names", () => {
+    const prompt = held({ type: "text", text: "// Path: src/a.ts\nfunction f() {\n  return" });
+    expect(from(offers(" 1;\n}\n"), prompt)).toEqual([
+      { path: "src/a.ts", kind: "completion", lines: ["  return 1;", "}"] },
+    ]);
+    const python = held({ type: "text", text: "# filepath: tools/b.py\n" });
+    expect(from(offers("x = 1"), python)).toEqual([{ path: "tools/b.py", kind: "completion", lines: ["x = 1"] }]);
+  });
+
+  test("without a path, without a prompt, and what is nothing but echo", () => {
+    expect(from(offers("y"), held({ type: "text", text: "let " }))).toEqual([
+      { path: null, kind: "completion", lines: ["let y"] },
+    ]);
+    expect(from(offers("y"))).toEqual([{ path: null, kind: "completion", lines: ["y"] }]);
+    expect(from(offers("\n  done();"), held({ type: "text", text: "done();\nx" }))).toEqual([]);
+  });
+});
+
 describe("echo", () => {
   test("lines that the request held are taken out, whatever their indentation and line numbers", () => {
     const request = [

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { type PlainReply, startCopilotUpstream } from "../../fixtures/copilot-upstream/server.ts";
+import { findToolUses } from "../../src/store/tool-uses.ts";
 import { findExchangeMessages } from "../../src/store/messages.ts";
 import {
   ANA,
@@ -280,6 +281,10 @@ describe("MCP", () => {
     expect(gateway.upstream.requests).toHaveLength(5);
     const { row, request, response } = await textsOf(gateway, 0);
     expect([row?.format, request, response]).toEqual(["mcp", '{"n":1}', "an issue"]);
+    const uses = await findToolUses(gateway.db, row?.sessionId ?? "");
+    expect(uses.map(({ name }) => name).sort()).toEqual(
+      ["add_comment", "get_issue", "list_issues", "pull_request_read", "search_code"].sort(),
+    );
   });
 });
 

@@ -5,6 +5,7 @@ import type { Database } from "../../src/store/database.ts";
 import { insertEvent } from "../../src/store/events.ts";
 import { insertFetches, type NewFetch } from "../../src/store/fetches.ts";
 import { commitLines, commitSessions, exchanges, messages, sessions } from "../../src/store/schema.ts";
+import { insertToolUses } from "../../src/store/tool-uses.ts";
 import { createApiRoutes } from "../../src/web/api.ts";
 import { describeApi } from "../../src/web/openapi.ts";
 import { testDatabase } from "../harness/database.ts";
@@ -493,10 +494,13 @@ describe("one record", () => {
   it("shows a session as it went", async () => {
     const { db, alice, get } = await setUp();
     const { id, exchangeId } = await addSession(db, alice, "hello");
+    const use = { id: "c1", name: "bash", paths: ["a"], commands: ["ls a"], services: ["git.internal"] };
+    await insertToolUses(db, { id: exchangeId, sessionId: id }, [{ ...use, arguments: "{}" }]);
     expect((await get(`/sessions/${id}`)).body).toMatchObject({
       id,
       user: "alice@example.com",
       exchange_count: 1,
+      tool_uses: [{ exchange: exchangeId, ...use }],
       transcript: [
         { exchange: exchangeId, role: "user", parts: [{ type: "text", text: "hello" }] },
         { role: "assistant", direction: "response" },

@@ -68,6 +68,8 @@ export interface BegunExchange {
   readonly principalId: string;
   /** The request's messages, masked. */
   readonly messages: readonly Message[];
+  /** The tool calls of its request, where it is the client that calls (MCP); of anything else, its answer's count. */
+  readonly calls: readonly Message[];
   readonly grouping: Grouping;
   readonly tally: MaskTally;
 }
@@ -147,7 +149,8 @@ export async function prepareBegin(
       error: tally.line(refused?.message ?? null),
     },
   };
-  return { entry, begun: { id: start.id, principalId: start.principal.id, messages, grouping, tally } };
+  const calls = start.format === "mcp" ? messages : [];
+  return { entry, begun: { id: start.id, principalId: start.principal.id, messages, calls, grouping, tally } };
 }
 
 const lengthOf = (list: readonly Message[]): number =>
@@ -176,7 +179,7 @@ export async function prepareFinish(
     principalId: begun.principalId,
     messages,
     suggestions: extractSuggestions(messages, begun.messages),
-    toolUses: deps.findToolUses(messages),
+    toolUses: deps.findToolUses([...begun.calls, ...messages]),
     outcome: {
       status: end.status,
       httpStatus: end.httpStatus,
