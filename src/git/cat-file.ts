@@ -122,6 +122,8 @@ export class ObjectReader {
   readonly #context: ReadContext;
   #child: GitChild | null = null;
   #reader: OutputReader | null = null;
+  /** An answer is being read: what is asked now would be answered with what was asked before. */
+  #isAnswering = false;
 
   constructor(context: ReadContext) {
     this.#context = context;
@@ -136,10 +138,12 @@ export class ObjectReader {
 
   /** Reading that is broken off starts git anew. @throws GatewayError `inspection_failed` */
   async open(oid: string): Promise<OpenObject | MissingObject> {
-    const { child, reader } = this.start();
+    const { child, reader } = this.#ask();
     await child.write(`${oid}\n`);
     const info = await this.#answer(child, reader);
-    return info.type === "missing" ? info : { ...info, chunks: this.#content(reader, info.size) };
+    if (info.type !== "missing") return { ...info, chunks: this.#content(reader, info.size) };
+    this.#isAnswering = false;
+    return info;
   }
 
   /**
@@ -151,7 +155,7 @@ export class ObjectReader {
     oids: readonly string[],
     room: number,
   ): AsyncGenerator<(ObjectInfo & { readonly content: Buffer }) | MissingObject, void, undefined> {
-    const { child, reader } = this.start();
+    const { child, reader } = this.#ask();
     let left = oids.length;
     let free = room;
     try {
@@ -168,6 +172,7 @@ export class ObjectReader {
       }
     } finally {
       if (left > 0) await this.close();
+      this.#isAnswering = false;
     }
   }
 
@@ -176,6 +181,13 @@ export class ObjectReader {
     this.#child = null;
     this.#reader = null;
     await child?.stop();
+    this.#isAnswering = false;
+  }
+
+  #ask(): { readonly child: GitChild; readonly reader: OutputReader } {
+    if (this.#isAnswering) throw new GatewayError("internal", "an object was asked for while another was being read");
+    this.#isAnswering = true;
+    return this.start();
   }
 
   async #answer(child: GitChild, reader: OutputReader): Promise<ObjectInfo | MissingObject> {
@@ -195,6 +207,7 @@ export class ObjectReader {
       isFinished = true;
     } finally {
       if (!isFinished) await this.close();
+      this.#isAnswering = false;
     }
   }
 }

@@ -166,7 +166,10 @@ export class ReceivedPack {
       return found.length === oids.length ? found : this.#readOld(oids, signal);
     };
     const turns = new Turns(signal);
-    const ids = await nameEntries({ entries, unpacked, format: objectFormat, readOld, turns });
+    const ids = await nameEntries({ entries, unpacked, format: objectFormat, readOld, turns }).finally(
+      // Whoever asks next must not read this one's answers.
+      () => early.catch(() => {}),
+    );
     return ids === null ? null : PackObjects.named({ ids, format: objectFormat, unpacked, entries, sent: objects });
   }
 
