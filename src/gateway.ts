@@ -352,7 +352,17 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       log,
       now,
     },
-    pages: { ...records, identity, provider, decide, signIns, log, now, connections: config.connections },
+    pages: {
+      ...records,
+      identity,
+      provider,
+      decide,
+      signIns,
+      log,
+      now,
+      connections: config.connections,
+      steeredTo: config.github.connection,
+    },
     health: { db, version, log, now },
     log,
   });

@@ -1,4 +1,5 @@
 import type { Connection } from "../model/connection.ts";
+import { clientSetups } from "../web/client-setup.ts";
 import type { Command } from "./command.ts";
 import { loadConfigOrTell } from "./load-config.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
@@ -12,7 +13,7 @@ Prints what to set in git and in each Copilot client, for every connection of th
     const { values } = parseOptions(args, configOption);
     const config = await loadConfigOrTell(values.config ?? [], io, io.stderr);
     if (config === null) return 1;
-    io.stdout.write(renderSetup(config.publicUrl, [...config.connections.values()]));
+    io.stdout.write(renderSetup(config.publicUrl, [...config.connections.values()], config.github.connection));
     return 0;
   },
 };
@@ -20,9 +21,15 @@ Prints what to set in git and in each Copilot client, for every connection of th
 const TOKEN = "$SALLYPORT_TOKEN";
 
 /** Instructions to paste; the token is a variable in them, so that what is pasted holds none. */
-export function renderSetup(publicUrl: string, connections: readonly Connection[]): string {
+export function renderSetup(
+  publicUrl: string,
+  connections: readonly Connection[],
+  steeredTo: string | null = null,
+): string {
   const parts = connections.map((connection) =>
-    connection.kind === "git" ? renderGit(publicUrl, connection) : renderCopilot(publicUrl, connection),
+    connection.kind === "git"
+      ? renderGit(publicUrl, connection)
+      : renderClients(publicUrl, connection, connection.name === steeredTo),
   );
   const none =
     "There is no connection in the configuration yet; `connections:` in it says what the gateway stands in front of.\n";
@@ -61,38 +68,16 @@ ${move}
 `;
 }
 
-function renderCopilot(publicUrl: string, { name, url, credential }: Connection): string {
-  const path = `/copilot/${name}`;
-  const byPath = `${publicUrl}/u/${TOKEN}${path}`;
+function renderClients(publicUrl: string, connection: Connection, isSteered: boolean): string {
+  const { name, url, credential } = connection;
   const own = credential.kind === "passthrough";
-  const base = own ? byPath : publicUrl + path;
-  return `Copilot: ${name} (${url})${own ? ", with your own GitHub token" : ""}
-
-  Copilot CLI
-
-    export COPILOT_API_URL="${base}"
-    export COPILOT_GITHUB_TOKEN="${own ? "$YOUR_GITHUB_TOKEN" : TOKEN}"
-
-  Copilot language server (JetBrains, vim, others); the slash at the end matters
-
-    export GH_COPILOT_API_URL="${base}/"
-    export GH_COPILOT_TOKEN="${own ? "$YOUR_GITHUB_TOKEN" : TOKEN}"
-    export GH_COPILOT_USER="<your GitHub user name>"
-
-  VS Code, in the user's settings.json, the token written out in place of ${TOKEN}
-
-    "github.copilot.advanced": {
-      "debug.overrideCapiUrl": "${byPath}",
-      "debug.overrideProxyUrl": "${byPath}"
-    }
-${
-  own
-    ? ""
-    : `
-  Copilot CLI with a provider of its own, and any client of the OpenAI or Anthropic API
-
-    export COPILOT_PROVIDER_BASE_URL="${base}"
-    export COPILOT_PROVIDER_API_KEY="${TOKEN}"
-`
-}`;
+  const setups = clientSetups({ publicUrl, connection, isSteered, token: TOKEN, ownToken: "$YOUR_OWN_TOKEN" });
+  const parts = setups.map(({ client, note, text }) =>
+    [`  ${client}`, ...(note === null ? [] : [`  (${note})`]), "", indent(text), ""].join("\n"),
+  );
+  return `${TITLES[connection.kind]}: ${name} (${url})${own ? ", with your own token for it" : ""}\n\n${parts.join("\n")}`;
 }
+
+const TITLES = { git: "Git", copilot: "Copilot", openai: "OpenAI", anthropic: "Anthropic" } as const;
+
+const indent = (text: string): string => text.replace(/^/gm, "    ");

@@ -166,7 +166,8 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
 
   routes.get("/connect", (c) => {
     const connections = [...deps.connections.values()].filter(({ allow }) => isNamed(c.var.viewer.principal, allow));
-    return sendPage(c, <ConnectPage shell={shellOf(pages, c)} publicUrl={publicUrl} connections={connections} />);
+    const { steeredTo } = deps;
+    return sendPage(c, <ConnectPage shell={shellOf(pages, c)} {...{ publicUrl, connections, steeredTo }} />);
   });
 
   routes.all("*", (c) => sendMissing(pages, c, "page"));

@@ -15,37 +15,43 @@ describe("sallyport setup", () => {
       'git config --global url."https://gate.example.com/git/github/".insteadOf https://github.com/',
     );
     expect(out).toContain('http.https://gate.example.com/git/github/.extraHeader "Sallyport-Token: $SALLYPORT_TOKEN"');
-    expect(out).toContain('COPILOT_API_URL="https://gate.example.com/u/$SALLYPORT_TOKEN/copilot/copilot"');
+    expect(out).toContain("COPILOT_API_URL=https://gate.example.com/u/$SALLYPORT_TOKEN/copilot/copilot");
   });
 
   it("lets the gateway token stand for the upstream's where the gateway holds the credential", () => {
     const credential = { kind: "bearer", token: "upstream-secret" } as const;
-    const out = renderSetup("http://127.0.0.1:8080", [
-      {
-        kind: "git",
-        name: "code",
-        url: "https://git.example.com/",
-        credential,
-        allow: [],
-        access: null,
-        dumb: "refuse",
-      },
-      {
-        kind: "copilot",
-        name: "ai",
-        url: "https://api.example.com/",
-        credential,
-        allow: [],
-        proxyUrl: null,
-        rules: DEFAULT_WIRE_RULES,
-        policy: DEFAULT_MODEL_POLICY,
-      },
-    ]);
+    const out = renderSetup(
+      "http://127.0.0.1:8080",
+      [
+        {
+          kind: "git",
+          name: "code",
+          url: "https://git.example.com/",
+          credential,
+          allow: [],
+          access: null,
+          dumb: "refuse",
+        },
+        {
+          kind: "copilot",
+          name: "ai",
+          url: "https://api.example.com/",
+          credential,
+          allow: [],
+          proxyUrl: null,
+          rules: DEFAULT_WIRE_RULES,
+          policy: DEFAULT_MODEL_POLICY,
+        },
+      ],
+      "ai",
+    );
     expect(out).toContain("git remote set-url origin http://127.0.0.1:8080/git/code/<path>.git");
     expect(out).not.toContain("extraHeader");
-    expect(out).toContain('COPILOT_API_URL="http://127.0.0.1:8080/copilot/ai"');
-    expect(out).toContain('COPILOT_GITHUB_TOKEN="$SALLYPORT_TOKEN"');
-    expect(out).toContain('GH_COPILOT_API_URL="http://127.0.0.1:8080/copilot/ai/"');
+    expect(out).toContain("COPILOT_API_URL=http://127.0.0.1:8080/copilot/ai");
+    expect(out).toContain("COPILOT_GITHUB_TOKEN=$SALLYPORT_TOKEN");
+    expect(out).toContain("GH_COPILOT_API_URL=http://127.0.0.1:8080/\n");
+    expect(out).toContain("copilot login --host http://127.0.0.1:8080\n");
+    expect(out).toContain("Needs the gateway to be reached over https");
     expect(out).not.toContain("upstream-secret");
   });
 

@@ -1,6 +1,7 @@
 /** What to set in git and in each Copilot client. Tokens are stored hashed, so the page can only say where yours goes. */
 import type { Child } from "hono/jsx";
 import type { Connection } from "../../model/connection.ts";
+import { clientSetups, type ClientSetup } from "../client-setup.ts";
 import { Layout, type Shell } from "./layout.tsx";
 
 const TOKEN = "gho_YOUR_TOKEN";
@@ -57,65 +58,14 @@ const Git = ({ name, publicUrl }: ClientProps) => (
   </>
 );
 
-/** Under `passthrough` the client's own header is GitHub's, so that the gateway's token goes by the address. */
-const Copilot = ({ name, publicUrl, isPassthrough }: ClientProps & { readonly isPassthrough: boolean }) => (
+const Clients = ({ setups, name }: { setups: readonly ClientSetup[]; name: string }) => (
   <>
-    {isPassthrough && (
-      <p>
-        Through {name} your own GitHub token reaches Copilot, and the gateway's stands in the address: keep what holds
-        it to yourself.
-      </p>
-    )}
-    <Client name={`Copilot CLI · ${name}`}>
-      <Copy
-        text={[
-          `export COPILOT_API_URL=${publicUrl}${isPassthrough ? `/u/${TOKEN}` : ""}/copilot/${name}`,
-          `export COPILOT_GITHUB_TOKEN=${isPassthrough ? GITHUB_TOKEN : TOKEN}`,
-          "copilot",
-        ].join("\n")}
-      />
-    </Client>
-    <Client name={`Copilot language server (JetBrains, Vim, others) · ${name}`}>
-      <p>In the environment of the editor; the slash at the end matters.</p>
-      <Copy
-        text={[
-          `export GH_COPILOT_API_URL=${publicUrl}${isPassthrough ? `/u/${TOKEN}` : ""}/copilot/${name}/`,
-          ...(isPassthrough ? [] : [`export GH_COPILOT_SERVER_URL=${publicUrl}`]),
-          `export GH_COPILOT_TOKEN=${isPassthrough ? GITHUB_TOKEN : TOKEN}`,
-          "export GH_COPILOT_USER=YOUR_NAME",
-        ].join("\n")}
-      />
-    </Client>
-    <Client name={`VS Code · ${name}`}>
-      <p>
-        In the user settings. VS Code can send no header of ours, so the token stands in the address: keep this file to
-        yourself.
-      </p>
-      <Copy
-        text={JSON.stringify(
-          {
-            "github.copilot.advanced": {
-              "debug.overrideCapiUrl": `${publicUrl}/u/${TOKEN}/copilot/${name}`,
-              "debug.overrideProxyUrl": `${publicUrl}/u/${TOKEN}/copilot/${name}`,
-            },
-          },
-          null,
-          2,
-        )}
-      />
-    </Client>
-    {!isPassthrough && (
-      <Client name={`OpenAI and Anthropic SDKs · ${name}`}>
-        <Copy
-          text={[
-            `export OPENAI_BASE_URL=${publicUrl}/copilot/${name}`,
-            `export OPENAI_API_KEY=${TOKEN}`,
-            `export ANTHROPIC_BASE_URL=${publicUrl}/copilot/${name}`,
-            `export ANTHROPIC_AUTH_TOKEN=${TOKEN}`,
-          ].join("\n")}
-        />
+    {setups.map(({ client, note, text }) => (
+      <Client name={`${client} · ${name}`}>
+        {note !== null && <p>{note}</p>}
+        <Copy text={text} />
       </Client>
-    )}
+    ))}
   </>
 );
 
@@ -124,6 +74,8 @@ export const ConnectPage = (props: {
   publicUrl: string;
   /** Those that this person may use. */
   connections: readonly Connection[];
+  /** The connection that clients are sent to which sign in here; null: none. */
+  steeredTo: string | null;
 }) => (
   <Layout title="Connect" shell={props.shell}>
     <h1>Connect</h1>
@@ -136,9 +88,19 @@ export const ConnectPage = (props: {
         No connection is open to you: ask an operator to name you or your group in its `allow`.
       </div>
     )}
-    {props.connections.map(({ kind, name, credential }) => {
+    {props.connections.map((connection) => {
+      const { kind, name, credential } = connection;
       const isPassthrough = credential.kind === "passthrough";
-      if (kind === "copilot") return <Copilot name={name} publicUrl={props.publicUrl} isPassthrough={isPassthrough} />;
+      if (kind !== "git") {
+        const setups = clientSetups({
+          publicUrl: props.publicUrl,
+          connection,
+          isSteered: props.steeredTo === name,
+          token: TOKEN,
+          ownToken: GITHUB_TOKEN,
+        });
+        return <Clients setups={setups} name={name} />;
+      }
       return isPassthrough ? (
         <GitBesideOwn name={name} publicUrl={props.publicUrl} />
       ) : (

@@ -23,6 +23,8 @@ export interface PagesDependencies extends RecordDependencies {
   readonly signIns: SignInRule | null;
   /** By name; for the page that says how to connect. */
   readonly connections: ReadonlyMap<string, Connection>;
+  /** The one that clients are sent to which sign in at the gateway; null: none. */
+  readonly steeredTo: string | null;
   readonly log: Logger;
   readonly now: () => Date;
 }

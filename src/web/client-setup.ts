@@ -1,0 +1,138 @@
+/**
+ * What to set in each Copilot client, word for word: one setting a client. The command line, the page `/connect` and docs/clients.md
+ * say the same, because all of them have it from here.
+ */
+import type { Connection } from "../model/connection.ts";
+
+export interface ClientSetup {
+  readonly client: string;
+  /** What to know before pasting it; null: nothing. */
+  readonly note: string | null;
+  /** To paste. */
+  readonly text: string;
+}
+
+export interface SetupOptions {
+  /** Without a slash at the end. */
+  readonly publicUrl: string;
+  readonly connection: Connection;
+  /** Whether clients that sign in at the gateway are sent to this connection. */
+  readonly isSteered: boolean;
+  /** What stands for the person's gateway token, and for their own token of the upstream. */
+  readonly token: string;
+  readonly ownToken: string;
+}
+
+const json = (value: unknown): string => JSON.stringify(value, null, 2);
+
+/** Clients of a model's API. */
+export function clientSetups(options: SetupOptions): readonly ClientSetup[] {
+  const { connection, isSteered } = options;
+  if (connection.kind === "git") return [];
+  if (connection.credential.kind === "passthrough") return passthroughSetups(options);
+  if (connection.kind !== "copilot") return [sdks(options)];
+  return [...(isSteered ? signInSetups(options) : []), ...tokenSetups(options), sdks(options)];
+}
+
+/** Clients that sign the person in, through the browser; they keep a token of their own, and find Copilot by themselves. */
+function signInSetups({ publicUrl, token }: SetupOptions): readonly ClientSetup[] {
+  const needsTls = publicUrl.startsWith("https:")
+    ? null
+    : "Needs the gateway to be reached over https, which it is not now.";
+  const andName = "It asks api.<this host> as well.";
+  const notes = (...texts: (string | null)[]) => texts.filter((text) => text !== null).join(" ") || null;
+  return [
+    {
+      client: "Copilot CLI",
+      note: notes("Shows a code to type in the browser.", andName, needsTls),
+      text: `copilot login --host ${publicUrl}`,
+    },
+    {
+      client: "VS Code",
+      note: notes("In the user's settings.json; then sign in to Copilot.", andName, needsTls),
+      text: json({
+        "github-enterprise.uri": publicUrl,
+        "github.copilot.advanced": { authProvider: "github-enterprise" },
+      }),
+    },
+    {
+      client: "JetBrains, Vim, Neovim and other editors with Copilot's language server",
+      note: notes(
+        "The language server's settings; JetBrains has it as the authentication provider's address. Then sign in to Copilot.",
+        andName,
+        needsTls,
+      ),
+      text: json({ "github-enterprise": { uri: publicUrl } }),
+    },
+    {
+      client: "Copilot's language server, from the environment",
+      note: "Without a sign-in; plain http will do. The slash at the end matters.",
+      text: [
+        `export GH_COPILOT_API_URL=${publicUrl}/`,
+        `export GH_COPILOT_SERVER_URL=${publicUrl}`,
+        `export GH_COPILOT_TOKEN=${token}`,
+        "export GH_COPILOT_USER=YOUR_NAME",
+      ].join("\n"),
+    },
+  ];
+}
+
+/** Clients that are given a gateway token. */
+function tokenSetups({ publicUrl, connection: { name }, token }: SetupOptions): readonly ClientSetup[] {
+  const base = `${publicUrl}/copilot/${name}`;
+  return [
+    {
+      client: "Copilot CLI, from the environment",
+      note: "Without a sign-in; plain http will do.",
+      text: [`export COPILOT_API_URL=${base}`, `export COPILOT_GITHUB_TOKEN=${token}`].join("\n"),
+    },
+    {
+      client: "Copilot CLI, with the gateway as its provider",
+      note: "Takes a JWT of the identity provider as well: COPILOT_PROVIDER_API_KEY_COMMAND names a command that prints a fresh one for each request.",
+      text: [
+        `export COPILOT_PROVIDER_BASE_URL=${base}`,
+        `export COPILOT_PROVIDER_API_KEY=${token}`,
+        "export COPILOT_MODEL=gpt-4.1",
+      ].join("\n"),
+    },
+    vscodeByPath(`${publicUrl}/u/${token}/copilot/${name}`),
+  ];
+}
+
+const vscodeByPath = (byPath: string): ClientSetup => ({
+  client: "VS Code, with the token in the address",
+  note: "In the user's settings.json, where nothing else will do. Keep that file to yourself.",
+  text: json({
+    "github.copilot.advanced": { "debug.overrideCapiUrl": byPath, "debug.overrideProxyUrl": byPath },
+  }),
+});
+
+function sdks({ publicUrl, connection: { name, kind }, token }: SetupOptions): ClientSetup {
+  const base = `${publicUrl}/copilot/${name}`;
+  const openai = [`export OPENAI_BASE_URL=${base}`, `export OPENAI_API_KEY=${token}`];
+  const anthropic = [`export ANTHROPIC_BASE_URL=${base}`, `export ANTHROPIC_AUTH_TOKEN=${token}`];
+  return {
+    client: "Claude Code, Codex, and the SDKs of OpenAI and Anthropic",
+    note: null,
+    text: [...(kind === "anthropic" ? [] : openai), ...(kind === "openai" ? [] : anthropic)].join("\n"),
+  };
+}
+
+/** The client's own credential is the upstream's; the gateway's token stands in the address. */
+function passthroughSetups({ publicUrl, connection, token, ownToken }: SetupOptions): readonly ClientSetup[] {
+  const byPath = `${publicUrl}/u/${token}/copilot/${connection.name}`;
+  if (connection.kind !== "copilot") {
+    const base = connection.kind === "openai" ? "OPENAI_BASE_URL" : "ANTHROPIC_BASE_URL";
+    const key = connection.kind === "openai" ? "OPENAI_API_KEY" : "ANTHROPIC_API_KEY";
+    const text = [`export ${base}=${byPath}`, `export ${key}=${ownToken}`].join("\n");
+    return [{ client: "Claude Code, Codex, and the SDKs of OpenAI and Anthropic", note: null, text }];
+  }
+  return [
+    {
+      client: "Copilot CLI, from the environment",
+      note: null,
+      text: [`export COPILOT_API_URL=${byPath}`, `export COPILOT_GITHUB_TOKEN=${ownToken}`].join("\n"),
+    },
+    vscodeByPath(byPath),
+  ];
+}
