@@ -10,6 +10,12 @@ const TOKEN = /⟦([\w.-]{1,64}):([0-9a-f]{8})⟧/g;
 /** @see secrets/mask-form.ts, which writes them */
 export const encodeMaskToken = ({ kind, fingerprint }: MaskToken): string => `⟦${kind}:${fingerprint}⟧`;
 
+/** A text that is one mask and nothing else; null for every other. */
+export function parseMaskToken(text: string): MaskToken | null {
+  const [token, ...rest] = splitAtMasks(text.trim());
+  return token === undefined || typeof token === "string" || rest.length > 0 ? null : token;
+}
+
 /** The text in pieces: what is plain, and what was masked. */
 export function splitAtMasks(text: string): readonly (string | MaskToken)[] {
   if (!text.includes("⟦")) return text === "" ? [] : [text];

@@ -1,5 +1,6 @@
 /** What the pages show of sessions beyond the record itself: sums for the lists, and what came of a session. */
-import { and, desc, eq, inArray, sql } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, sql } from "drizzle-orm";
+import { firstIdOf } from "../model/id.ts";
 import type { ExchangeStatus } from "../model/exchange.ts";
 import type { Requirement } from "./approvals.ts";
 import type { Queryable } from "./database.ts";
@@ -215,7 +216,7 @@ export async function countActivity(db: Queryable, since: Date, principalId: str
       .from(exchanges)
       .where(
         and(
-          sql`${exchanges.startedAt} >= ${since.toISOString()}`,
+          gte(exchanges.id, firstIdOf(since)),
           principalId === null ? undefined : eq(exchanges.principalId, principalId),
         ),
       ),
@@ -228,10 +229,7 @@ export async function countActivity(db: Queryable, since: Date, principalId: str
       .from(pushes)
       .innerJoin(principals, eq(principals.id, pushes.principalId))
       .where(
-        and(
-          sql`${pushes.receivedAt} >= ${since.toISOString()}`,
-          principalId === null ? undefined : eq(pushes.principalId, principalId),
-        ),
+        and(gte(pushes.id, firstIdOf(since)), principalId === null ? undefined : eq(pushes.principalId, principalId)),
       ),
   ]);
   return {

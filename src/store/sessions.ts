@@ -6,7 +6,8 @@ import type { Queryable } from "./database.ts";
 import { containsText, decodeCursor, encodeCursor, type Page } from "./exchange-filters.ts";
 import type { LockedSession } from "./messages.ts";
 import { pushHasRef, startsWithOid } from "./record-filter.ts";
-import { commits, commitSessions, exchanges, messages, principals, sessions } from "./schema.ts";
+import { parseMaskToken } from "../model/mask-token.ts";
+import { commits, commitSessions, exchanges, maskSightings, messages, principals, sessions } from "./schema.ts";
 
 export interface NewSession {
   readonly id: string;
@@ -192,6 +193,8 @@ export async function countSessions(db: Queryable, filter: SessionFilter, most: 
 
 function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
   const { user, since, until, connection, client, model, status, repository, ref, sha, q } = filter;
+  // Where a secret was masked is known without reading every message for it.
+  const mask = q === undefined ? null : parseMaskToken(q);
   const cursor = filter.cursor === undefined ? null : decodeCursor(filter.cursor);
   return [
     user && (isId(user) ? eq(sessions.principalId, user) : sql`lower(${principals.email}) = lower(${user})`),
@@ -228,7 +231,21 @@ function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
             ),
           ),
       ),
+    mask &&
+      exists(
+        db
+          .select({ one: sql`1` })
+          .from(maskSightings)
+          .where(
+            and(
+              eq(maskSightings.sessionId, sessions.id),
+              eq(maskSightings.fingerprint, mask.fingerprint),
+              eq(maskSightings.kind, mask.kind),
+            ),
+          ),
+      ),
     q &&
+      mask === null &&
       or(
         containsText(sessions.title, q),
         exists(

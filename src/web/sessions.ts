@@ -1,5 +1,6 @@
 /** `/api/v1/sessions` and `/api/v1/exchanges`: the record of what people and Copilot said. */
 import { Hono } from "hono";
+import { parseMaskToken } from "../model/mask-token.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Database } from "../store/database.ts";
 import { findLinkedExchanges } from "../store/commit-queries.ts";
@@ -86,7 +87,7 @@ export async function countReadableSessions(
   { filter }: ListQuery,
   most: number,
 ): Promise<number | null> {
-  if (filter.q !== undefined) return null;
+  if (filter.q !== undefined && parseMaskToken(filter.q) === null) return null;
   const own = ownFilter(access, principal, filter);
   return own === null ? 0 : countSessions(db, own, most);
 }

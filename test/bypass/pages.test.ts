@@ -232,16 +232,16 @@ describe("very much of it", () => {
     const many = ["<a_b>", "<a_b ", "```\n", "`", "⟦", "⟦a:0000000", "\u202e", "*** Update File: x\n"].map((piece) =>
       piece.repeat(40_000),
     );
+    // In one piece each: thousands of deltas would only take the stand-in's time.
+    const whole = (value: unknown): readonly string[] => [JSON.stringify(value)];
+    const [before, after] = ["a\nb\n".repeat(20_000), "b\na\n".repeat(20_000)];
     await agent.step({
       prompt: `Begin.\n${many.join("\n")}\n${"x".repeat(2_000_000)}`,
       answer: {
         text: [...many, "y".repeat(1_000_000)],
         toolCalls: [
-          {
-            name: "edit",
-            arguments: { path: "a", old_str: "a\nb\n".repeat(20_000), new_str: "b\na\n".repeat(20_000) },
-          },
-          ...many.map((text) => ({ name: "bash", arguments: { command: text } })),
+          { name: "edit", arguments: whole({ path: "a", old_str: before, new_str: after }) },
+          ...many.map((text) => ({ name: "bash", arguments: whole({ command: text }) })),
         ],
       },
     });

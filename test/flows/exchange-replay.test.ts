@@ -1,6 +1,6 @@
 /** What the record keeps for the replay: how an answer came, and where the same secret was masked. */
 import { describe, expect, it } from "vitest";
-import { encodeMaskToken, splitAtMasks } from "../../src/model/mask-token.ts";
+import { encodeMaskToken, parseMaskToken, splitAtMasks } from "../../src/model/mask-token.ts";
 import { encodeMask } from "../../src/secrets/mask-form.ts";
 import { decodeTiming } from "../../src/store/answer-timing.ts";
 import { countMaskSightings } from "../../src/store/mask-sightings.ts";
@@ -77,6 +77,8 @@ describe("a mask in a text", () => {
     const token = { kind: "aws.key-1_a", fingerprint: "01234567" };
     expect(splitAtMasks(`a${masked}${masked}b`)).toEqual(["a", token, token, "b"]);
     expect(encodeMaskToken(token)).toBe(masked);
+    expect(parseMaskToken(` ${masked} `)).toEqual(token);
+    for (const text of ["", masked + masked, `x${masked}`, "⟦a⟧"]) expect(parseMaskToken(text)).toBeNull();
     for (const text of ["⟦a:0123456⟧", "⟦:01234567⟧", "⟦<b>:01234567⟧", "⟦a:0123456G⟧", "⟦", "plain"]) {
       expect(splitAtMasks(text)).toEqual([text]);
     }

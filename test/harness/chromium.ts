@@ -54,9 +54,11 @@ export function sharedChromium(): (options?: VisitorOptions) => Promise<Visitor>
           if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
         });
         page.on("pageerror", (error) => complaints.push(error.message));
-        page.on("requestfailed", (request) =>
-          complaints.push(`${request.url()}: ${request.failure()?.errorText ?? ""}`),
-        );
+        page.on("requestfailed", (request) => {
+          // Left for the next page before it came.
+          if (request.failure()?.errorText === "net::ERR_ABORTED") return;
+          complaints.push(`${request.url()}: ${request.failure()?.errorText ?? ""}`);
+        });
         page.on("request", (request) => {
           const here = new URL(page.url() === "about:blank" ? request.url() : page.url()).origin;
           if (new URL(request.url()).origin !== here) complaints.push(`a request to ${request.url()}`);
