@@ -166,11 +166,13 @@ export class ReceivedPack {
       return found.length === oids.length ? found : this.#readOld(oids, signal);
     };
     const turns = new Turns(signal);
-    const ids = await nameEntries({ entries, unpacked, format: objectFormat, readOld, turns }).finally(
+    try {
+      const ids = await nameEntries({ entries, unpacked, format: objectFormat, readOld, turns });
+      return ids === null ? null : PackObjects.named({ ids, format: objectFormat, unpacked, entries, sent: objects });
+    } finally {
       // Whoever asks next must not read this one's answers.
-      () => early.catch(() => {}),
-    );
-    return ids === null ? null : PackObjects.named({ ids, format: objectFormat, unpacked, entries, sent: objects });
+      await early.catch(() => {});
+    }
   }
 
   /** Few and small ones. What the cache has not got is fetched, all at once. */
