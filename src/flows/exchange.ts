@@ -5,7 +5,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createAnswerRecorder } from "../copilot/answer-recorder.ts";
 import { createAnswerStreamMask, maskAnswerBody } from "../copilot/answer-masking.ts";
-import { type AnswerAssembler, EMPTY_ANSWER, type Endpoint } from "../copilot/endpoints/endpoint.ts";
+import {
+  type AnswerAssembler,
+  EMPTY_ANSWER,
+  type Endpoint,
+  type ParsedRequest,
+} from "../copilot/endpoints/endpoint.ts";
 import { other } from "../copilot/endpoints/other.ts";
 import { findRoute } from "../copilot/routes.ts";
 import { GatewayError, ok } from "../errors.ts";
@@ -137,6 +142,8 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     const known = understood(start, endpoint, body.value);
     const admitted = await gate.admit({
       ...body.value,
+      // The line says that its ids are everybody's.
+      parsed: rule?.ids === "any" ? withoutReferences(body.value.parsed) : body.value.parsed,
       start: known,
       connection,
       outside: referencesOutside(exchange.path, exchange.query, rule, request.headers),
@@ -381,6 +388,9 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     },
   };
 }
+
+const withoutReferences = (parsed: ParsedRequest | null): ParsedRequest | null =>
+  parsed === null ? null : { ...parsed, references: [] };
 
 const SOCKET_PATHS = ["/responses", "/v1/responses"];
 

@@ -171,6 +171,22 @@ describe("a conversation", () => {
     ]);
   });
 
+  test("an upstream that knows no lanes is recorded all the same, in the order in which it was asked", async () => {
+    const gateway = await startGateway(RELAY);
+    gateway.sockets.respondAlways({ text: "said", knowsLanes: false });
+    const client = await open(`${gateway.api}/responses`);
+    for (const [text, stream_id] of [
+      ["A", "a"],
+      ["B", "b"],
+      ["A2", "a"],
+    ])
+      client.ask(ask(text ?? "", { stream_id }));
+    await client.until("response.completed", 3);
+    for (const index of [0, 1, 2]) {
+      expect(await said(gateway, index)).toMatchObject({ row: { status: "complete" }, response: ["said"] });
+    }
+  });
+
   test("secrets stay out of the record", async () => {
     const gateway = await startGateway(RELAY);
     gateway.sockets.respondAlways({ text: `The key is ${SECRETS[0]}.` });

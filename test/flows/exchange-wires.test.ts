@@ -185,6 +185,36 @@ describe("ids that the upstream gives out", () => {
     expect((await recordedExchanges(gateway.db)).map((row) => row.format)).toEqual(Array(6).fill("agents"));
   });
 
+  test("in bodies that no codec reads, by the names of their fields; unless the line says that they are everybody's", async () => {
+    const gateway = await startGateway({
+      rules: { paths: [relay("/v1/files"), relay("/v1/batches"), relay("/shared", { ids: "any" })] },
+    });
+    gateway.upstream.respondAt("POST /v1/files", { body: { id: "file-1" } });
+    for (const path of ["/v1/batches", "/shared"]) gateway.upstream.respondAt(`POST ${path}`, { body: {} });
+    await send(`${gateway.api}/v1/files`, { body: Buffer.from("x"), headers: { "content-type": "text/plain" } });
+    const batch = (fields: object, path = "/v1/batches", token = ANA) =>
+      send(`${gateway.api}${path}`, { body: { endpoint: "/v1/responses", ...fields }, token });
+    expect((await batch({ input_file_id: "file-1" })).status).toBe(200);
+    expect((await batch({ input_file_id: "file-1" }, "/v1/batches", BEN)).status).toBe(400);
+    expect((await batch({ deep: [{ file_ids: ["file-1", "file-2"] }] })).status).toBe(400);
+    expect((await batch({ file_id: { nested: "file-2" } })).status).toBe(400);
+    expect((await batch({ input_file_id: "file-2" }, "/shared")).status).toBe(200);
+  });
+
+  test("an MCP session works for who began it", async () => {
+    const gateway = await startGateway({ rules: { paths: [relay("/mcp")] } });
+    const result = { jsonrpc: "2.0", id: 1, result: {} };
+    gateway.upstream.respondAt("POST /mcp", { body: result, headers: { "mcp-session-id": "s-1" } });
+    gateway.upstream.respondAt("GET /mcp", {
+      body: 'data: {"jsonrpc":"2.0"}\n\n',
+      headers: { "content-type": "text/event-stream" },
+    });
+    await send(`${gateway.api}/mcp`, { body: { jsonrpc: "2.0", id: 1, method: "initialize" } });
+    const headers = { "mcp-session-id": "s-1" };
+    expect((await send(`${gateway.api}/mcp`, { headers })).text).toContain("jsonrpc");
+    expect((await send(`${gateway.api}/mcp`, { headers, token: BEN })).status).toBe(400);
+  });
+
   test("in headers: an MCP session, a model session", async () => {
     const gateway = await startGateway({ rules: { paths: [relay("/mcp")] } });
     gateway.upstream.respondAt("POST /models/session", { body: { session_token: "st-1" } });

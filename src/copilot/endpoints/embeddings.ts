@@ -29,18 +29,16 @@ export const embeddings: Endpoint = {
       // OpenAI says `input`, Copilot `inputs`.
       const input = json["input"] ?? json["inputs"];
       const texts = typeof input === "string" ? [input] : asArray(input);
-      if (texts.length === 0) return err("`input` is neither a text nor a list");
+      // Numbers are tokens: what they say can be read nowhere on the way, nor masked.
+      if (texts.length === 0 || !texts.every((text) => typeof text === "string")) {
+        return err("`input` is neither a text nor a list of texts");
+      }
       return ok({
         model: textOrNull(json["model"]),
         streamed: false,
         messages: [
           parametersMessage(json, ["input", "inputs"]),
-          ...texts.map((text): Message => ({
-            role: "user",
-            // Numbers are tokens already: what they say cannot be read here, nor masked.
-            parts:
-              typeof text === "string" ? textPart(text) : [{ type: "opaque", kind: "tokens", text: tokenCount(text) }],
-          })),
+          ...texts.map((text): Message => ({ role: "user", parts: textPart(text) })),
         ],
         references: [],
         keepsIds: false,
@@ -56,8 +54,6 @@ export const embeddings: Endpoint = {
       }),
   },
 };
-
-const tokenCount = (value: unknown): string => `${Array.isArray(value) ? value.length : 1} tokens`;
 
 export const chunks: Endpoint = {
   format: "chunks",

@@ -66,7 +66,8 @@ export const mcp: Endpoint = {
         streamed: null,
         messages: messages.map((message): Message => ({ role: "assistant", parts: [sentPart(message)] })),
         references: [],
-        keepsIds: false,
+        // The answer to `initialize` names the session, in a header.
+        keepsIds: true,
         calls: calledTools(messages),
       });
     },

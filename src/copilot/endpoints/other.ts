@@ -3,8 +3,8 @@
  * size and hash.
  */
 import { ok } from "../../errors.ts";
-import { asObject, asText, describeJson, isObject, textOrNull, without } from "../json-value.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { asArray, asObject, asText, describeJson, isObject, textOrNull, without } from "../json-value.ts";
+import type { Endpoint, UpstreamReference } from "./endpoint.ts";
 import { createPlainAssembler } from "./plain-answer.ts";
 
 /** Values that are keys to something: known again by their hash, never kept. */
@@ -13,8 +13,21 @@ const TOKENS = ["session_token", "token", "access_token", "refresh_token", "clie
 const issuedBy = (json: unknown): readonly string[] =>
   Object.entries(asObject(json))
     .filter(([name]) => name === "id" || name.endsWith("_id"))
-    .map(([, value]) => (typeof value === "number" ? String(value) : asText(value)))
+    .map(([, value]) => idText(value))
     .filter((id) => id !== "");
+
+/** `input_file_id`, `thread_id`, `file_ids`: by their names, what the request points at. */
+function pointedAt(value: unknown, depth = 0): readonly UpstreamReference[] {
+  if (typeof value !== "object" || value === null || depth > 20) return [];
+  if (Array.isArray(value)) return value.flatMap((item) => pointedAt(item, depth + 1));
+  return Object.entries(value).flatMap(([field, inner]: [string, unknown]) =>
+    /_ids?$/.test(field) && inner !== null
+      ? asArray(Array.isArray(inner) ? inner : [inner]).map((id) => ({ field, id: idText(id) }))
+      : pointedAt(inner, depth + 1),
+  );
+}
+
+const idText = (id: unknown): string => (typeof id === "number" ? String(id) : asText(id));
 
 const described = (json: unknown): string => describeJson(isObject(json) ? without(json, TOKENS) : json);
 
@@ -26,7 +39,7 @@ const codec: Endpoint["conversation"] = {
       streamed: asObject(json)["stream"] === true,
       messages:
         json === undefined ? [] : [{ role: "user", parts: [{ type: "opaque", kind: "body", text: described(json) }] }],
-      references: [],
+      references: pointedAt(json),
       keepsIds: true,
     }),
   assembleAnswer: () =>

@@ -31,6 +31,7 @@ export interface LanesDependencies {
 }
 
 interface Open extends LaneExchange {
+  readonly lane: string;
   readonly assembler: AnswerAssembler;
   readonly timing: ReturnType<typeof createAnswerTiming>;
   firstByteAt: Date | null;
@@ -55,7 +56,8 @@ const REMEMBERED = 8;
 const MOST_IDS = 10_000;
 
 export function createLanes(deps: LanesDependencies): Lanes {
-  const lanes = new Map<string, Open[]>();
+  /** The oldest first. */
+  let running: readonly Open[] = [];
   const conversations = new Map<string, readonly Message[]>();
   const issued = new Set<string>();
 
@@ -106,29 +108,30 @@ export function createLanes(deps: LanesDependencies): Lanes {
     open(lane, exchange) {
       const open: Open = {
         ...exchange,
+        lane,
         assembler: createResponsesAssembler(),
         timing: createAnswerTiming(() => Math.round(performance.now())),
         firstByteAt: null,
         bytes: 0,
         capped: false,
       };
-      lanes.set(lane, [...(lanes.get(lane) ?? []), open]);
+      running = [...running, open];
     },
     take(text) {
       const lane = text.includes('"stream_id"') ? (textOrNull(parseObject(text)["stream_id"]) ?? "") : "";
-      const [head, ...rest] = lanes.get(lane) ?? [];
+      // An upstream that knows nothing of lanes answers one after the other: what it says must not go unrecorded for that.
+      const head = running.find((one) => one.lane === lane) ?? running[0];
       if (head === undefined || !read(head, text)) return null;
-      if (rest.length === 0) lanes.delete(lane);
-      else lanes.set(lane, rest);
+      running = running.filter((one) => one !== head);
       return settle(head, "whole");
     },
     async endAll(end, as) {
-      const open = [...lanes.values()].flat();
-      lanes.clear();
+      const open = running;
+      running = [];
       await Promise.all(open.map((one) => settle(one, end, as)));
     },
     get isIdle() {
-      return lanes.size === 0;
+      return running.length === 0;
     },
     conversationAfter: (responseId) => conversations.get(responseId) ?? null,
     issuedHere: (id) => issued.has(id),
