@@ -373,6 +373,9 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     createCopilotUpgrade(copilot, stopping.signal),
   );
   for (const job of jobs) job.start();
+  provider
+    ?.prepare()
+    .catch((error: unknown) => log.warn({ error }, "nobody can sign in yet: it is tried again when somebody does"));
 
   const reload = (): void => {
     const tell = async (): Promise<void> => {

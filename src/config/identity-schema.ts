@@ -43,7 +43,7 @@ const claimSchema = z
   })
   .describe("Where the groups stand: a claim (dots lead into objects), or a list of names. Default groups.");
 
-const oidcSchema = z.strictObject({
+export const oidcSchema = z.strictObject({
   issuer: issuerSchema.describe("As the provider writes it in its tokens."),
   clientId: text("expected the client's id, as the provider gave it"),
   clientSecret: secretSchema.optional().describe("Absent: a public client; PKCE is used either way."),

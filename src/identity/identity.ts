@@ -109,11 +109,11 @@ export function createIdentity(ports: IdentityPorts, provider: IdentityProvider 
     now: Date,
   ): Promise<Result<Authenticated, AuthenticationFailure>> {
     const entry = await findToken(text, now);
-    if (entry === null) return err(UNKNOWN);
+    if (entry === null) return err(explainToken("unknown", provider));
     const { token } = entry;
-    if (token.revokedAt !== null) return err(REVOKED);
-    if (token.expiresAt !== null && token.expiresAt <= now) return err(EXPIRED);
-    if (!token.audiences.includes(audience)) return err(wrongAudience(audience));
+    if (token.revokedAt !== null) return err(explainToken("revoked", provider));
+    if (token.expiresAt !== null && token.expiresAt <= now) return err(explainToken("expired", provider));
+    if (!token.audiences.includes(audience)) return err(wrongAudience(audience, provider));
     const groups = standingGroups(token.principal, token.groups, provider?.people ?? null, now);
     if (!groups.ok) return err(explainStanding(groups.error, provider));
     if (now.getTime() - entry.touchedAt >= TOUCH_EVERY_MS) {
@@ -140,7 +140,9 @@ export function createIdentity(ports: IdentityPorts, provider: IdentityProvider 
   const identity: Identity = {
     async authenticate({ token: text }, audience, now) {
       if (isGatewayToken(text)) return authenticateToken(text, audience, now);
-      return provider !== null && looksLikeJwt(text) ? authenticateJwt(text, provider, now) : err(UNKNOWN);
+      return provider !== null && looksLikeJwt(text)
+        ? authenticateJwt(text, provider, now)
+        : err(explainToken("unknown", provider));
     },
 
     async identify(sources, audience, now) {
@@ -177,19 +179,28 @@ const explainStanding = (
 
 const NO_PROVIDER =
   "This token belongs to a person of an identity provider, and the gateway has none now. Ask for a new one: sallyport token create.";
-const UNKNOWN: AuthenticationFailure = {
-  reason: "unknown",
-  message: "The gateway does not know this token. Ask for a new one: sallyport token create.",
+
+type TokenProblem = "unknown" | "revoked" | "expired";
+
+const PROBLEMS: Readonly<Record<TokenProblem, string>> = {
+  unknown: "The gateway does not know this token.",
+  revoked: "This token has been revoked.",
+  expired: "This token has expired.",
 };
-const REVOKED: AuthenticationFailure = {
-  reason: "revoked",
-  message: "This token has been revoked. Ask for a new one: sallyport token create.",
-};
-const EXPIRED: AuthenticationFailure = {
-  reason: "expired",
-  message: "This token has expired. Ask for a new one: sallyport token create.",
-};
-const wrongAudience = (audience: Audience): AuthenticationFailure => ({
+
+/** Operators make tokens; people whom a provider knows make their own. */
+const explainToken = (reason: TokenProblem, provider: IdentityProvider | null): AuthenticationFailure => ({
+  reason,
+  message:
+    provider === null
+      ? `${PROBLEMS[reason]} Ask for a new one: sallyport token create.`
+      : `${PROBLEMS[reason]} Get a new one at ${provider.signInUrl}tokens.`,
+});
+
+const wrongAudience = (audience: Audience, provider: IdentityProvider | null): AuthenticationFailure => ({
   reason: "wrong_audience",
-  message: `This token is not for ${audience}. Use one that is: sallyport token create --for ${audience}.`,
+  message:
+    provider === null
+      ? `This token is not for ${audience}. Use one that is: sallyport token create --for ${audience}.`
+      : `This token is not for ${audience}. Get one that is at ${provider.signInUrl}tokens.`,
 });

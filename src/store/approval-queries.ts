@@ -27,6 +27,7 @@ export interface ApprovalRecord {
   readonly pusherId: string;
   /** E-mail address. */
   readonly pusher: string;
+  readonly pusherKind: "person" | "service";
   readonly requirements: readonly Requirement[];
   readonly requestedAt: Date;
   readonly expiresAt: Date;
@@ -79,6 +80,7 @@ async function selectApprovals(
       repository: pushes.repository,
       pusherId: pushes.principalId,
       pusher: principals.email,
+      pusherKind: principals.kind,
       requirements: approvals.requirements,
       requestedAt: approvals.requestedAt,
       expiresAt: approvals.expiresAt,

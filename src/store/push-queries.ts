@@ -46,6 +46,7 @@ export interface PushRecord {
   readonly pusherId: string;
   /** E-mail address. */
   readonly pusher: string;
+  readonly pusherKind: "person" | "service";
   readonly receivedAt: Date;
   readonly finishedAt: Date | null;
   readonly error: string | null;
@@ -69,6 +70,7 @@ const columns = {
   repository: pushes.repository,
   pusherId: pushes.principalId,
   pusher: principals.email,
+  pusherKind: principals.kind,
   receivedAt: pushes.receivedAt,
   finishedAt: pushes.finishedAt,
   error: pushes.error,

@@ -90,6 +90,7 @@ export interface SessionRecord {
   readonly id: string;
   readonly principalId: string;
   readonly user: string;
+  readonly userKind: "person" | "service";
   readonly connection: string;
   readonly client: string;
   readonly clientKey: string;
@@ -127,6 +128,7 @@ const columns = {
   id: sessions.id,
   principalId: sessions.principalId,
   user: principals.email,
+  userKind: principals.kind,
   connection: sessions.connection,
   client: sessions.client,
   clientKey: sessions.clientKey,

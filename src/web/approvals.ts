@@ -27,6 +27,7 @@ const approvalJson = (approval: ApprovalRecord, publicUrl: string) => ({
   repository: approval.repository,
   refs: approval.refs.map((ref) => ({ ref: ref.ref, old: ref.oldOid, new: ref.newOid })),
   pusher: approval.pusher,
+  pusher_kind: approval.pusherKind,
   requested_at: approval.requestedAt.toISOString(),
   expires_at: approval.expiresAt.toISOString(),
   closed_at: iso(approval.closedAt),

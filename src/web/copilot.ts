@@ -3,7 +3,7 @@
  * `flows/exchange.ts`. Works on Node's own request and response, because web streams are too slow for token streams.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { err, ok, type Result } from "../errors.ts";
+import { err, GatewayError, ok, type Result } from "../errors.ts";
 import type { Duplex } from "node:stream";
 import type { ExchangeFlow } from "../flows/exchange.ts";
 import type { CredentialSources } from "../identity/credentials.ts";
@@ -184,8 +184,11 @@ async function authenticateOrFail(
   let person: Awaited<ReturnType<Authenticate>>;
   try {
     person = await authenticate(sources, "copilot");
-  } catch {
+  } catch (error) {
     // Whether the token is good cannot be known just now: nobody is let in, and nobody's client is told that its token is bad.
+    if (error instanceof GatewayError && error.code === "upstream_unreachable") {
+      return err({ status: 503, code: "identity_provider_unavailable", message: error.message });
+    }
     return err({
       status: 503,
       code: "database_unavailable",
@@ -195,7 +198,7 @@ async function authenticateOrFail(
   }
   if (person.ok) return person;
   const how =
-    "Whoever runs this gateway makes tokens (`npx sallyport token create --user YOU --for copilot`); `npx sallyport setup` prints where each client takes one.";
+    "Whoever runs this gateway makes tokens (`npx sallyport token create --user YOU --for copilot`), and so does who signs in at its pages; `npx sallyport setup` prints where each client takes one.";
   return err({ status: 401, code: "unauthenticated", message: `${person.error.message} ${how}` });
 }
 

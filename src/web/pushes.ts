@@ -13,6 +13,7 @@ const pushJson = (push: PushRecord, publicUrl: string) => ({
   connection: push.connection,
   repository: push.repository,
   pusher: push.pusher,
+  pusher_kind: push.pusherKind,
   received_at: push.receivedAt.toISOString(),
   finished_at: iso(push.finishedAt),
   error: push.error,

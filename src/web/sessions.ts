@@ -18,6 +18,7 @@ import { mayReadOf, type ReadAccess } from "./read-access.ts";
 const sessionJson = (session: SessionRecord, publicUrl: string) => ({
   id: session.id,
   user: session.user,
+  user_kind: session.userKind,
   connection: session.connection,
   client: session.client,
   title: session.title,

@@ -8,6 +8,7 @@ import { hashToken, mintToken } from "../../src/identity/tokens.ts";
 import { GATEWAY_ISSUER, type Audience } from "../../src/model/principal.ts";
 import { upsertPrincipal } from "../../src/store/principals.ts";
 import { insertToken } from "../../src/store/tokens.ts";
+import { workingCopy } from "../harness/git.ts";
 import { startOidcProvider } from "../harness/oidc-provider.ts";
 import { WebBrowser } from "../harness/web-browser.ts";
 import { startWorld, type Person, type World } from "../harness/world.ts";
@@ -427,12 +428,31 @@ describe("a decision", () => {
   });
 });
 
+test("software is told apart from people: in lists, on pages, and by what may be made", async () => {
+  const ci = await token("service", "ci@example.com", ["git", "api"], ["leads"]);
+  const basic = Buffer.from(`x:${ci}`).toString("base64");
+  const env = {
+    GIT_CONFIG_COUNT: "1",
+    GIT_CONFIG_KEY_0: `http.${world.url}/.extraHeader`,
+    GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+  };
+  const copy = await workingCopy({ url: `${world.url}/git/code/team/app.git`, env });
+  await copy.commit("From CI", { "ci.txt": "x\n" });
+  expect((await copy.git("push", "origin", "HEAD:refs/heads/ci")).code).toBe(0);
+  const { items } = (await (await bearer(ci, "/api/v1/pushes?user=ci@example.com")).json()) as { items: unknown[] };
+  expect(items).toMatchObject([{ pusher: "ci@example.com", pusher_kind: "service" }]);
+  const { browser } = await lee();
+  const list = await browser.open(`${world.url}/pushes`);
+  expect(list.html).toMatch(/ci@example\.com<span class="soft"> \(service\)<\/span>/);
+});
+
 describe("with the provider away", () => {
   test("nobody signs in and is told so, and tokens go on working", async () => {
     const away = await startOidcProvider();
+    // Already when the gateway starts: it does so without.
+    await away.stop();
     const gateway = await startWorld({ provider: away });
     const person = await gateway.person("ana@example.com", ["eng"]);
-    await away.stop();
     const page = await new WebBrowser().open(`${gateway.url}/sign-in/provider?return=/pushes`);
     expect(page.status).toBe(503);
     expect(page.html).toContain("Nobody can sign in now");
@@ -441,5 +461,7 @@ describe("with the provider away", () => {
     const jwt = await away.sign({ sub: "ana" });
     const answer = await fetch(`${gateway.url}/api/v1/pushes`, { headers: { authorization: `Bearer ${jwt}` } });
     expect(answer.status).toBe(503);
-  });
+    const model = await fetch(`${gateway.url}/copilot/copilot/models`, { headers: { authorization: `Bearer ${jwt}` } });
+    expect([model.status, await model.text()]).toEqual([503, expect.stringContaining("identity provider")]);
+  }, 120_000);
 });

@@ -47,6 +47,11 @@ export interface ProviderSignInResult {
 export interface OidcProvider extends IdentityProvider {
   readonly name: string;
   /**
+   * Fetches the provider's metadata, so that what is wrong with it is known before somebody signs in. Nothing depends on it.
+   * @throws GatewayError `upstream_unreachable`, `upstream_misbehaved`
+   */
+  prepare(): Promise<void>;
+  /**
    * Where a browser goes to sign in.
    * @param secret of this attempt and this browser alone; state, nonce and the code's verifier are derived from it
    * @param isFresh the person has to prove anew who they are, whatever session they have at the provider
@@ -197,6 +202,8 @@ export function createOidcProvider(options: OidcProviderOptions): OidcProvider {
     people: settings,
     name: settings.name,
     signInUrl,
+
+    prepare: async () => void (await discover(now())),
 
     async authenticateJwt(jwt, at) {
       const key = hashToken(jwt).toString("base64");

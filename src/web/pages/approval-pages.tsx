@@ -8,7 +8,7 @@ import { CommitList, UNLINKED } from "./commit-list.tsx";
 import { Diff } from "./diff.tsx";
 import { Layout, type Shell } from "./layout.tsx";
 import { ListPage, type ListProps } from "./list-page.tsx";
-import { Badge, Facts, FindingsTable, RefName, RefsTable, relativeTime, Time } from "./parts.tsx";
+import { Badge, Facts, FindingsTable, RefName, RefsTable, relativeTime, Time, Who } from "./parts.tsx";
 
 export const ApprovalsTable = (props: { approvals: readonly ApprovalRecord[]; now: Date; empty: string }) => (
   <div class="sheet">
@@ -31,7 +31,9 @@ export const ApprovalsTable = (props: { approvals: readonly ApprovalRecord[]; no
               <td>
                 <a href={`/approvals/${approval.id}`}>{approval.repository}</a>
               </td>
-              <td>{approval.pusher}</td>
+              <td>
+                <Who name={approval.pusher} kind={approval.pusherKind} />
+              </td>
               <td>
                 {approval.refs.slice(0, 3).map((ref) => (
                   <div>
@@ -144,8 +146,7 @@ const Decisions = ({ approval }: { approval: ApprovalRecord }) => (
                 <Badge status={made.decision} />
               </td>
               <td>
-                {made.by}
-                {made.kind === "service" && <span class="soft"> (service)</span>}
+                <Who name={made.by} kind={made.kind} />
               </td>
               <td>{made.reason === "" ? <span class="soft">no reason given</span> : made.reason}</td>
               <td class="tight">
@@ -176,7 +177,7 @@ export const ApprovalPage = (props: {
   return (
     <Layout title={`Approval: ${approval.repository}`} shell={shell}>
       <h1>
-        {approval.pusher} wants to push to {approval.repository}
+        <Who name={approval.pusher} kind={approval.pusherKind} /> wants to push to {approval.repository}
         <Badge status={standing(approval, shell.now)} />
       </h1>
       {props.problem !== null && <div class="note bad">{props.problem}</div>}

@@ -40,6 +40,14 @@ export function tokens(count: number): string {
 
 export const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
+/** Who did something; what is software is told apart everywhere. */
+export const Who = ({ name, kind }: { name: string; kind: "person" | "service" }) => (
+  <>
+    {name}
+    {kind === "service" && <span class="soft"> (service)</span>}
+  </>
+);
+
 type Tone = "good" | "bad" | "warn" | "busy" | "";
 
 const TONES: Readonly<Record<string, Tone>> = {

@@ -4,7 +4,7 @@ import { CommitList, type CommitLinksOf } from "./commit-list.tsx";
 import { Diff } from "./diff.tsx";
 import { Layout, type Shell } from "./layout.tsx";
 import { ListPage, type ListProps } from "./list-page.tsx";
-import { Badge, Facts, FindingsTable, RefName, RefsTable, Time } from "./parts.tsx";
+import { Badge, Facts, FindingsTable, RefName, RefsTable, Time, Who } from "./parts.tsx";
 
 const kibibytes = (bytes: number): string => {
   if (bytes < 1024) return `${bytes} bytes`;
@@ -40,10 +40,18 @@ export const PushesTable = ({ pushes, now }: { pushes: readonly PushRecord[]; no
                     </>
                   ))}
                   {push.refs.length > 3 && <span class="soft">and {push.refs.length - 3} more</span>}
-                  {now !== undefined && <span class="soft">by {push.pusher}</span>}
+                  {now !== undefined && (
+                    <span class="soft">
+                      by <Who name={push.pusher} kind={push.pusherKind} />
+                    </span>
+                  )}
                 </div>
               </td>
-              {now === undefined && <td>{push.pusher}</td>}
+              {now === undefined && (
+                <td>
+                  <Who name={push.pusher} kind={push.pusherKind} />
+                </td>
+              )}
               {now === undefined && <td class="tight">{push.commitCount}</td>}
               {now === undefined && <td class="tight">{push.findingCount}</td>}
               <td class="tight">
@@ -75,7 +83,7 @@ export const PushPage = ({ shell, push, links }: { shell: Shell; push: PushDetai
     {push.error !== null && <div class="note warn">{push.error}</div>}
     <Facts
       facts={[
-        ["Who", push.pusher],
+        ["Who", <Who name={push.pusher} kind={push.pusherKind} />],
         ["Received", <Time at={push.receivedAt} />],
         ["Finished", push.finishedAt === null ? null : <Time at={push.finishedAt} />],
         [

@@ -4,7 +4,7 @@ import type { SessionRecord } from "../../store/sessions.ts";
 import type { SessionSummary } from "../../store/session-views.ts";
 import { ListPage, type ListProps } from "./list-page.tsx";
 import { MaskedPlain } from "./masked.tsx";
-import { Badge, Time, tokens } from "./parts.tsx";
+import { Badge, Time, tokens, Who } from "./parts.tsx";
 
 /** A session with what the page says of it. `repositories`: only those that the reader may read. */
 export interface ListedSession {
@@ -43,7 +43,9 @@ const Row = ({ item, isBrief, now }: { item: ListedSession; isBrief: boolean; no
           <MaskedPlain text={session.title ?? "Untitled"} />
         </a>
         <p class="line">
-          <span>{session.user}</span>
+          <span>
+            <Who name={session.user} kind={session.userKind} />
+          </span>
           <span>{session.client}</span>
           {!isBrief && (summary?.models ?? []).slice(0, 3).map((model) => <span class="model">{model}</span>)}
           {repositories.slice(0, 2).map((repository) => (

@@ -5,7 +5,7 @@ import type { SessionRecord } from "../../store/sessions.ts";
 import { REPLAY, REPLAY_HASH } from "./assets.ts";
 import { Layout, type Shell } from "./layout.tsx";
 import { MaskedPlain, maskSearch, seenAgain, type Sightings } from "./masked.tsx";
-import { Badge, duration, Facts, percent, shortOid, Time, tokens } from "./parts.tsx";
+import { Badge, duration, Facts, percent, shortOid, Time, tokens, Who } from "./parts.tsx";
 import type { ReplayTurn } from "./replay/build-replay.ts";
 import { ExchangeView, type ExchangeContext } from "./replay/exchange-view.tsx";
 import { SLIDER_STEP, type Timeline } from "./replay/timeline.ts";
@@ -251,7 +251,9 @@ export const SessionPage = (props: SessionPageProps) => {
             <MaskedPlain text={title} />
           </h1>
           <p class="line">
-            <span>{session.user}</span>
+            <span>
+              <Who name={session.user} kind={session.userKind} />
+            </span>
             <span>{session.client}</span>
             {(summary?.models ?? []).map((model) => (
               <span class="model">{model}</span>
