@@ -199,6 +199,7 @@ function judge({ rule, allow }: Matcher, text: string, path: string | undefined,
   const targets = {
     secret: () => secret,
     match: () => text.slice(at, matchEnd),
+    word: () => text.slice(wordStartOf(text, at), matchEnd),
     line: () => lineOf(text, at, matchEnd),
   };
   if (allow.some((list) => isAllowed(list, targets[list.on](), path))) return null;
@@ -215,6 +216,15 @@ function isAllowed({ all, regexes, stopWords, paths }: CompiledAllowlist, target
   }
   if (paths.length > 0) answers.push(path !== undefined && paths.some((regex) => regex.test(path)));
   return all ? answers.length > 0 && answers.every(Boolean) : answers.some(Boolean);
+}
+
+const longestWord = 64;
+
+/** Where the word begins that `at` stands in: `publicToken` for a match that begins with `Token`. */
+function wordStartOf(text: string, at: number): number {
+  let start = at;
+  while (start > 0 && at - start < longestWord && /[\w.-]/.test(text[start - 1]!)) start--;
+  return start;
 }
 
 /** The line that a match stands in, without what lies further than `lineReach` from the match. */

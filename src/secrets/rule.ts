@@ -5,8 +5,8 @@ import type { Anchor } from "./regex-anchors.ts";
 
 /** What is no secret although the rule matches. */
 export interface Allowlist {
-  /** What `regexes` and `stopWords` look at. */
-  readonly on: "secret" | "match" | "line";
+  /** What `regexes` and `stopWords` look at; `word` is the match with what of the word that it begins in stands before it. */
+  readonly on: "secret" | "match" | "word" | "line";
   /** Of the lists that are not empty: one hit in any of them is enough, or it takes one in each. */
   readonly condition: "any" | "all";
   /** RE2 syntax, searched for. */

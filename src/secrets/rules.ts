@@ -22,7 +22,7 @@ const pattern = z.string().min(1);
 const allowSchema = z
   .array(
     z.strictObject({
-      on: z.enum(["secret", "match", "line"]).default("secret"),
+      on: z.enum(["secret", "match", "word", "line"]).default("secret"),
       condition: z.enum(["any", "all"]).default("any"),
       regexes: z.array(pattern).default([]),
       stopWords: z.array(z.string().min(2)).default([]),
