@@ -2,7 +2,7 @@
  * What stands in place of a secret: `⟦<rule>:<first 8 hex digits of its fingerprint>⟧`. The brackets (U+27E6, U+27E7) need no
  * escape in JSON, HTML, YAML or a shell, and stand in nobody's secrets.
  */
-const maskOpening = "⟦";
+const openingUnit = "⟦".charCodeAt(0);
 /** An upper bound: a rule's id has at most 64 characters. */
 const longestMask = 80;
 
@@ -14,9 +14,10 @@ export const encodeMask = (rule: string, fingerprint: string): string => `⟦${r
 
 /** The last opening before `end` that is near enough to belong to a mask there, or -1. */
 function findOpening(text: string, end: number): number {
-  const from = Math.max(0, end - longestMask);
-  const offset = text.slice(from, end).lastIndexOf(maskOpening);
-  return offset < 0 ? -1 : from + offset;
+  for (let at = Math.min(end, text.length) - 1; at >= 0 && at >= end - longestMask; at--) {
+    if (text.charCodeAt(at) === openingUnit) return at;
+  }
+  return -1;
 }
 
 /** The mask that has its opening before `at` or there, and its end behind. */

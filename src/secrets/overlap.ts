@@ -39,7 +39,7 @@ export function chooseSecrets(
   // Once nothing is added any more, everything is settled.
   const settled = final ? Infinity : horizon;
   const byPlace = (a: FoundSecret, b: FoundSecret): number => a.start - b.start || better(a, b);
-  let sorted = found.toSorted(byPlace);
+  let sorted = inOrder(found, byPlace) ? found : found.toSorted(byPlace);
   let from = 0;
   const chosen: SecretGroup[] = [];
   while (from < sorted.length && sorted[from]!.start < settled) {
@@ -57,12 +57,19 @@ export function chooseSecrets(
     chosen.push({ start, end, secrets: chooseBest(sorted.slice(from, to)) });
     from = to;
     if (from < sorted.length && sorted[from]!.start < end) {
-      sorted = sorted.slice(from).flatMap((secret) => beyond(secret, end));
-      sorted.sort(byPlace);
+      sorted = sorted
+        .slice(from)
+        .flatMap((secret) => beyond(secret, end))
+        .sort(byPlace);
       from = 0;
     }
   }
   return { chosen, rest: sorted.slice(from) };
+}
+
+function inOrder(list: readonly FoundSecret[], compare: (a: FoundSecret, b: FoundSecret) => number): boolean {
+  for (let i = 1; i < list.length; i++) if (compare(list[i - 1]!, list[i]!) > 0) return false;
+  return true;
 }
 
 /** What of a secret lies behind `end`: the chain was cut there. */

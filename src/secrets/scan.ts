@@ -312,6 +312,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
    */
   function ask(horizon: number, final: boolean, mask = -1): number {
     const total = origin + buffer.length;
+    if (hits.length === 0) return horizon;
     const waiting: Hit[] = [];
     const busy = new Set<Matcher>();
     let i = 0;
@@ -319,7 +320,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       const hit = hits[i]!;
       const { matcher } = hit;
       // A rule's matches do not overlap, so whether a later one counts depends on the earlier one.
-      if (busy.has(matcher)) {
+      if (busy.size > 0 && busy.has(matcher)) {
         waiting.push(hit);
         continue;
       }
@@ -341,7 +342,10 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       } else {
         const { candidate } = answer;
         resumeAt.set(matcher, origin + candidate.matchEnd);
-        found.push({ ...candidate, start: origin + candidate.start, end: origin + candidate.end, matcher, note: "" });
+        // Spread out it would cost more than to find it: a hostile text is full of them.
+        const { start, end, secret, severity } = candidate;
+        const matchEnd = origin + candidate.matchEnd;
+        found.push({ start: origin + start, end: origin + end, matchEnd, secret, severity, matcher, note: "" });
       }
     }
     hits = i === 0 ? hits : [...waiting, ...hits.slice(i)];
@@ -365,7 +369,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       if (masks !== "") passages.push({ kind: "clear", text: masks });
       for (const { start, end, secret, severity, matcher, note } of group.secrets) {
         const { id } = matcher.rule;
-        const description = `${matcher.rule.description}${note}`;
+        const description = note === "" ? matcher.rule.description : `${matcher.rule.description}${note}`;
         const detection: Detection = { rule: id, description, severity, start, end, allowed: null };
         passages.push({ kind: "secret", detection, secret, matcher });
       }
