@@ -3,6 +3,7 @@ import type { Detector } from "./detector.ts";
 import { createFingerprint } from "./fingerprint.ts";
 import { createLineIndex } from "./line-index.ts";
 import { createMaskStream, type MaskStream } from "./mask-stream.ts";
+import { maskLines } from "./mask-lines.ts";
 import { maskText, type MaskedText } from "./mask.ts";
 
 /** A secret as it may be told: where it stands, never what it is. */
@@ -26,6 +27,8 @@ export interface Scanner {
   /** @param path as of `Detector.detect` */
   find(text: string, path?: string): PlacedSecret[];
   mask(text: string): MaskedText;
+  /** As `mask`, line by line, as part of a file; see `maskLines`. */
+  maskLines(text: string, path?: string): string;
   /** For a text that comes in parts. */
   maskStream(): MaskStream;
 }
@@ -58,6 +61,7 @@ export function createScanner(detector: Detector, key: Uint8Array): Scanner {
       });
     },
     mask: (text) => maskText(text, detector, fingerprint),
+    maskLines: (text, path) => maskLines(text, detector, fingerprint, path),
     maskStream: () => createMaskStream(detector, fingerprint),
   };
 }

@@ -141,7 +141,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await writeConfig(options.pushes);
 
   let log = "";
-  const logger = createLogger({ stream: { write: (line: string) => (log += line) }, level: "debug" });
+  const logger: MakeLogger = (mask) =>
+    createLogger({ stream: { write: (line: string) => (log += line) }, mask, level: "debug" });
   const databaseUrl = options.databaseUrl?.(database.url) ?? database.url;
   let port = 0;
   const environment = (data: string, listenPort: number) => ({
@@ -297,24 +298,28 @@ function detectorOf(sources: Parameters<typeof readRules>[0]): Detector {
   return detector;
 }
 
+/** As `sallyport serve` makes it: it takes the detector's mask. */
+type MakeLogger = (mask: (text: string) => string) => Logger;
+
 async function startHere(
   configFile: string,
   env: Readonly<Record<string, string | undefined>>,
   dataDir: string,
-  log: Logger,
+  makeLogger: MakeLogger,
   idleMs: number | undefined,
 ): Promise<RunningGateway> {
   const loaded = await loadConfig({ paths: [configFile], env, cwd: dataDir });
   if (!loaded.ok) throw new Error(loaded.error.map(formatMistake).join("\n"));
   const config = await openConfig(loaded.value);
   const detector = detectorOf(loaded.value.secretRules);
+  const scanner = createScanner(detector, config.key);
   return startGateway({
     config,
-    scanner: createScanner(detector, config.key),
+    scanner,
     rules: detector.rules,
     environment: { PATH: env["PATH"] },
     version: "0.0.0-test",
-    log,
+    log: makeLogger((text) => scanner.mask(text).text),
     ...(idleMs === undefined ? {} : { upstreamTimeouts: { idleMs } }),
   });
 }

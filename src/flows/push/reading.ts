@@ -25,6 +25,7 @@ import type { ReadBaseline } from "./baseline.ts";
 import { Findings, type Place } from "./findings.ts";
 import { KeptHunks } from "./kept-hunks.ts";
 import { KnownSecrets, type Origin } from "./known-secrets.ts";
+import { maskDiff } from "./mask-diff.ts";
 import { NewFiles } from "./new-files.ts";
 import { readRefFacts } from "./ref-facts.ts";
 
@@ -320,10 +321,15 @@ export async function readRefDiffs(
   isOf: (ref: string) => boolean,
 ): Promise<NewRefDiff[]> {
   const diffs: NewRefDiff[] = [];
+  const withFindings = new Set(reading.facts.findings.map(({ path }) => path));
   for (const { update, kind } of reading.facts.refs) {
     if (kind === "delete" || !isOf(update.ref)) continue;
     const { text, truncated } = await readRefDiff(reading.objects, update, DIFF_BYTES);
-    diffs.push({ ref: scanner.mask(update.ref).text, diff: scanner.mask(text).text, truncated });
+    diffs.push({
+      ref: scanner.mask(update.ref).text,
+      diff: maskDiff(text, scanner, (path) => withFindings.has(path)),
+      truncated,
+    });
   }
   return diffs;
 }

@@ -56,7 +56,7 @@ export class ScanAhead {
   add(text: ScanText, told: Told): void {
     if (this.#isHere(text.text.length)) {
       const { scanner } = this.#options;
-      told(scanner.find(text.text, text.path), () => scanner.mask(text.text).text);
+      told(scanner.find(text.text, text.path), () => scanner.maskLines(text.text, text.path));
       return;
     }
     const batch = this.#open();
@@ -66,7 +66,7 @@ export class ScanAhead {
       const found = scanned[at];
       // A text that nothing was said about has not been looked through.
       if (found === undefined) throw new GatewayError("internal", "a thread left out a text that it was given");
-      told(found.secrets, () => found.masked ?? this.#options.scanner.mask(text.text).text);
+      told(found.secrets, () => found.masked ?? this.#options.scanner.maskLines(text.text, text.path));
     });
     batch.characters += cost;
     this.#ahead += cost;

@@ -28,7 +28,7 @@ export interface ScanText {
 export interface ScannedText {
   /** As `Scanner.find` gives them. */
   readonly secrets: readonly PlacedSecret[];
-  /** The text, masked; null where it is not wanted, or nothing was found. */
+  /** The text, masked line by line; null where it is not wanted, or nothing was found. */
   readonly masked: string | null;
 }
 

@@ -12,7 +12,7 @@ const scanner = createScanner(createDetector(rules), key);
 
 function scan({ text, path, isKept = false }: ScanText): ScannedText {
   const secrets = scanner.find(text, path);
-  return { secrets, masked: isKept && secrets.length > 0 ? scanner.mask(text).text : null };
+  return { secrets, masked: isKept && secrets.length > 0 ? scanner.maskLines(text, path) : null };
 }
 
 function answer(request: ScanRequest): ScanAnswer {

@@ -40,7 +40,7 @@ async function scanAll(scan: ScanAhead, texts: readonly string[]): Promise<strin
 const expectedOf = (texts: readonly string[]): string[] =>
   texts.flatMap((text, at) => {
     const found = scanner.find(text, `${at}.txt`);
-    const masked = found.length > 0 ? scanner.mask(text).text : "";
+    const masked = found.length > 0 ? scanner.maskLines(text) : "";
     return [`${at}: ${found.map(({ rule, line }) => `${rule} ${line}`).join()} ${masked}`, `after ${at}`];
   });
 

@@ -19,7 +19,7 @@ test("threads find what the scanner finds, and mask it where it is wanted", asyn
   const found = await Promise.all([pool.scan(texts), pool.scan(texts.slice(1)), pool.scan([])]);
   const expected = texts.map(({ text, path, isKept }) => {
     const found = scanner.find(text, path);
-    return { secrets: found, masked: isKept === true && found.length > 0 ? scanner.mask(text).text : null };
+    return { secrets: found, masked: isKept === true && found.length > 0 ? scanner.maskLines(text, path) : null };
   });
   expect(found).toEqual([expected, expected.slice(1), []]);
   expect(expected.map(({ secrets }) => secrets.length)).toEqual([1, 0, 2]);
