@@ -32,6 +32,7 @@ import { createRepositoryCache } from "./git/repository-cache.ts";
 import { createGitUpstream, type GitUpstream } from "./git/upstream.ts";
 import type { UpstreamTimeouts } from "./git/upstream-request.ts";
 import { openHttpServer, type HttpServer } from "./http-server.ts";
+import { rememberingIdentity } from "./identity/remembered.ts";
 import { createIdentity, type Authenticate } from "./identity/identity.ts";
 import { createOidcProvider } from "./identity/oidc/provider.ts";
 import { createAttributionJob } from "./jobs/attribution.ts";
@@ -299,6 +300,11 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     const who = await identity.identify(sources, audience, now());
     return who.ok ? ok(who.value.principal) : who;
   };
+  const remembering = rememberingIdentity(identity);
+  const authenticateAway: Authenticate = async (sources, audience) => {
+    const who = await remembering.identify(sources, audience, now());
+    return who.ok ? ok(who.value.principal) : who;
+  };
   const decide = async (request: ApprovalRequest): Promise<Result<void, DecisionRefusal>> => {
     const decided = await approvals.decide(request);
     deliveries.wake();
@@ -316,6 +322,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const copilot = {
     connections: [...config.connections.values()].filter((connection) => connection.kind !== "git"),
     authenticate,
+    authenticateAway,
     exchanges,
   };
   const app = createApp({

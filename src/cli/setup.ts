@@ -13,18 +13,34 @@ Prints what to set in git and in each Copilot client, for every connection of th
     const { values } = parseOptions(args, configOption);
     const config = await loadConfigOrTell(values.config ?? [], io, io.stderr);
     if (config === null) return 1;
-    io.stdout.write(renderSetup(config.publicUrl, [...config.connections.values()], config.github.connection));
+    const { publicUrl, connections, github, identity } = config;
+    io.stdout.write(renderSetup(publicUrl, [...connections.values()], github.connection, identity !== null));
     return 0;
   },
 };
 
 const TOKEN = "$SALLYPORT_TOKEN";
 
+const WHO_BY_OPERATOR = `Who you are: a gateway token. Whoever runs the gateway makes it:
+
+    SALLYPORT_TOKEN=$(npx sallyport token create --user you@example.com)
+`;
+
+const whoByProvider = (publicUrl: string): string => `Who you are: your sign-in at the identity provider. For git alone:
+
+    npx sallyport login ${publicUrl}
+
+  For everything else, a gateway token; make it at ${publicUrl}/tokens
+
+    SALLYPORT_TOKEN=gho_…
+`;
+
 /** Instructions to paste; the token is a variable in them, so that what is pasted holds none. */
 export function renderSetup(
   publicUrl: string,
   connections: readonly Connection[],
   steeredTo: string | null = null,
+  hasProvider = false,
 ): string {
   const parts = connections.map((connection) =>
     connection.kind === "git"
@@ -33,13 +49,9 @@ export function renderSetup(
   );
   const none =
     "There is no connection in the configuration yet; `connections:` in it says what the gateway stands in front of.\n";
-  return [
-    `Who you are: a gateway token. Whoever runs the gateway makes it:
-
-    SALLYPORT_TOKEN=$(npx sallyport token create --user you@example.com)
-`,
-    ...(parts.length === 0 ? [none] : parts),
-  ].join("\n");
+  return [hasProvider ? whoByProvider(publicUrl) : WHO_BY_OPERATOR, ...(parts.length === 0 ? [none] : parts)].join(
+    "\n",
+  );
 }
 
 function renderGit(publicUrl: string, { name, url, credential }: Connection): string {

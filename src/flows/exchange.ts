@@ -178,6 +178,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     const leaving = new AbortController();
     const leave = () => leaving.abort();
     response.once("close", leave);
+    stop.addEventListener("abort", leave, { once: true });
     let answer: IncomingMessage;
     try {
       const base = endpoint.host === "proxy" ? (connection.proxyUrl ?? connection.url) : connection.url;
@@ -190,7 +191,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
         method,
         headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes, plain, asItCame }),
         body: bytes,
-        signal: AbortSignal.any([leaving.signal, stop]),
+        signal: leaving.signal,
         idleMs: limits.idleMs,
       });
     } catch (error) {
@@ -201,6 +202,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       return sendRefusal(response, record.id, { httpStatus: 502, code: error.code, message: error.message });
     } finally {
       response.off("close", leave);
+      stop.removeEventListener("abort", leave);
     }
     await passOn(exchange, forwarded, answer);
   }

@@ -17,6 +17,8 @@ import type { UpgradeListener } from "./upgrades.ts";
 export interface CopilotDependencies {
   readonly connections: readonly CopilotConnection[];
   readonly authenticate: Authenticate;
+  /** For connections that go on while the database is away; absent: the same. */
+  readonly authenticateAway?: Authenticate;
   readonly exchanges: ExchangeFlow;
 }
 
@@ -99,7 +101,7 @@ export function createCopilotHandler(
     // Where `Authorization` is meant for the upstream, the person has to be known by something else.
     const passthrough = connection?.credential.kind === "passthrough";
     const sources = { headers: withKey(request.headers, passthrough), pathToken: token, passthrough };
-    const person = await authenticateOrFail(deps.authenticate, sources);
+    const person = await authenticateOrFail(authenticateFor(deps, connection), sources);
     if (!person.ok) return sendFailure(response, person.error);
     const principal = person.value;
 
@@ -136,7 +138,7 @@ export function createCopilotUpgrade(deps: CopilotDependencies, stopping: AbortS
     const passthrough = connection?.credential.kind === "passthrough";
     const sources = { headers: withKey(request.headers, passthrough), pathToken: token, passthrough };
     const who = async (): Promise<Result<Principal, Failure>> => {
-      const person = await authenticateOrFail(deps.authenticate, sources);
+      const person = await authenticateOrFail(authenticateFor(deps, connection), sources);
       if (!person.ok) return person;
       if (connection === undefined) return err(unknownConnection(parsed.value.connection));
       return isNamed(person.value, connection.allow) ? person : err(notAllowed(connection, person.value));
@@ -176,6 +178,9 @@ function endWithFailure(socket: Duplex, failure: Failure): void {
   ];
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }
+
+const authenticateFor = (deps: CopilotDependencies, connection: CopilotConnection | undefined): Authenticate =>
+  connection?.policy.databaseAway === "spool" ? (deps.authenticateAway ?? deps.authenticate) : deps.authenticate;
 
 async function authenticateOrFail(
   authenticate: Authenticate,

@@ -57,5 +57,12 @@ describe("sallyport setup", () => {
 
   it("says so where there is nothing to point at", () => {
     expect(renderSetup("http://x", [])).toContain("There is no connection in the configuration yet");
+    expect(renderSetup("http://x", [])).toContain("sallyport token create");
+  });
+
+  it("sends people to their sign-in where there is a provider", () => {
+    const out = renderSetup("https://gate.example.com", [], null, true);
+    expect(out).toContain("npx sallyport login https://gate.example.com\n");
+    expect(out).not.toContain("token create");
   });
 });

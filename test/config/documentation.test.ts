@@ -11,7 +11,7 @@ const examplesIn = (markdown: string): string[] =>
   [...markdown.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, yaml = ""]) => yaml);
 const text = await page("configuration.md");
 const identity = await page("identity.md");
-const examples = examplesIn(text);
+const examples = [...examplesIn(text), ...examplesIn(await page("recording.md"))];
 
 /** What the examples take for granted: a connection, secrets in the environment, a file of signers. */
 const CONNECTION = "connections: { code: { kind: git, url: https://git.example.com/ } }\n";

@@ -86,12 +86,14 @@ export interface GatewayOptions {
   readonly sent?: ExchangeDependencies["sent"];
   readonly stops?: (db: Database) => StopWatch;
   readonly spool?: Spool;
+  /** Absent: a database of the test's own. */
+  readonly database?: DatabaseHandle;
   readonly onFinished?: ExchangeDependencies["onFinished"];
 }
 
 /** Everything ends with the test that called it. */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const handle = await testDatabase();
+  const handle = options.database ?? (await testDatabase());
   const bearer = (options.credential ?? { kind: "bearer" }).kind === "bearer" ? { bearer: UPSTREAM_KEY } : {};
   const sockets = createUpstreamSockets(bearer);
   const upstream = await startCopilotUpstream({ ...bearer, onUpgrade: sockets.onUpgrade });

@@ -20,12 +20,14 @@ export interface CopilotCli {
   /** What it wanted to reach outside of the loopback; all of it was refused. */
   readonly refused: readonly string[];
   /** One prompt, without asking anything; `--continue` and the like go into `flags`. */
-  prompt(text: string, flags?: readonly string[]): Promise<CliRun>;
+  prompt(text: string, flags?: readonly string[], settings?: Readonly<Record<string, string>>): Promise<CliRun>;
 }
 
 export interface SignedInCopilotCli extends CopilotCli {
   /** `copilot login`, with somebody who does what it says. @param approve gets the code that it shows */
   login(approve: (code: string) => Promise<void>): Promise<CliRun>;
+  /** The same through the browser on this machine. @param visit gets the link that it opens */
+  webLogin(visit: (link: string) => Promise<void>): Promise<CliRun>;
 }
 
 /**
@@ -42,20 +44,23 @@ export async function startCopilotCliAt(gateway: NamedGateway): Promise<SignedIn
     NODE_EXTRA_CA_CERTS: gateway.certificateFile,
     SSL_CERT_FILE: gateway.certificateFile,
   });
+  /** Once what it writes holds what a person needs, the person does their part. */
+  const loginWith = (flags: readonly string[], shows: RegExp, act: (shown: string) => Promise<void>) => {
+    let written = "";
+    let acting: Promise<void> | null = null;
+    return run(["login", "--host", gateway.url, ...flags], (text) => {
+      written += text;
+      const shown = shows.exec(written)?.[0];
+      if (shown === undefined || acting !== null) return;
+      acting = act(shown);
+      // Left alone, the client waits until its time is up: what went wrong should be seen before.
+      acting.catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
+    });
+  };
   return {
     ...cli,
-    login: (approve) => {
-      let shown = "";
-      let approving: Promise<void> | null = null;
-      return run(["login", "--host", gateway.url], (text) => {
-        shown += text;
-        const code = /\b[B-Z]{4}-[B-Z]{4}\b/.exec(shown)?.[0];
-        if (code === undefined || approving !== null) return;
-        approving = approve(code);
-        // Unapproved, the client waits until its time is up: what went wrong should be seen before.
-        approving.catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
-      });
-    },
+    login: (approve) => loginWith(["--device-code"], /\b[B-Z]{4}-[B-Z]{4}\b/, approve),
+    webLogin: (visit) => loginWith(["--web-flow"], /https:\S+\/login\/oauth\/authorize\?\S+(?=\s)/, visit),
   };
 }
 
@@ -89,12 +94,17 @@ async function start({ proxyUrl, refused }: Outside, settings: Readonly<Record<s
     ...settings,
   };
   const quiet = ["--disable-client-telemetry", "--no-auto-update", "--disable-builtin-mcps", "--allow-all-tools"];
-  const run = (args: readonly string[], onText: (text: string) => void = () => {}): Promise<CliRun> =>
-    runClient(process.execPath, [launcher, ...args], { cwd: directory, env, onText });
+  const run = (
+    args: readonly string[],
+    onText: (text: string) => void = () => {},
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<CliRun> =>
+    runClient(process.execPath, [launcher, ...args], { cwd: directory, env: { ...env, ...more }, onText });
   return {
     directory,
     refused,
     run,
-    prompt: (text: string, flags: readonly string[] = []) => run(["-p", text, ...quiet, ...flags]),
+    prompt: (text: string, flags: readonly string[] = [], more: Readonly<Record<string, string>> = {}) =>
+      run(["-p", text, ...quiet, ...flags], () => {}, more),
   };
 }

@@ -24,6 +24,8 @@ export interface NamedGateway {
   readonly outside: Outside;
   /** A browser in which an account of the provider is signed in at the gateway. */
   browser(account: string): Promise<WebBrowser>;
+  /** What the provider says of an account, signed: a credential by itself. */
+  jwt(account: keyof typeof ACCOUNTS): Promise<string>;
   /** What a person does with a code that their client shows: types it, reads, and clicks. */
   approve(browser: WebBrowser, code: string): Promise<void>;
 }
@@ -65,6 +67,7 @@ export async function startNamedGateway(): Promise<NamedGateway> {
       await browser.signIn(url, account);
       return browser;
     },
+    jwt: (account) => provider.sign({ sub: account, ...ACCOUNTS[account] }),
     approve: async (browser, code) => {
       await browser.open(`${url}/login/device`);
       const consent = await browser.submit("/login/device", { code });

@@ -8,11 +8,14 @@ export interface Outside {
   readonly proxyUrl: string;
   /** What a client wanted to reach and did not. */
   readonly refused: readonly string[];
+  /** The request lines that went to a known name in clear; over TLS there is nothing to see. */
+  readonly requestLines: readonly string[];
 }
 
 /** @param names `host:port` → the port on the loopback that it leads to */
 export async function startOutside(names: ReadonlyMap<string, number> = new Map()): Promise<Outside> {
   const refused: string[] = [];
+  const requestLines: string[] = [];
   const proxy = createServer((request, response) => {
     refused.push(request.url ?? "");
     response.writeHead(403).end();
@@ -30,6 +33,9 @@ export async function startOutside(names: ReadonlyMap<string, number> = new Map(
       socket.write("HTTP/1.1 200 OK\r\n\r\n");
       upstream.write(head);
       upstream.pipe(socket);
+      socket.on("data", (chunk: Buffer) => {
+        requestLines.push(...(chunk.toString("latin1").match(/^[A-Z]+ \S+ HTTP\/1\.1(?=\r$)/gm) ?? []));
+      });
       socket.pipe(upstream);
     });
     upstream.on("error", () => socket.destroy());
@@ -41,5 +47,5 @@ export async function startOutside(names: ReadonlyMap<string, number> = new Map(
     proxy.closeAllConnections();
     proxy.close();
   });
-  return { proxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, refused };
+  return { proxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, refused, requestLines };
 }

@@ -1,5 +1,5 @@
 /** The unmodified Copilot CLI signs a person in at the gateway, by device code and a real identity provider, and works from there. */
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { listExchanges } from "../../src/store/exchanges.ts";
@@ -93,4 +93,36 @@ test("whoever refuses in the browser is not signed in, and whoever may not use C
   const run = await cli.prompt("Hello", MODEL);
   expect(login.stdout + login.stderr + run.stdout + run.stderr).toContain("may not use the Copilot connection copilot");
   expect(gateway.world.copilot.requests).toEqual([]);
+}, 300_000);
+
+test("a gateway as the CLI's provider: a JWT of the identity provider, fetched by a command for each request", async () => {
+  const gateway = await startNamedGateway();
+  const { world } = gateway;
+  // Who they are was said at a sign-in, or is said by the JWT itself.
+  const jwt = await gateway.jwt("ana");
+  const cli = await startCopilotCliAt(gateway);
+  const keyFile = join(cli.directory, "jwt");
+  await writeFile(keyFile, jwt);
+  world.copilot.respondAlways({ text: "The provider answers." });
+  const run = await cli.prompt("Hello", ["--model", "gpt-4.1"], {
+    COPILOT_PROVIDER_BASE_URL: `${gateway.url}/copilot/copilot`,
+    COPILOT_PROVIDER_API_KEY_COMMAND: `cat ${keyFile}`,
+    COPILOT_MODEL: "gpt-4.1",
+  });
+  expect(run.stdout + run.stderr).toContain("The provider answers.");
+  expect((await listSessions(world.database.db, {})).items).toMatchObject([{ user: "ana@example.com" }]);
+  expect(await listTokens(world.database.db)).toEqual([]);
+}, 300_000);
+
+test("login through the browser on the same machine: PKCE, and a code that comes back to the loopback", async () => {
+  const gateway = await startNamedGateway();
+  const ana = await gateway.browser("ana");
+  const cli = await startCopilotCliAt(gateway);
+  const login = await cli.webLogin(async (link) => {
+    await ana.open(link);
+    const back = await ana.submit("/login/oauth/authorize", { decision: "approve" }, (url) => url.protocol === "http:");
+    await fetch(back.url);
+  });
+  expect(login.stdout + login.stderr).toContain("Signed in successfully as ana_example-com");
+  expect(await listTokens(gateway.world.database.db)).toMatchObject([{ audiences: ["copilot"] }]);
 }, 300_000);

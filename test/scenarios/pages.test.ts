@@ -103,12 +103,12 @@ describe.skipIf(chromiumPath === null)("in a browser", () => {
     expect(parts).toBeGreaterThan(0);
     await slider.focus();
     await page.keyboard.press("Home");
-    expect(await slider.inputValue()).toBe("0");
+    await expect.poll(() => slider.inputValue()).toBe("0");
     await page.keyboard.press("ArrowRight");
-    expect(await slider.inputValue()).toBe("100");
-    expect(await slider.getAttribute("aria-valuetext")).toContain("exchange 1 of 6");
+    await expect.poll(() => slider.inputValue()).toBe("100");
+    await expect.poll(() => slider.getAttribute("aria-valuetext")).toContain("exchange 1 of 6");
     await page.keyboard.press("End");
-    expect(await shownText(page)).toBe(whole);
+    await expect.poll(() => shownText(page)).toBe(whole);
 
     // Played at twenty times the speed, it comes to its end by itself.
     await page.getByLabel("Speed").selectOption("20");
@@ -129,14 +129,14 @@ describe.skipIf(chromiumPath === null)("in a browser", () => {
     await page.locator("tr.ai td.v a").first().click();
     await page.waitForURL(new RegExp(`/sessions/${session}\\?at=`));
     const target = page.locator("article.exchange:target");
-    expect(await target.count()).toBe(1);
+    await expect.poll(() => target.count()).toBe(1);
     expect(await target.locator(".change").count()).toBeGreaterThan(0);
     expect(await page.locator(".turn", { has: target }).locator(".prompt").first().innerText()).toContain(
       "Make it per key, and test it.",
     );
     await page.locator("#commits a").first().click();
     await page.waitForURL(/\/commits\//);
-    expect(await page.getByRole("heading", { level: 1 }).innerText()).toBe("Limit requests per key");
+    await expect.poll(() => page.getByRole("heading", { level: 1 }).innerText()).toBe("Limit requests per key");
     expect(complaints).toEqual([]);
   });
 
@@ -152,9 +152,9 @@ describe.skipIf(chromiumPath === null)("in a browser", () => {
     }
     expect(await page.locator("#replay").isVisible()).toBe(false);
     await page.locator(".meta .number").nth(3).click();
-    expect(await page.locator("article.exchange:target").count()).toBe(1);
+    await expect.poll(() => page.locator("article.exchange:target").count()).toBe(1);
     await page.locator("details.result > summary").first().click();
-    expect(await page.locator("details.result pre").first().isVisible()).toBe(true);
+    await expect.poll(() => page.locator("details.result pre").first().isVisible()).toBe(true);
     await page.getByRole("button", { name: "Sign out" }).click();
     await expect.poll(() => page.getByLabel("Gateway token").count()).toBe(1);
     expect(complaints).toEqual([]);

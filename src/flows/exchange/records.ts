@@ -12,7 +12,7 @@ import { decodeEntry, encodeEntry, type FinishEntry, type RecordEntry } from "./
 import type { Mask } from "./mask-messages.ts";
 import { createMessageMasks, type MaskElsewhere } from "./masked-messages.ts";
 import { NOTHING } from "./outcome.ts";
-import { within } from "./patience.ts";
+import { patiently, within } from "./patience.ts";
 import {
   type BegunExchange,
   type ExchangeEnd,
@@ -160,11 +160,7 @@ export function createRecords(deps: RecordsDependencies): Records {
         }
       })(),
     );
-    const late = new AbortController();
-    await Promise.race([work, sleep(limits.settleMs * 2, undefined, { ref: false, signal: late.signal })]).catch(
-      () => {},
-    );
-    late.abort();
+    await patiently(limits.settleMs * 2, work);
   }
 
   /** An entry of the spool. What the database answers and does not take is set aside, so that it does not keep the others. */

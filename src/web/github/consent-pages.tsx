@@ -76,7 +76,7 @@ export const DeviceConsentPage = (props: {
       <h1>Sign in {client.name}?</h1>
       <Facts
         facts={[
-          ["Client", `${client.name} (says it: anybody can)`],
+          ["Client", `${client.name}, by its own word`],
           ["Code", <code>{props.code}</code>],
           ["Asked from", request.address ?? "an unknown address"],
           [
@@ -124,7 +124,7 @@ export const AuthorizePage = (props: {
     <h1>Sign in {props.client.name}?</h1>
     <Facts
       facts={[
-        ["Client", `${props.client.name} (says it: anybody can)`],
+        ["Client", `${props.client.name}, by its own word`],
         ["Sends you on to", <code>{props.fields.redirect_uri}</code>],
         ["It may then", <May audiences={props.audiences} />],
         ["As", props.shell.viewer?.principal.email ?? ""],

@@ -1,0 +1,230 @@
+/**
+ * `npm run bench:streams`: what the gateway adds to many token streams at once, with recording and masking on, against going to the upstream
+ * directly and against what else could stand there: a bare `node:http` pipe that records nothing, a plain Hono + `fetch` proxy, and nginx
+ * where it is installed. Everything in one run, in rounds that interleave the ways. Loopback only.
+ *
+ * Usage: npm run bench:streams -- [--streams N] [--chunk-ms N] [--seconds N] [--rounds N] [--idle N] [--sustained SECONDS] [--json FILE]
+ */
+import { fork, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { access, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { startBenchGateway, type BenchGateway } from "./gateway.ts";
+import { residentBytes } from "./memory.ts";
+import { percentile, renderMachine } from "./report.ts";
+import type { ClientCommand, ClientEvent, Measured } from "./streams-client.ts";
+
+const WAYS = ["direct", "Sallyport", "bare node:http pipe", "nginx", "Hono + fetch"] as const;
+type Way = (typeof WAYS)[number];
+
+const { values } = parseArgs({
+  options: {
+    streams: { type: "string", default: "200" },
+    "chunk-ms": { type: "string", default: "20" },
+    seconds: { type: "string", default: "10" },
+    rounds: { type: "string", default: "7" },
+    idle: { type: "string", default: "1000" },
+    sustained: { type: "string", default: "300" },
+    json: { type: "string" },
+  },
+});
+const streams = Number(values.streams);
+const chunkMs = Number(values["chunk-ms"]);
+const seconds = Number(values.seconds);
+const rounds = Number(values.rounds);
+const idleStreams = Number(values.idle);
+const sustained = Number(values.sustained);
+
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const stops: (() => Promise<unknown> | void)[] = [];
+const BEARER = "bench-bearer";
+const SAMPLE_MS = 10_000;
+
+/** A process of its own: what one side costs must not be told as the other's delay. */
+async function startPart(file: string, args: readonly string[]): Promise<{ child: ChildProcess; url: string }> {
+  const child = fork(here(file), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  stops.push(() => {
+    child.kill("SIGKILL");
+  });
+  const [message] = (await once(child, "message")) as [{ url: string }];
+  return { child, url: message.url };
+}
+
+const isThere = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+async function startNginx(directory: string, upstream: string): Promise<string | null> {
+  const program = (await isThere("/usr/sbin/nginx")) ? "/usr/sbin/nginx" : null;
+  if (program === null) return null;
+  const root = path.join(directory, "nginx");
+  await mkdir(root, { recursive: true });
+  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const config = path.join(root, "nginx.conf");
+  await writeFile(
+    config,
+    `daemon off; worker_processes 1; pid ${root}/pid; error_log ${root}/error.log;
+events { worker_connections 8192; }
+http {
+  access_log off; client_body_temp_path ${root}/body; proxy_temp_path ${root}/proxy; fastcgi_temp_path ${root}/f; uwsgi_temp_path ${root}/u; scgi_temp_path ${root}/s;
+  upstream model { server ${new URL(upstream).host}; keepalive 256; }
+  server { listen 127.0.0.1:${port}; location / { proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } }
+}
+`,
+  );
+  const child = spawn(program, ["-c", config, "-p", root, "-e", `${root}/error.log`], { stdio: "ignore" });
+  stops.push(() => {
+    child.kill("SIGTERM");
+  });
+  const url = `http://127.0.0.1:${port}`;
+  for (let tries = 0; tries < 100; tries += 1) {
+    if (
+      await fetch(url).then(
+        () => true,
+        () => false,
+      )
+    )
+      return url;
+    if (child.exitCode !== null) return null;
+    await sleep(50);
+  }
+  return null;
+}
+
+async function measure(client: ChildProcess, command: ClientCommand): Promise<Measured> {
+  client.send(command);
+  const [event] = (await once(client, "message")) as [ClientEvent];
+  if (event.kind === "failed") throw new Error(event.message);
+  return event;
+}
+
+interface Collected {
+  readonly chunkMs: number[];
+  readonly firstByteMs: number[];
+  /** Of each round, so that they can be held against another way's in the same round. */
+  readonly rounds: { readonly p50: number; readonly p99: number; readonly first: number }[];
+}
+
+const ms = (value: number): string => value.toFixed(2);
+const median = (list: readonly number[]): number => percentile(list, 0.5);
+
+async function run(directory: string): Promise<void> {
+  const upstream = await startPart("./streams-upstream.js", [String(chunkMs), BEARER]);
+  const pipe = await startPart("./streams-proxies.js", ["pipe", upstream.url]);
+  const hono = await startPart("./streams-proxies.js", ["hono", upstream.url]);
+  const client = (await startPart("./streams-client.js", [])).child;
+  const nginx = await startNginx(directory, upstream.url);
+  if (nginx === null) process.stderr.write("nginx is not installed here: that way is left out\n");
+  const stopping = new AbortController();
+  const gateway: BenchGateway = await startBenchGateway({
+    directory: path.join(directory, "gateway"),
+    upstream: { url: "http://127.0.0.1:9/", username: "none", password: "none" },
+    copilot: { url: upstream.url, bearer: BEARER },
+    env: { PATH: process.env["PATH"], HOME: directory },
+    signal: stopping.signal,
+  });
+  stops.push(() => gateway.stop());
+  await sleep(2_000);
+
+  const targets = new Map<Way, { url: string; authorization: string }>();
+  for (const [way, url] of [
+    ["direct", upstream.url],
+    ["bare node:http pipe", pipe.url],
+    ["nginx", nginx],
+    ["Hono + fetch", hono.url],
+  ] as const) {
+    if (url !== null) targets.set(way, { url, authorization: `Bearer ${BEARER}` });
+  }
+  targets.set("Sallyport", { url: gateway.copilotUrl, authorization: `Bearer ${gateway.token}` });
+  const ways = WAYS.filter((way) => targets.has(way));
+
+  const collected = new Map<Way, Collected>(ways.map((way) => [way, { chunkMs: [], firstByteMs: [], rounds: [] }]));
+  // One warm-up of each: compilers, connections, the database's cache.
+  for (let round = -1; round < rounds; round += 1) {
+    // Another one begins each time: what comes first after a pause is not always the same.
+    for (const [at] of ways.entries()) {
+      const way = ways[(at + Math.max(0, round)) % ways.length] as Way;
+      const target = targets.get(way) as { url: string; authorization: string };
+      const warming = round === -1;
+      const { delays, first } = await measure(client, {
+        kind: "run",
+        ...target,
+        streams,
+        seconds: warming ? 2 : seconds,
+      });
+      if (warming) continue;
+      const kept = collected.get(way) as Collected;
+      kept.chunkMs.push(...delays);
+      kept.firstByteMs.push(...first);
+      kept.rounds.push({ p50: percentile(delays, 0.5), p99: percentile(delays, 0.99), first: percentile(first, 0.5) });
+      process.stderr.write(
+        `round ${round + 1} ${way}: p50 ${ms(percentile(delays, 0.5))} p99 ${ms(percentile(delays, 0.99))} first ${ms(percentile(first, 0.5))} (${delays.length} chunks)\n`,
+      );
+      await sleep(500);
+    }
+  }
+  const all = (way: Way): Collected => collected.get(way) as Collected;
+  const of = (way: Way, name: "p50" | "p99" | "first"): number[] => all(way).rounds.map((round) => round[name]);
+  const lines = ways.map((way) => {
+    const added = median(of(way, "p50").map((value, at) => value - (of("direct", "p50")[at] ?? 0)));
+    const ratio = median(of(way, "p99").map((value, at) => value / (of("bare node:http pipe", "p99")[at] ?? 1)));
+    const first = median(of(way, "first").map((value, at) => value - (of("direct", "first")[at] ?? 0)));
+    return `| ${way} | ${ms(median(of(way, "p50")))} | ${ms(median(of(way, "p99")))} | ${ms(added)} | ${ratio.toFixed(2)}× | ${ms(median(of(way, "first")))} | ${ms(first)} |`;
+  });
+  process.stdout.write(`
+${streams} streams, a chunk every ${chunkMs} ms, ${seconds} s a round, medians of ${rounds} rounds; milliseconds from the upstream's write to the client's read.
+
+| way | p50 | p99 | p50 above direct | p99 against the bare pipe | first byte p50 | above direct |
+| --- | --: | --: | --: | --: | --: | --: |
+${lines.join("\n")}
+${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 1.50×* | | *≤ 5.00* |\n" : ""}
+`);
+
+  const target = targets.get("Sallyport") as { url: string; authorization: string };
+  const mib = (bytes: number): number => Math.round(bytes / 2 ** 20);
+  if (idleStreams > 0) {
+    const holding = measure(client, { kind: "hold", ...target, streams: idleStreams, seconds: 15 });
+    await sleep(12_000);
+    const held = mib(residentBytes(gateway.pid));
+    await holding;
+    process.stdout.write(`${idleStreams} idle-ish streams (a chunk a second): ${held} MiB resident (wanted: ≤ 400)\n`);
+  }
+  if (sustained > 0) {
+    const samples: { at: number; mib: number }[] = [];
+    const began = Date.now();
+    const running = measure(client, { kind: "run", ...target, streams, seconds: sustained });
+    for (let sampled = 0; sampled * SAMPLE_MS < sustained * 1_000; sampled += 1) {
+      samples.push({ at: Math.round((Date.now() - began) / 1_000), mib: mib(residentBytes(gateway.pid)) });
+      await Promise.race([running, sleep(SAMPLE_MS)]);
+    }
+    const { delays, exchanges } = await running;
+    const third = Math.max(1, Math.floor(samples.length / 3));
+    const early = median(samples.slice(third, 2 * third).map((sample) => sample.mib));
+    const late = median(samples.slice(-third).map((sample) => sample.mib));
+    process.stdout.write(
+      `${sustained} s of ${streams} streams: ${exchanges} exchanges recorded (${(exchanges / sustained).toFixed(1)} a second), p50 ${ms(percentile(delays, 0.5))} p99 ${ms(percentile(delays, 0.99))}; resident ${early} MiB in the middle third, ${late} MiB in the last (no growth wanted)\n`,
+    );
+  }
+  process.stdout.write(`On ${renderMachine()}.\n`);
+  if (values.json !== undefined) {
+    await writeFile(values.json, JSON.stringify(Object.fromEntries(collected), null, 1));
+  }
+}
+
+const directory = await mkdtemp(path.join(tmpdir(), "sallyport-streams-"));
+stops.push(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+const end = async (): Promise<void> => {
+  for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void end().then(() => process.exit(1)));
+try {
+  await run(directory);
+} finally {
+  await end();
+}
