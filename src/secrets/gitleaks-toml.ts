@@ -258,7 +258,7 @@ class GitleaksReader {
     header: string,
     owner: { readonly id: string; readonly line: number; readonly index: number } | null,
   ): TargetedAllowlist[] {
-    return (isTable(value) ? [value] : tablesIn(value)).map((table, index) => {
+    return (isTable(value) ? [value] : tablesIn(value)).flatMap((table, index) => {
       const line = owner === null ? this.places.ofTable(header, index) : this.places.after(header, owner.line, index);
       const id = owner?.id ?? null;
       this.tellUnknown(table, allowKeys, line, id);
@@ -300,7 +300,7 @@ class GitleaksReader {
         });
       }
       const targets = stringsIn(table["targetRules"]);
-      return {
+      const list: TargetedAllowlist = {
         on: target === "match" || target === "line" ? target : "secret",
         condition: all ? "all" : "any",
         regexes: patterns("regexes"),
@@ -308,6 +308,20 @@ class GitleaksReader {
         stopWords: stringsIn(table["stopwords"]),
         targets: targets.length === 0 ? null : targets,
       };
+      // Stop words look at the secret whatever `regexTarget` says: the words of a thousand names are among them.
+      if (list.on === "secret" || list.stopWords.length === 0) return [list];
+      if (list.regexes.length === 0) return [{ ...list, on: "secret" }];
+      if (!all)
+        return [
+          { ...list, stopWords: [] },
+          { ...list, on: "secret", regexes: [], paths: [] },
+        ];
+      this.note(
+        line,
+        id,
+        "an allowlist with `condition` AND, `regexTarget` and `stopwords` at once is not supported: it allows nothing",
+      );
+      return [];
     });
   }
 }

@@ -159,3 +159,22 @@ paths = ["("]
     expect.stringMatching(/^13 b a pattern of `paths` a `\(` is never closed/),
   ]);
 });
+
+test("stop words look at the secret also where patterns look at more", () => {
+  const text = (condition: string): string => `[[rules]]
+id = "acme"
+regex = 'lookerToken = "([a-z0-9]{12})"'
+[[rules.allowlists]]
+condition = "${condition}"
+regexTarget = "match"
+regexes = ['nothing']
+stopwords = ["look"]
+`;
+  const either = parseGitleaks(text("OR"), null);
+  if (!either.ok) throw new Error("not parsed");
+  const detector = createDetector(either.value.rules);
+  expect(detector.detect('lookerToken = "a1b2c3d4e5f6"')).toHaveLength(1);
+  expect(detector.detect('lookerToken = "a1look3d4e5f"')).toEqual([]);
+  const both = parseGitleaks(text("AND"), null);
+  expect(both).toMatchObject({ ok: true, value: { notes: [{ rule: "acme" }], rules: [{ allow: [] }] } });
+});
