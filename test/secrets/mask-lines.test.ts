@@ -35,8 +35,9 @@ test("without secrets of several lines it is what maskText gives, and there are 
       const text = pieces.join("");
       const masked = byLine(text);
       expect(masked.split("\n")).toHaveLength(text.split("\n").length);
-      if (!text.includes("\n")) expect(masked).toBe(maskText(text, builtin, fingerprint).text);
-      else expect(masked.replaceAll("\n", "")).toContain(maskText(text, builtin, fingerprint).text.split("\n")[0]);
+      // It has fewer lines where a secret of several became one mask.
+      const plain = maskText(text, builtin, fingerprint).text;
+      if (plain.split("\n").length === text.split("\n").length) expect(masked).toBe(plain);
     }),
     { numRuns: 300 },
   );
