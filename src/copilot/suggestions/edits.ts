@@ -7,24 +7,9 @@
 import { asArray, asObject, type JsonObject, parseObject } from "../json-value.ts";
 import type { FoundBlock } from "../suggestions.ts";
 import { findPatches } from "./patch.ts";
+import { EDIT_TOOL, NEW_FIELDS, OLD_FIELDS, PATH_FIELDS } from "../../model/edit-tools.ts";
 
-const EDIT_TOOL = /create|write|edit|replace|insert|patch|update/i;
 const SHELL_TOOL = /^(?:bash|shell|sh|run_in_terminal|local_shell|exec_command|powershell)$/i;
-const PATH_FIELDS = ["path", "file_path", "filePath", "filename", "file", "target_file"];
-const NEW_FIELDS = [
-  "file_text",
-  "content",
-  "contents",
-  "new_str",
-  "new_string",
-  "newString",
-  "new_text",
-  "insert_text",
-  "insert_line_text",
-  "code",
-  "text",
-];
-const OLD_FIELDS = ["old_str", "old_string", "oldString", "old_text"];
 const PATCH_FIELDS = ["input", "patch", "diff"];
 
 const firstText = (object: JsonObject, fields: readonly string[]): string | null => {

@@ -1,17 +1,10 @@
 /** The files that a tool call names. */
 import { asArray, asObject, asText, type JsonObject } from "../json-value.ts";
+import { PATH_FIELDS } from "../../model/edit-tools.ts";
 
-/** One path: `path` (Copilot CLI), `filePath` (VS Code), `file_path`, `notebook_path` (Claude Code), `target_file` (others). */
-const PATH_FIELDS = [
-  "path",
-  "file_path",
-  "filePath",
-  "filename",
-  "fileName",
-  "file",
-  "target_file",
-  "targetFile",
-  "notebook_path",
+/** One path: the file of an edit, and whatever else a call names. */
+const NAMING_FIELDS = [
+  ...PATH_FIELDS,
   "dirPath",
   "directory",
   "dir",
@@ -50,9 +43,9 @@ export function findPaths(name: string, args: JsonObject, text: string): readonl
 const PATCH_TOOL = /patch|diff/i;
 
 const inFields = (args: JsonObject): readonly string[] => [
-  ...PATH_FIELDS.flatMap((field) => asPath(args[field])),
+  ...NAMING_FIELDS.flatMap((field) => asPath(args[field])),
   ...LIST_FIELDS.flatMap((field) => asArray(args[field])).flatMap((item) =>
-    typeof item === "string" ? asPath(item) : PATH_FIELDS.flatMap((field) => asPath(asObject(item)[field])),
+    typeof item === "string" ? asPath(item) : NAMING_FIELDS.flatMap((field) => asPath(asObject(item)[field])),
   ),
   ...(typeof args["operation"] === "object" ? asPath(asObject(args["operation"])["path"]) : []),
 ];

@@ -3,6 +3,7 @@
  * tools differ in names and fields; what each writes is listed in copilot/suggestions/edits.ts. Pure.
  */
 import { diffLines, type ChangedLine } from "./line-diff.ts";
+import { EDIT_TOOL, NEW_FIELDS, OLD_FIELDS, PATH_FIELDS } from "../../../model/edit-tools.ts";
 
 export interface FileChange {
   readonly path: string | null;
@@ -17,19 +18,6 @@ export type ToolCallView =
   /** `about`: the one argument that says most (a path, a pattern, an address), for the headline. */
   | { readonly kind: "other"; readonly about: string | null; readonly text: string };
 
-const EDIT_TOOL = /create|write|edit|replace|insert|patch|update/i;
-const PATH_FIELDS = ["path", "file_path", "filePath", "filename", "file", "target_file"];
-const NEW_FIELDS = [
-  "file_text",
-  "content",
-  "contents",
-  "new_str",
-  "new_string",
-  "newString",
-  "new_text",
-  "insert_text",
-];
-const OLD_FIELDS = ["old_str", "old_string", "oldString", "old_text"];
 const COMMAND_FIELDS = ["command", "cmd", "script"];
 const PURPOSE_FIELDS = ["description", "explanation", "goal"];
 const ABOUT_FIELDS = [...PATH_FIELDS, "pattern", "query", "url", "prompt", "name", "id"];
