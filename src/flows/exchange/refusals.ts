@@ -80,6 +80,12 @@ export const unmaskableAnswer = (connection: string): Refusal => ({
   message: `The upstream of ${connection} answered in a form in which secrets cannot be masked, and answers are masked here. Tell whoever runs this gateway.`,
 });
 
+export const brokenOff: Refusal = {
+  httpStatus: 502,
+  code: "upstream_misbehaved",
+  message: "The upstream's answer broke off, or is larger than what can be read whole. Try again.",
+};
+
 export const secretsInPrompt = (rules: readonly string[]): Refusal => ({
   httpStatus: 400,
   code: "secret_in_prompt",

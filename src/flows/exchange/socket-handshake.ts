@@ -10,6 +10,9 @@ import { GatewayError } from "../../errors.ts";
 import type { CopilotConnection } from "../../model/connection.ts";
 import { upstreamHeaders } from "./headers.ts";
 
+/** How long a side may take to answer a close (section 7.1.1). */
+export const CLOSE_MS = 5_000;
+
 const acceptOf = (key: string): string =>
   createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
 
