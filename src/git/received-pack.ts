@@ -3,9 +3,9 @@ import path from "node:path";
 import { GatewayError } from "../errors.ts";
 import type { PushLimits } from "../model/push-limits.ts";
 import type { ObjectReader } from "./cat-file.ts";
-import type { GitChild } from "./git-child.ts";
-import { parseIndexPackOutput, startIndexPack } from "./index-pack.ts";
+import { PackFeed, parseIndexPackOutput, startIndexPack } from "./index-pack.ts";
 import { nameEntries, type OldBase } from "./inspection/name-entries.ts";
+import { parentsOutside } from "./inspection/parents-outside.ts";
 import { Turns } from "./inspection/turns.ts";
 import { UnpackedEntries } from "./inspection/unpacked-entries.ts";
 import { KeptChunks } from "./kept-chunks.ts";
@@ -58,6 +58,7 @@ export class ReceivedPack {
   readonly #options: ReceivedPackOptions;
   readonly #scanner: PackScanner;
   readonly #kept = new KeptChunks();
+  #bases: readonly string[] = [];
   #ready: Promise<void> = Promise.resolve();
   #summary: PackSummary | null = null;
   #objects: Promise<PackObjects> | null = null;
@@ -78,10 +79,11 @@ export class ReceivedPack {
     const { cache, reader } = this.#options;
     const scanner = this.#scanner;
     // A base that cannot be had is no reason to refuse: the pack may not need it, and whoever unpacks it tells if it does.
+    this.#bases = bases ?? [];
     this.#ready = cache?.ensureCommits(bases ?? [], signal).catch(() => {}) ?? Promise.resolve();
     // Not `for await`: leaving such a loop closes the source, which the caller still has to drain.
     const chunks = pack[Symbol.asyncIterator]();
-    let child: GitChild | null = null;
+    let feed: PackFeed | null = null;
     let hasBytes = false;
     try {
       for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
@@ -92,16 +94,19 @@ export class ReceivedPack {
         hasBytes = true;
         if (signal?.aborted === true) throw signal.reason instanceof GatewayError ? signal.reason : clientGone();
         await scanner.feed(chunk);
-        const isKept = child === null && this.#kept.put(chunk);
-        if (child === null && !(isKept && this.#isSmall())) child = await this.#startGit(signal);
-        if (child === null || isKept) await sink.write(chunk);
-        else await feedBoth(child, sink, chunk);
+        const isKept = feed === null && this.#kept.put(chunk);
+        if (feed === null && !(isKept && this.#isSmall())) {
+          feed = await this.#startGit(signal);
+          this.#kept.release();
+        }
+        if (feed === null || isKept) await sink.write(chunk);
+        else await feedBoth(feed, sink, chunk);
       }
       this.#summary = hasBytes ? await scanner.finish() : NOTHING;
-      if (child === null) {
+      if (feed === null) {
         if (hasBytes) checkChecksum(this.#kept.chunks, this.#options.objectFormat);
       } else {
-        this.#indexed = this.#finishGit(child);
+        this.#indexed = this.#finishGit(feed, signal);
         await this.#indexed;
       }
       return this.#summary;
@@ -111,13 +116,17 @@ export class ReceivedPack {
     } finally {
       scanner.close();
       await this.#ready;
-      await child?.stop();
+      await feed?.child.stop();
     }
   }
 
   /** What it holds. @throws GatewayError `pack_invalid`, `inspection_failed`, and those of {@link unpack} */
   objects(signal?: AbortSignal): Promise<PackObjects> {
-    return (this.#objects ??= this.#findObjects(signal));
+    this.#objects ??= this.#findObjects(signal).catch((error: unknown) => {
+      this.#objects = null;
+      throw error;
+    });
+    return this.#objects;
   }
 
   /** As `Quarantine.unpack`. */
@@ -163,7 +172,7 @@ export class ReceivedPack {
     const readOld = async (oids: readonly string[]): Promise<readonly OldBase[] | null> => {
       const wanted = new Set(oids);
       const found = (await early)?.filter(({ oid }) => wanted.has(oid)) ?? [];
-      return found.length === oids.length ? found : this.#readOld(oids, signal);
+      return found.length > 0 ? found : this.#readOld(oids, signal);
     };
     const turns = new Turns(signal);
     try {
@@ -175,7 +184,7 @@ export class ReceivedPack {
     }
   }
 
-  /** Few and small ones. What the cache has not got is fetched, all at once. */
+  /** Those of `oids` that are old objects, where they are few and small. What the cache has not got is fetched. */
   async #readOld(oids: readonly string[], signal: AbortSignal | undefined): Promise<readonly OldBase[] | null> {
     const { reader, cache } = this.#options;
     if (cache === null || oids.length === 0) return null;
@@ -198,39 +207,46 @@ export class ReceivedPack {
     };
     const missing = await read(oids);
     if (missing === null || missing.length === 0) return missing === null ? null : found;
-    try {
-      await cache.fetchBlobs(missing, signal);
-    } catch (error) {
-      // Directories cannot be fetched like this; git fetches them by itself. An upstream that is away tells so then as well.
-      if (error instanceof GatewayError && error.code === "inspection_failed") return null;
-      throw error;
-    }
-    return (await read(missing))?.length === 0 ? found : null;
+    await cache.fetchBases(missing, () => this.#boundary(), signal);
+    return (await read(missing)) === null ? null : found;
+  }
+
+  /** The commits that the pack's own stand on, as far as it can be told before all of them have their names. */
+  #boundary(): readonly string[] {
+    const { entries } = this.#scanner;
+    return [...this.#bases, ...(entries === null ? [] : parentsOutside(entries, this.#options.objectFormat))];
   }
 
   /** Gives git what has come so far. */
-  async #startGit(signal: AbortSignal | undefined): Promise<GitChild> {
-    const { git, gitDir, cache } = this.#options;
-    // Before git opens its object store: what comes into the cache later, it does not see when it looks for bases.
-    await this.#ready;
-    const child = startIndexPack({ git, gitDir, config: cache?.promisorConfig ?? [], signal });
-    for (const chunk of this.#kept.chunks) if (!(await child.write(chunk))) await child.ended.then(unreadPack);
-    this.#kept.release();
-    return child;
+  async #startGit(signal: AbortSignal | undefined): Promise<PackFeed> {
+    const { git, gitDir } = this.#options;
+    const feed = new PackFeed(startIndexPack({ git, gitDir, signal }));
+    for (const chunk of this.#kept.chunks) if (!(await feed.write(chunk))) await feed.child.ended.then(unreadPack);
+    return feed;
   }
 
   async #index(signal: AbortSignal | undefined): Promise<string> {
-    const child = await this.#startGit(signal);
+    const feed = await this.#startGit(signal);
     try {
-      return await this.#finishGit(child);
+      const name = await this.#finishGit(feed, signal);
+      this.#kept.release();
+      return name;
+    } catch (error) {
+      // Not for good: the cache may have been damaged, and be another one when this is asked again.
+      this.#indexed = null;
+      throw error;
     } finally {
-      await child.stop();
+      await feed.child.stop();
     }
   }
 
-  async #finishGit(child: GitChild): Promise<string> {
+  async #finishGit(feed: PackFeed, signal: AbortSignal | undefined): Promise<string> {
     const { gitTimeoutMs } = this.#options.limits;
-    child.endInput();
+    await this.#ready;
+    const names = this.#scanner.entries?.baseNames() ?? [];
+    await this.#options.cache?.fetchBases(names, () => this.#boundary(), signal);
+    const { child } = feed;
+    await feed.end();
     const timer = setTimeout(() => void child.stop(overLimit.gitTime("unpacking", gitTimeoutMs)), gitTimeoutMs);
     try {
       let stdout = "";
@@ -248,10 +264,10 @@ export class ReceivedPack {
   }
 }
 
-async function feedBoth(child: GitChild, sink: PackSink, chunk: Uint8Array): Promise<void> {
-  const [isTaken] = await Promise.all([child.write(chunk), sink.write(chunk)]);
+async function feedBoth(feed: PackFeed, sink: PackSink, chunk: Uint8Array): Promise<void> {
+  const [isTaken] = await Promise.all([feed.write(chunk), sink.write(chunk)]);
   // git gave up by itself: what it says of the pack is the reason.
-  if (!isTaken) await child.ended.then(unreadPack);
+  if (!isTaken) await feed.child.ended.then(unreadPack);
 }
 
 /** A pack ends with the hash of all that is before it. */

@@ -7,6 +7,7 @@ import { findMissing } from "./cat-file.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import type { Git } from "./process.ts";
 import type { ObjectFormat } from "./push-command.ts";
+import { fetchOldBases } from "./upstream-bases.ts";
 import { fetchFromUpstream, promisorConfig, type UpstreamRepository } from "./upstream-fetch.ts";
 import { UpstreamHistory, type RangeOptions } from "./upstream-history.ts";
 
@@ -40,6 +41,13 @@ export interface CachedRepository {
   readonly promisorConfig: readonly (readonly [key: string, value: string])[];
   /** Commits with their trees, without blobs and parents. @throws GatewayError as `fetchFromUpstream` */
   ensureCommits(oids: readonly string[], signal?: AbortSignal): Promise<void>;
+  /**
+   * Old objects among `names`, by which deltas of a push name what they build on; others are the push's own. As far as it can be
+   * told which are which: what is still missing then, git will tell.
+   * @param boundary commits that the push probably stands on; asked for where it is not clear
+   * @throws GatewayError as `fetchFromUpstream`, but not for ids that the upstream does not know
+   */
+  fetchBases(names: readonly string[], boundary: () => readonly string[], signal?: AbortSignal): Promise<void>;
   /** Single files that are not here. @throws GatewayError as `fetchFromUpstream` */
   fetchBlobs(oids: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Which of `oids` the advertised refs reach. @throws GatewayError as `fetchFromUpstream` */
@@ -167,6 +175,13 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       if (entry.commits.size > MAX_SEEN_COMMITS) entry.commits.clear();
       for (const oid of oids) entry.commits.add(oid);
     };
+    const fetchBases: CachedRepository["fetchBases"] = async (names, boundary, signal) => {
+      if (names.length === 0) return;
+      await lock.run(key, async () => {
+        await prepare();
+        await fetchOldBases({ ...context(signal), upstream }, names, boundary);
+      });
+    };
     const fetchBlobs: CachedRepository["fetchBlobs"] = async (oids, signal) => {
       if (oids.length === 0) return;
       await lock.run(key, async () => {
@@ -192,6 +207,7 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       objectsDirectory: path.join(gitDir, "objects"),
       promisorConfig: promisorConfig(upstream, "blob:none"),
       ensureCommits,
+      fetchBases,
       fetchBlobs,
       findReachable: (oids, tips, signal) => lock.run(historyKey, () => history.findReachable(oids, tips, signal)),
       listRange: (starts, old, options) => lock.run(historyKey, () => history.listRange(starts, old, options)),

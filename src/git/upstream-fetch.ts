@@ -86,9 +86,16 @@ async function fetchOnce(options: FetchOptions, filter: string | null): Promise<
   });
 }
 
+/** The id that the upstream did not know, where a fetch has failed for that. */
+export function unknownTo(error: GatewayError): string | null {
+  const said = error.cause instanceof Error ? error.cause.message : "";
+  // git's upload-pack, and JGit's.
+  return /(?:not our ref|want) ([0-9a-f]{40,64})/.exec(said)?.[1] ?? null;
+}
+
 function explainFetch(stderr: string): GatewayError {
   if (/filter '[^']*' not supported/i.test(stderr)) return new GatewayError("upstream_misbehaved", FILTER_REFUSED);
-  if (/not our ref|unadvertised object|did not send all|bad object/i.test(stderr)) {
+  if (/not our ref|unadvertised object|want [0-9a-f]+ not valid|did not send all|bad object/i.test(stderr)) {
     return new GatewayError(
       "inspection_failed",
       "the push builds on objects that the upstream does not have or does not hand out; fetch, rebase and push again",

@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Quarantine } from "../../src/git/quarantine.ts";
+import { makeDelta } from "../fuzz/pack-file.ts";
+import { Random } from "../fuzz/random.ts";
 import { BLOB, makePack, packEntry, REF_DELTA } from "./hostile-packs.ts";
 import { gitBytes, inChunks, startScene, type Scene } from "./inspection.ts";
 
@@ -49,6 +51,7 @@ async function idsByGit(scene: Scene, want: string, have: string): Promise<strin
 test.each([
   ["thin, deltas by offset", "sha1", ["--thin", "--delta-base-offset"]],
   ["thin, deltas by id", "sha1", ["--thin", "--depth=1"]],
+  ["thin, chains of deltas by id", "sha1", ["--thin", "--window=50"]],
   ["whole, deltas by id", "sha1", []],
   ["thin, of SHA-256", "sha256", ["--thin", "--delta-base-offset"]],
 ] as const)("a small pack is named as git names it, without git: %s", async (_, objectFormat, flags) => {
@@ -72,15 +75,88 @@ test("a large pack is git's from the start, and names the same", async () => {
   const scene = await startScene();
   const old = await alike(scene, 0, 2);
   await scene.land("refs/heads/main", old);
-  const noise = Buffer.concat(
-    Array.from({ length: 9 * 2 ** 15 }, (_, at) => createHash("sha256").update(`${at}`).digest()),
-  );
-  const tip = await scene.commit("large", { "noise.bin": noise, "a.txt": "small\n" });
+  const tip = await scene.commit("large", { "noise.bin": noise(9 * 2 ** 20), "a.txt": "small\n" });
   const quarantine = await scene.open({}, await scene.openCache());
   await quarantine.receive({ pack: inChunks(await scene.pack([tip], [old]), 65_536), sink, bases: [old] });
 
   expect(await isIndexed(quarantine)).toBe(true);
   expect(await idsOf(quarantine)).toEqual(await idsByGit(scene, tip, old));
+});
+
+const noise = (bytes: number): Buffer =>
+  Buffer.concat(Array.from({ length: bytes / 32 }, (_, at) => createHash("sha256").update(`${at}`).digest()));
+
+describe("chains of deltas by id, of which nobody says whether they build on something old", () => {
+  const text = (file: number, version: number): string =>
+    Array.from(
+      { length: 60 },
+      (_, line) => `${file}: line ${line} of ${line % 9 === version % 9 ? version : "all"}\n`,
+    ).join("");
+  const version = (scene: Scene, number: number): Promise<string> =>
+    scene.commit(`version ${number}`, {
+      ...Object.fromEntries(Array.from({ length: 30 }, (_, file) => [`dir/sub/${file}.txt`, text(file, number)])),
+      ...(number === 5 ? { "noise.bin": noise(9 * 2 ** 20) } : {}),
+    });
+
+  test.each([
+    ["in a small pack", false, true],
+    ["in a small pack, to a new branch", false, false],
+    ["in a large pack", true, true],
+    ["in a large pack, to a new branch", true, false],
+  ])("%s", async (_, isLarge, isUpdate) => {
+    const scene = await startScene();
+    let tip = "";
+    for (let number = 0; number < 3; number++) tip = await version(scene, number);
+    const old = tip;
+    await scene.land("refs/heads/main", old);
+    for (let number = isLarge ? 5 : 6; number < 12; number++) tip = await version(scene, number);
+    const pack = await scene.pack([tip], [old], ["--thin", "--window=50", "--depth=50"]);
+    const cache = await scene.openCache();
+    const quarantine = await scene.open({}, cache);
+    await quarantine.receive({ pack: inChunks(pack, 65_536), sink, bases: isUpdate ? [old] : [] });
+
+    expect(await idsOf(quarantine)).toEqual(await idsByGit(scene, tip, old));
+    expect(await isIndexed(quarantine)).toBe(isLarge);
+    await quarantine.unpack();
+  });
+
+  test("on directories and files that no commit below the push holds any more", async () => {
+    const scene = await startScene();
+    const texts = ["seed", "seeda", "seedab"].map((text) => text + noise(3200).toString("hex"));
+    const first = await scene.commit("first", { "gone.txt": texts[0] ?? "" });
+    const old = await scene.commit("second", { "gone.txt": null, "b.txt": "b\n" });
+    await scene.land("refs/heads/main", old);
+    expect(first).not.toBe(old);
+    const ids = texts.map((text) => createHash("sha1").update(`blob ${text.length}\0${text}`).digest());
+    const entries = [1, 2].map((at) =>
+      packEntry(REF_DELTA, makeDelta(Buffer.from(texts[at - 1] ?? ""), Buffer.from(texts[at] ?? ""), new Random(1)), {
+        base: ids[at - 1] ?? Buffer.alloc(20),
+      }),
+    );
+    const quarantine = await scene.open({}, await scene.openCache());
+    await quarantine.receive({ pack: inChunks(makePack(entries)), sink, bases: [old] });
+
+    expect(await idsOf(quarantine)).toEqual(
+      ids
+        .slice(1)
+        .map((id) => `blob ${id.toString("hex")}`)
+        .sort(),
+    );
+  });
+
+  test("on what is nowhere, and says so", async () => {
+    const scene = await startScene();
+    const old = await scene.commit("first", { "a.txt": "a\n" });
+    await scene.land("refs/heads/main", old);
+    const entry = packEntry(REF_DELTA, oneMore(4, "x"), { base: blobId("gone") });
+    const quarantine = await scene.open({}, await scene.openCache());
+    await quarantine.receive({ pack: inChunks(makePack([entry])), sink, bases: [old] });
+
+    await expect(quarantine.objects()).rejects.toMatchObject({
+      code: "inspection_failed",
+      message: expect.stringContaining("--no-thin"),
+    });
+  });
 });
 
 /** A delta that copies its whole base and adds one letter. */

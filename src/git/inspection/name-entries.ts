@@ -18,7 +18,7 @@ export interface NameEntriesOptions {
   readonly entries: PackEntries;
   readonly unpacked: UnpackedEntries;
   readonly format: ObjectFormat;
-  /** Reads old objects; null: not all of them can be had, or not in little memory. */
+  /** Reads those of the ids that are old objects; null: not in little memory. */
   readonly readOld: (oids: readonly string[]) => Promise<readonly OldBase[] | null>;
   readonly turns: Turns;
 }
@@ -37,9 +37,13 @@ const MAX_ROUNDS = 8;
  */
 export async function nameEntries(options: NameEntriesOptions): Promise<Buffer | null> {
   const takeBack = options.entries.mark();
-  const ids = await tryToName(options);
-  if (ids === null) takeBack();
-  return ids;
+  let ids: Buffer | null = null;
+  try {
+    ids = await tryToName(options);
+    return ids;
+  } finally {
+    if (ids === null) takeBack();
+  }
 }
 
 async function tryToName({ entries, unpacked, format, readOld, turns }: NameEntriesOptions): Promise<Buffer | null> {
@@ -84,7 +88,7 @@ async function tryToName({ entries, unpacked, format, readOld, turns }: NameEntr
         if (named !== null && !places.has(named.toString("latin1"))) wanted.add(named.toString("hex"));
       }
       const bases = wanted.size === 0 ? null : await readOld([...wanted]);
-      if (bases === null) return null;
+      if (bases === null || bases.length === 0) return null;
       entries.reserve(bases.length);
       const grown = Buffer.alloc(ids.length + bases.length * idBytes);
       grown.set(ids);

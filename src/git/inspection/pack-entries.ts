@@ -3,6 +3,7 @@ import type { BlobDigest } from "./blob-digest.ts";
 import { HeldBytes } from "./held-bytes.ts";
 
 /** Types of pack entries (gitformat-pack, "Object types"). */
+export const COMMIT = 1;
 export const BLOB = 3;
 export const OFS_DELTA = 6;
 export const REF_DELTA = 7;
