@@ -38,6 +38,7 @@ import { createOidcProvider } from "./identity/oidc/provider.ts";
 import { createAttributionJob } from "./jobs/attribution.ts";
 import { createDeliveriesJob } from "./jobs/deliveries.ts";
 import { createHousekeepingJob } from "./jobs/housekeeping.ts";
+import { createTextIndexJob } from "./jobs/text-index.ts";
 import { createOutboxJob } from "./jobs/outbox.ts";
 import { createSpoolJob } from "./jobs/spool.ts";
 import { createStopsJob } from "./jobs/stops.ts";
@@ -291,7 +292,15 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     now,
   });
   const spooled = createSpoolJob({ exchanges, log });
-  const jobs = [attributionJob, outbox, deliveries, housekeeping, spooled, createStopsJob({ watch: stops, log })];
+  const jobs = [
+    attributionJob,
+    outbox,
+    deliveries,
+    housekeeping,
+    spooled,
+    createStopsJob({ watch: stops, log }),
+    createTextIndexJob({ db, log }),
+  ];
 
   const fetches = createFetchRecorder({ db, mask, log });
 

@@ -76,6 +76,8 @@ export interface ExchangeOutcome {
   readonly responseBytes: number;
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
+  /** Those of the request that the upstream had in its cache. */
+  readonly cachedTokens: number | null;
   readonly upstreamRequestId: string | null;
   /** The code of a refusal. */
   readonly refusal: string | null;
@@ -164,6 +166,7 @@ export interface ExchangeRecord extends NewExchange {
   readonly responseBytes: number;
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
+  readonly cachedTokens: number | null;
   readonly upstreamRequestId: string | null;
   readonly answerMasked: boolean;
 }
@@ -211,6 +214,7 @@ const columns = {
   responseBytes: exchanges.responseBytes,
   inputTokens: exchanges.inputTokens,
   outputTokens: exchanges.outputTokens,
+  cachedTokens: exchanges.cachedTokens,
   upstreamRequestId: exchanges.upstreamRequestId,
   masked: exchanges.masked,
   requestMasked: exchanges.requestMasked,

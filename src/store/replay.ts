@@ -26,6 +26,7 @@ export interface SessionExchange {
   readonly finishedAt: Date | null;
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
+  readonly cachedTokens: number | null;
   /** How the answer came; empty where it did not stream, and outside of what was asked for. */
   readonly timing: readonly TimingPoint[];
   /** Somebody typed something that no exchange before it held. */
@@ -86,6 +87,7 @@ export async function findReplay(
         finishedAt: exchanges.finishedAt,
         inputTokens: exchanges.inputTokens,
         outputTokens: exchanges.outputTokens,
+        cachedTokens: exchanges.cachedTokens,
         timing: exchanges.timing,
         request: exchanges.requestMessages,
         response: exchanges.responseMessages,

@@ -479,6 +479,8 @@ export const exchanges = pgTable(
     responseBytes: bigint("response_bytes", { mode: "number" }).notNull().default(0),
     inputTokens: integer("input_tokens"),
     outputTokens: integer("output_tokens"),
+    /** Those of the request that the upstream had in its cache. */
+    cachedTokens: integer("cached_tokens"),
     upstreamRequestId: text("upstream_request_id"),
     /** How many places were masked, by rule. */
     masked: jsonb("masked").$type<Record<string, number>>().notNull().default({}),
@@ -539,8 +541,16 @@ export const messages = pgTable(
     hash: bytea("hash").notNull(),
     role: text("role").notNull(),
     parts: jsonb("parts").$type<readonly Part[]>().notNull(),
+    /** Whether the index of texts has it (`messages_text`, of the extension pg_trgm). That takes time, which no exchange waits for. */
+    isIndexed: boolean("is_indexed").notNull().default(false),
   },
-  (t) => [primaryKey({ columns: [t.sessionId, t.number] }), unique("messages_session_hash").on(t.sessionId, t.hash)],
+  (t) => [
+    primaryKey({ columns: [t.sessionId, t.number] }),
+    unique("messages_session_hash").on(t.sessionId, t.hash),
+    index("messages_unindexed")
+      .on(t.sessionId)
+      .where(sql`not ${t.isIndexed}`),
+  ],
 );
 
 /** Which secrets were masked in which session, so that the same one is found elsewhere. */

@@ -23,13 +23,23 @@ export interface SessionSummary {
   readonly statuses: Readonly<Partial<Record<ExchangeStatus, number>>>;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Of the input, what the upstream had in its cache. */
+  readonly cachedTokens: number;
   /** Different secrets that were masked in it. */
   readonly secrets: number;
   /** Different commits that are linked to it, by repository. */
   readonly commits: Readonly<Record<string, number>>;
 }
 
-const EMPTY: SessionSummary = { models: [], statuses: {}, inputTokens: 0, outputTokens: 0, secrets: 0, commits: {} };
+const EMPTY: SessionSummary = {
+  models: [],
+  statuses: {},
+  inputTokens: 0,
+  outputTokens: 0,
+  cachedTokens: 0,
+  secrets: 0,
+  commits: {},
+};
 
 /** Of the sessions of one page. Those without anything are there, too. */
 export async function findSessionSummaries(
@@ -48,6 +58,7 @@ export async function findSessionSummaries(
         >`coalesce(array_agg(distinct ${exchanges.model}) filter (where ${exchanges.model} is not null), '{}')`,
         inputTokens: sql<number>`coalesce(sum(${exchanges.inputTokens}), 0)::float8`,
         outputTokens: sql<number>`coalesce(sum(${exchanges.outputTokens}), 0)::float8`,
+        cachedTokens: sql<number>`coalesce(sum(${exchanges.cachedTokens}), 0)::float8`,
       })
       .from(exchanges)
       .where(inArray(exchanges.sessionId, [...ids]))
@@ -80,6 +91,7 @@ export async function findSessionSummaries(
               statuses: Object.fromEntries(rows.map((row) => [row.status, row.count])),
               inputTokens: rows.reduce((sum, row) => sum + row.inputTokens, 0),
               outputTokens: rows.reduce((sum, row) => sum + row.outputTokens, 0),
+              cachedTokens: rows.reduce((sum, row) => sum + row.cachedTokens, 0),
               secrets: masked.find((row) => row.id === id)?.count ?? 0,
               commits: Object.fromEntries(
                 linked.filter((row) => row.id === id).map((row) => [row.repository, row.count]),

@@ -3,11 +3,12 @@ import { and, desc, eq, exists, gte, ilike, inArray, lt, not, or, sql, type SQL 
 import type { ExchangeStatus } from "../model/exchange.ts";
 import { isId } from "../model/id.ts";
 import type { Queryable } from "./database.ts";
-import { containsText, decodeCursor, encodeCursor, type Page } from "./exchange-filters.ts";
+import { decodeCursor, encodeCursor, type Page } from "./exchange-filters.ts";
 import type { LockedSession } from "./messages.ts";
 import { pushHasRef, startsWithOid } from "./record-filter.ts";
 import { parseMaskToken } from "../model/mask-token.ts";
-import { commits, commitSessions, exchanges, maskSightings, messages, principals, sessions } from "./schema.ts";
+import { commits, commitSessions, exchanges, maskSightings, principals, sessions } from "./schema.ts";
+import { holdsText } from "./session-text.ts";
 
 export interface NewSession {
   readonly id: string;
@@ -171,7 +172,7 @@ export async function listSessions(db: Queryable, filter: SessionFilter): Promis
     .select(columns)
     .from(sessions)
     .innerJoin(principals, eq(principals.id, sessions.principalId))
-    .where(and(not(ilike(sessions.clientKey, "none:%")), ...conditions(db, filter)))
+    .where(and(not(ilike(sessions.clientKey, "none:%")), ...conditions(db, filter, await holdsText(db, filter.q))))
     .orderBy(desc(sessions.lastActiveAt), desc(sessions.id))
     .limit(limit + 1);
   const items = rows.slice(0, limit);
@@ -186,14 +187,15 @@ export async function countSessions(db: Queryable, filter: SessionFilter, most: 
     .select({ id: sessions.id })
     .from(sessions)
     .innerJoin(principals, eq(principals.id, sessions.principalId))
-    .where(and(not(ilike(sessions.clientKey, "none:%")), ...conditions(db, filter)))
+    .where(and(not(ilike(sessions.clientKey, "none:%")), ...conditions(db, filter, await holdsText(db, filter.q))))
     .limit(most)
     .as("fitting");
   const [row] = await db.select({ count: sql<number>`count(*)::int` }).from(fitting);
   return row?.count ?? 0;
 }
 
-function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
+/** @param holding what fits the text that is looked for */
+function conditions(db: Queryable, filter: SessionFilter, holding: SQL | undefined): (SQL | undefined)[] {
   const { user, since, until, connection, client, model, status, repository, ref, sha, q } = filter;
   // Where a secret was masked is known without reading every message for it.
   const mask = q === undefined ? null : parseMaskToken(q);
@@ -246,17 +248,7 @@ function conditions(db: Queryable, filter: SessionFilter): (SQL | undefined)[] {
             ),
           ),
       ),
-    q &&
-      mask === null &&
-      or(
-        containsText(sessions.title, q),
-        exists(
-          db
-            .select({ one: sql`1` })
-            .from(messages)
-            .where(and(eq(messages.sessionId, sessions.id), containsText(messages.parts, q))),
-        ),
-      ),
+    q !== undefined && q !== "" && mask === null && holding,
     cursor &&
       sql`(${sessions.lastActiveAt}, ${sessions.id}) < (${cursor.at.toISOString()}::timestamptz, ${cursor.id}::uuid)`,
   ].map((condition) => (typeof condition === "object" && condition !== null ? condition : undefined));

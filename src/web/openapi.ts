@@ -162,6 +162,7 @@ const schemas: Record<string, Schema> = {
     response_bytes: count,
     input_tokens: nullable(count),
     output_tokens: nullable(count),
+    cached_tokens: nullable(count),
     masked: { type: "object", additionalProperties: count },
     error: nullable(text),
   }),

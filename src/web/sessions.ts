@@ -47,6 +47,7 @@ const exchangeJson = (exchange: ExchangeRecord) => ({
   response_bytes: exchange.responseBytes,
   input_tokens: exchange.inputTokens,
   output_tokens: exchange.outputTokens,
+  cached_tokens: exchange.cachedTokens,
   masked: exchange.masked,
   error: exchange.error,
 });

@@ -435,3 +435,18 @@ describe("other vendors' wires", () => {
     expect(rows.map((row) => row.status)).toEqual(["complete", "complete"]);
   });
 });
+
+test("the tokens that the upstream had in its cache are on record", async () => {
+  const gateway = await startGateway();
+  gateway.upstream.respondAt("POST /chat/completions", {
+    body: {
+      choices: [{ index: 0, message: { role: "assistant", content: "Yes." }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 900, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 850 } },
+    },
+  });
+  await send(`${gateway.api}/chat/completions`, {
+    body: { model: "m", messages: [{ role: "user", content: "Cached?" }] },
+  });
+  const [row] = await recordedExchanges(gateway.db);
+  expect(row).toMatchObject({ inputTokens: 900, outputTokens: 2, cachedTokens: 850 });
+});

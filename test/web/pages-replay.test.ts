@@ -162,6 +162,7 @@ const exchange = (id: string, changes: Partial<SessionExchange> = {}): SessionEx
     finishedAt: new Date(startedAt.getTime() + 5_000),
     inputTokens: 1,
     outputTokens: 1,
+    cachedTokens: null,
     timing: [],
     hasPrompt: false,
     ...changes,

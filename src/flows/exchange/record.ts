@@ -189,6 +189,7 @@ export async function prepareFinish(
       responseBytes: end.responseBytes,
       inputTokens: end.answer?.inputTokens ?? null,
       outputTokens: end.answer?.outputTokens ?? null,
+      cachedTokens: end.answer?.cachedTokens ?? null,
       upstreamRequestId: tally.line(end.upstreamRequestId),
       refusal: end.refusal,
       masked: { ...tally.counts },

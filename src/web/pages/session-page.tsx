@@ -297,7 +297,7 @@ export const SessionPage = (props: SessionPageProps) => {
                 "Tokens",
                 summary === undefined || summary.inputTokens + summary.outputTokens === 0
                   ? null
-                  : `${tokens(summary.inputTokens)} in, ${tokens(summary.outputTokens)} out`,
+                  : `${tokens(summary.inputTokens)} in${cached(summary.cachedTokens)}, ${tokens(summary.outputTokens)} out`,
               ],
             ]}
           />
@@ -311,6 +311,8 @@ export const SessionPage = (props: SessionPageProps) => {
     </Layout>
   );
 };
+
+const cached = (count: number): string => (count === 0 ? "" : ` (${tokens(count)} cached)`);
 
 function countByExchange(commits: readonly LinkedCommit[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();

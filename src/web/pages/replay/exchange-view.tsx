@@ -164,7 +164,9 @@ const Meta = ({ exchange, context }: { exchange: ReplayExchange; context: Exchan
       </time>
       {took !== null && <span title="From the request to the answer's end">{duration(took)}</span>}
       {record.inputTokens !== null && (
-        <span title="Tokens of the request and of the answer">
+        <span
+          title={`Tokens of the request${record.cachedTokens === null ? "" : ` (${record.cachedTokens} of them from the upstream's cache)`} and of the answer`}
+        >
           {tokens(record.inputTokens)} → {tokens(record.outputTokens ?? 0)}
         </span>
       )}
