@@ -1075,6 +1075,20 @@ describe("a ref", () => {
     expect(await mainOf(repository)).toBe(main);
   });
 
+  test("is another name of a protected one, and deleted from an id that the upstream does not know", async () => {
+    const repository = await newRepository();
+    await world().upstream.git(repository, "symbolic-ref", "refs/heads/alias", "refs/heads/main");
+    for (const old of [ZERO, "1".repeat(40)]) {
+      const answer = await rawPush(world(), ana, {
+        repository,
+        commands: [`${old} ${ZERO} refs/heads/alias`],
+        capabilities: "report-status delete-refs side-band-64k",
+      });
+      expect(answer.text).toContain("ng refs/heads/alias refs/heads/alias stands for refs/heads/main");
+      expect(await mainOf(repository)).toBe(main);
+    }
+  });
+
   test("is named twice in one push", async () => {
     const oid = await nextCommit();
     const ref = `refs/heads/${freshName()}`;
@@ -1410,6 +1424,56 @@ describe("of a push, one part is refused", () => {
     });
     expect(answer.text).toMatch(/ng refs\/heads\/above .*(?:no ref of the upstream reaches|old objects)/);
     expect(await has(repository, below)).toBe(false);
+  });
+});
+
+test("push options without end: each would be looked through", async () => {
+  const oid = await nextCommit();
+  const options = Buffer.concat(Array.from({ length: 100_000 }, () => encodePktLine("x")));
+  const answer = await rawPushBytes(
+    world(),
+    ana,
+    "team/app",
+    Buffer.concat([
+      firstCommand(`${ZERO} ${oid} refs/heads/x`, "report-status side-band-64k push-options"),
+      FLUSH_PKT,
+      options,
+      FLUSH_PKT,
+      await packOf(copy.directory, [oid]),
+    ]),
+  );
+  expect(answer.text).toContain("ng refs/heads/x this push has more than 1000 push options");
+});
+
+describe("a commit that takes long to read, or that a database cannot store", () => {
+  const head = (): string =>
+    `tree ${mainTree}\nparent ${main}\nauthor Ana <ana@example.com> 1700000000 +0000\ncommitter Ana <ana@example.com> 1700000000 +0000\n`;
+
+  test.each<[string, () => string | Buffer]>([
+    ["a header of a million lines", () => `${head()}gpgsig x\n${" \n".repeat(1_000_000)}\nText\n`],
+    ["two hundred thousand headers", () => `${head()}${"x y\n".repeat(200_000)}\nText\n`],
+    ["eighty thousand parents", () => head().replace(/parent .*\n/, (parent) => parent.repeat(80_000)) + "\nText\n"],
+    ["a time in the year 33658", () => head().replaceAll("1700000000", "999999999999") + "\nText\n"],
+    ["a time beyond all numbers", () => head().replaceAll("1700000000", "9".repeat(40)) + "\nText\n"],
+    ["a NUL in the author and in the message", () => `${head().replace("author A", "author A\0")}\nText\0more\n`],
+    ["an author of a megabyte", () => `${head().replace("author A", `author ${"A".repeat(2 ** 20)}`)}\nText\n`],
+    [
+      "half a character",
+      () => Buffer.concat([Buffer.from(`${head()}\n`), Buffer.from([0xed, 0xa0, 0x80, 0xf0, 0x9f])]),
+    ],
+    ["neither message nor empty line", () => head()],
+    ["no line feed at its end", () => head().slice(0, -1)],
+  ])("%s: it is read, recorded and delivered", async (_what, content) => {
+    const oid = await make.raw("commit", content());
+    const ref = `refs/heads/${freshName()}`;
+    const push = await rawPush(world(), ana, {
+      repository: "team/app",
+      commands: [`${ZERO} ${oid} ${ref}`],
+      pack: await packOf(copy.directory, [oid]),
+    });
+    expect(push.text).toContain(`ok ${ref}`);
+    expect(await world().upstream.ref("team/app", ref)).toBe(oid);
+    expect((await (await ana.fetch(`/api/v1/commits/${oid}`)).json()) as unknown).toMatchObject({ sha: oid });
   });
 });
 

@@ -33,24 +33,35 @@ export interface ObjectHeader {
 
 /** Commits and tags share a shape: header lines (continued by a leading space), an empty line, the message. */
 export function parseHeaders(content: Buffer): { headers: ObjectHeader[]; message: Buffer } {
-  const headers: { name: string; value: Buffer }[] = [];
+  const headers: ObjectHeader[] = [];
   let offset = 0;
-  while (offset < content.length) {
-    const found = content.indexOf(0x0a, offset);
-    const end = found === -1 ? content.length : found;
-    if (end === offset) return { headers, message: content.subarray(end + 1) };
-    const line = content.subarray(offset, end);
-    const last = headers.at(-1);
-    if (line[0] === 0x20 && last !== undefined) {
-      last.value = Buffer.concat([last.value, Buffer.from("\n"), line.subarray(1)]);
-    } else {
-      const space = line.indexOf(0x20);
-      const split = space === -1 ? line.length : space;
-      headers.push({ name: line.toString("latin1", 0, split), value: line.subarray(split + 1) });
+  while (offset < content.length && content[offset] !== LINE_FEED) {
+    const begin = offset;
+    let end = lineEnd(content, begin);
+    const space = content.subarray(begin, end).indexOf(SPACE);
+    const split = space === -1 ? end : begin + space;
+    const lines = [content.subarray(Math.min(split + 1, end), end)];
+    // All of its lines together, once: a header of a million lines, each put behind those before it, takes hours.
+    for (offset = end + 1; content[offset] === SPACE; offset = end + 1) {
+      end = lineEnd(content, offset);
+      lines.push(NEXT_LINE, content.subarray(offset + 1, end));
     }
-    offset = end + 1;
+    const [first = NEXT_LINE] = lines;
+    headers.push({
+      name: content.toString("latin1", begin, split),
+      value: lines.length === 1 ? first : Buffer.concat(lines),
+    });
   }
-  return { headers, message: Buffer.alloc(0) };
+  return { headers, message: content.subarray(offset + 1) };
+}
+
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+const NEXT_LINE = Buffer.from("\n");
+
+function lineEnd(content: Buffer, from: number): number {
+  const found = content.indexOf(LINE_FEED, from);
+  return found === -1 ? content.length : found;
 }
 
 export interface Identity {
@@ -60,11 +71,15 @@ export interface Identity {
   readonly at: string;
 }
 
+/** Of the year 9999: years of more digits are written otherwise, and databases do not read them. */
+const LAST_SECOND = 253_402_300_799;
+
 /** `Name <email> 1700000000 +0100`, tolerant as git is: missing pieces are empty. */
 export function parseIdentity(text: string): Identity {
   const open = text.indexOf("<");
   const close = text.lastIndexOf(">");
-  const seconds = Number(/^ *(\d{1,12})(?: |$)/.exec(text.slice(close + 1))?.[1] ?? 0);
+  const said = Number(/^ *(\d{1,12})(?: |$)/.exec(text.slice(close + 1))?.[1] ?? 0);
+  const seconds = said > LAST_SECOND ? 0 : said;
   return {
     name: (open === -1 ? text : text.slice(0, open)).trim(),
     email: open !== -1 && close > open ? text.slice(open + 1, close) : "",

@@ -36,6 +36,8 @@ export interface PushRequestHead {
 
 export const DEFAULT_PUSH_HEAD_LIMITS: PushHeadLimits = { bytes: 8 * 1024 * 1024, commands: 20_000 };
 
+const MAX_PUSH_OPTIONS = 1_000;
+
 /** A head that is refused, with what had been read of it: enough to answer in the form that the client asked for. */
 export class PushHeadError extends GatewayError {
   readonly head: PushRequestHead;
@@ -214,6 +216,13 @@ async function readPushOptions(reader: ByteReader, draft: Draft, limits: PushHea
     if (payload === null) return;
     const option = decodeLine(chomp(payload));
     if (/[\0\n]/.test(option)) throw malformed("a push option holds a NUL byte or a line feed");
+    // Each is looked through for secrets, and told in the record.
+    if (draft.pushOptions.length === MAX_PUSH_OPTIONS) {
+      throw new GatewayError(
+        "limit_exceeded",
+        `this push has more than ${MAX_PUSH_OPTIONS} push options; push with fewer -o`,
+      );
+    }
     draft.pushOptions.push(option);
   }
 }

@@ -24,12 +24,15 @@ export interface ObjectMaker {
   rawTree(entries: readonly TreeEntry[]): Promise<string>;
   commit(parts: CommitParts): Promise<string>;
   tag(target: string, type: string, name: string, message: string, tagger?: string): Promise<string>;
+  /** Whatever the bytes are. */
+  raw(type: string, content: string | Uint8Array): Promise<string>;
 }
 
 export function objectMaker(copy: WorkingCopy): ObjectMaker {
   const write = (type: string, input: string | Uint8Array): Promise<string> =>
     mustGit(["hash-object", "-w", "--literally", "-t", type, "--stdin"], { cwd: copy.directory, input });
   return {
+    raw: write,
     blob: (content) => write("blob", content),
     tree: (entries) =>
       mustGit(["mktree", "--missing"], {

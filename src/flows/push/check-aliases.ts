@@ -2,7 +2,6 @@ import { GatewayError } from "../../errors.ts";
 import type { Advertisement } from "../../git/advertisement.ts";
 import type { PushRequest } from "../../git/push-exchange.ts";
 import type { GitUpstream } from "../../git/upstream.ts";
-import { isZeroOid } from "../../model/ref-update.ts";
 import type { Logger } from "../../model/log.ts";
 
 /**
@@ -18,8 +17,9 @@ export async function checkAliases(
 ): Promise<void> {
   const count = new Map<string, number>();
   for (const [name, oid] of refs) if (name.startsWith("refs/")) count.set(oid, (count.get(oid) ?? 0) + 1);
+  // Whatever id the command says that the ref has: an upstream deletes it all the same where it does not know that id, and zeros are none.
   const suspects = request.head.updates
-    .filter(({ ref, oldOid }) => !isZeroOid(oldOid) && (count.get(refs.get(ref) ?? "") ?? 0) > 1)
+    .filter(({ ref }) => (count.get(refs.get(ref) ?? "") ?? 0) > 1)
     .map(({ ref }) => ref);
   if (suspects.length === 0) return;
   const symrefs = await deps.upstream.symrefs(request.upstreamPath, suspects, {

@@ -44,8 +44,8 @@ describe("an upstream that tells its symbolic refs", () => {
     await expect(check({ ref: x, oldOid: A }, { [x]: A, [main]: A }, {})).resolves.toBeUndefined();
   });
 
-  it("takes none to another name for one", async () => {
-    await expect(check({ ref: x, oldOid: A }, { [x]: A, [main]: A }, { [x]: main })).rejects.toMatchObject({
+  it.each([A, B, ZERO])("takes none to another name for one, from %s", async (oldOid) => {
+    await expect(check({ ref: x, oldOid }, { [x]: A, [main]: A }, { [x]: main })).rejects.toMatchObject({
       code: "forbidden",
       message: `${x} stands for ${main} at the upstream: push to ${main} instead`,
     });
