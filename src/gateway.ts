@@ -277,7 +277,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       find: (text) => scanner.find(text),
       maskStream: () => scanner.maskStream(),
     },
-    onFinished: (exchange, tx) => attribution.indexExchange(exchange, tx),
+    indexRows: (exchange) => attribution.indexRows(exchange),
     log,
     now,
   });

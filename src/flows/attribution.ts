@@ -24,8 +24,8 @@ import {
   type CommitLinks,
   type UnattributedCommit,
 } from "../store/commit-links.ts";
-import type { Database, Queryable, Transaction } from "../store/database.ts";
-import { findSuggestionBlocks, insertSuggestions } from "../store/suggestions.ts";
+import type { Database, Transaction } from "../store/database.ts";
+import { findSuggestionBlocks, type SuggestionRow } from "../store/suggestions.ts";
 
 export interface AttributionDependencies {
   readonly db: Database;
@@ -47,8 +47,8 @@ export interface EndedExchange {
 }
 
 export interface AttributionFlow {
-  /** Adds what an exchange suggested to the index. Safe to repeat. Takes part in `db` where one is given (a transaction). */
-  indexExchange(exchange: EndedExchange, db?: Queryable): Promise<void>;
+  /** What an exchange adds to the index. */
+  indexRows(exchange: EndedExchange): readonly SuggestionRow[];
   /** Reads the new commits of a delivered push that nobody has read yet. @returns how many */
   attributePush(pushId: string): Promise<number>;
   /** Reads a batch of what waits, the oldest first. @returns how many; 0 when nothing waits */
@@ -78,15 +78,14 @@ export function createAttributionFlow(deps: AttributionDependencies): Attributio
   const match = deps.match ?? matchCommit;
   let failures: readonly Failure[] = [];
 
-  const indexExchange = async (exchange: EndedExchange, db: Queryable = deps.db): Promise<void> => {
+  const indexRows = (exchange: EndedExchange): readonly SuggestionRow[] => {
     const { exchangeId, sessionId, principalId, finishedAt, suggestions } = exchange;
-    const rows = suggestions.slice(0, MAX_BLOCKS_PER_EXCHANGE).flatMap(({ path, kind, lines }, ordinal) => {
+    return suggestions.slice(0, MAX_BLOCKS_PER_EXCHANGE).flatMap(({ path, kind, lines }, ordinal) => {
       // A block of brackets alone can anchor nothing.
       if (!lines.some((line) => lineWeight(line) > 0)) return [];
       const lineHashes = packHashes(lines.slice(0, MAX_LINES_PER_BLOCK).map(hashLine));
       return [{ exchangeId, ordinal, sessionId, principalId, path, kind, lineHashes, suggestedAt: finishedAt }];
     });
-    await insertSuggestions(db, rows);
   };
 
   /** What was suggested to the pusher in the window before the push. */
@@ -198,7 +197,7 @@ export function createAttributionFlow(deps: AttributionDependencies): Attributio
     return total;
   };
 
-  return { indexExchange, attributePush, attributePending: () => attributeBatch() };
+  return { indexRows, attributePush, attributePending: () => attributeBatch() };
 }
 
 function byPush(commits: readonly UnattributedCommit[]): Iterable<readonly UnattributedCommit[]> {

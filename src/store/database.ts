@@ -3,7 +3,8 @@ import postgres from "postgres";
 import { GatewayError } from "../errors.ts";
 import * as schema from "./schema.ts";
 
-export type Database = PostgresJsDatabase<typeof schema>;
+/** With the driver underneath, for statements that are prepared once and cost one round trip. */
+export type Database = PostgresJsDatabase<typeof schema> & { readonly $client: postgres.Sql };
 export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
 /** What the functions of this room take: they work inside a transaction and outside of one. */
 export type Queryable = Database | Transaction;

@@ -91,7 +91,8 @@ export interface ExchangeOutcome {
   readonly timing?: readonly TimingPoint[] | undefined;
 }
 
-const ABANDONED = "The gateway stopped while this answer was streaming; how it ended is not known.";
+/** The error of an exchange that {@link closeAbandonedExchanges} has closed. */
+export const ABANDONED = "The gateway stopped while this answer was streaming; how it ended is not known.";
 
 /**
  * Closes an open exchange. One that {@link closeAbandonedExchanges} closed too early (its answer streamed on) is put right.

@@ -1,12 +1,23 @@
 /** Where the same secret was masked: a keyed fingerprint tells that two masks stand for one secret, and nothing of the secret. */
 import { and, inArray, sql } from "drizzle-orm";
 import type { Part } from "../model/exchange.ts";
-import { splitAtMasks } from "../model/mask-token.ts";
+import { type MaskToken, splitAtMasks } from "../model/mask-token.ts";
 import type { Queryable } from "./database.ts";
 import { findings, maskSightings, sessions } from "./schema.ts";
 
 const textsOf = (part: Part): readonly string[] =>
   part.type === "tool_call" ? [part.name, part.arguments] : [part.text];
+
+/** The masks in messages, each once. */
+export function findMasks(messages: readonly { readonly parts: readonly Part[] }[]): readonly MaskToken[] {
+  const seen = new Map<string, MaskToken>();
+  for (const text of messages.flatMap(({ parts }) => parts.flatMap(textsOf))) {
+    for (const piece of splitAtMasks(text)) {
+      if (typeof piece !== "string") seen.set(`${piece.kind}:${piece.fingerprint}`, piece);
+    }
+  }
+  return [...seen.values()];
+}
 
 /** Notes the masks of messages that are new to the session. */
 export async function insertMaskSightings(
@@ -14,13 +25,7 @@ export async function insertMaskSightings(
   sessionId: string,
   messages: readonly { readonly parts: readonly Part[] }[],
 ): Promise<void> {
-  const seen = new Map<string, { sessionId: string; kind: string; fingerprint: string }>();
-  for (const text of messages.flatMap(({ parts }) => parts.flatMap(textsOf))) {
-    for (const piece of splitAtMasks(text)) {
-      if (typeof piece !== "string") seen.set(`${piece.kind}:${piece.fingerprint}`, { sessionId, ...piece });
-    }
-  }
-  const rows = [...seen.values()];
+  const rows = findMasks(messages).map((mask) => ({ sessionId, ...mask }));
   for (let at = 0; at < rows.length; at += BATCH) {
     await db
       .insert(maskSightings)

@@ -47,7 +47,7 @@ export async function storeMessages(
   list: readonly HashedMessage[],
 ): Promise<number[]> {
   if (list.length === 0) return [];
-  const unique = new Map(list.map((message) => [message.hash.toString("hex"), message]));
+  const unique = byHash(list);
   const numbers = session.messageCount === 0 ? new Map<string, number>() : await findNumbers(db, session.id, unique);
   let next = session.messageCount;
   const rows = [...unique].flatMap(([hash, message]) => {
@@ -64,6 +64,12 @@ export async function storeMessages(
   }
   return list.map((message) => numbers.get(message.hash.toString("hex")) as number);
 }
+
+const byHash = (list: readonly HashedMessage[]): ReadonlyMap<string, HashedMessage> =>
+  new Map(list.map((message) => [message.hash.toString("hex"), message]));
+
+/** Each message once, in the order in which they first come up. */
+export const uniqueMessages = (list: readonly HashedMessage[]): readonly HashedMessage[] => [...byHash(list).values()];
 
 async function findNumbers(
   db: Queryable,

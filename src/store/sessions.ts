@@ -2,7 +2,7 @@
 import { and, desc, eq, exists, gte, ilike, inArray, lt, not, or, sql, type SQL } from "drizzle-orm";
 import type { ExchangeStatus } from "../model/exchange.ts";
 import { isId } from "../model/id.ts";
-import type { Queryable } from "./database.ts";
+import type { Queryable, Transaction } from "./database.ts";
 import { decodeCursor, encodeCursor, type Page } from "./exchange-filters.ts";
 import type { LockedSession } from "./messages.ts";
 import { pushHasRef, startsWithOid } from "./record-filter.ts";
@@ -55,16 +55,17 @@ const PLACING_LOCK = 0x73657373;
 /** A beginning that so many exchanges share says nothing. */
 const MOST_EARLIER = 64;
 
-/**
- * The person's exchanges after whose request or answer the conversation was one of these, the latest first. Until the transaction
- * ends, no other request of the person is placed.
- */
+/** Until the transaction ends, no other request of the person begins a conversation. */
+export async function lockPlacing(tx: Transaction, principalId: string): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${PLACING_LOCK}, hashtext(${principalId}))`);
+}
+
+/** The person's exchanges after whose request or answer the conversation was one of these, the latest first. */
 export async function findEarlierExchanges(
   db: Queryable,
   scope: { readonly principalId: string; readonly connection: string },
   histories: readonly Buffer[],
 ): Promise<readonly EarlierExchange[]> {
-  await db.execute(sql`select pg_advisory_xact_lock(${PLACING_LOCK}, hashtext(${scope.principalId}))`);
   const rows = await db
     .select({
       sessionId: exchanges.sessionId,

@@ -22,7 +22,7 @@ export interface SuggestionRow {
 const BATCH = 1_000;
 
 /** PostgreSQL's text cannot hold U+0000, and a model may write any path into a tool call. */
-const storable = (text: string): string => text.replaceAll("\0", "\u2400").toWellFormed();
+export const storablePath = (text: string): string => text.replaceAll("\0", "\u2400").toWellFormed();
 
 /** Adds blocks; those that are there already stay as they are, so an exchange may be indexed again. */
 export async function insertSuggestions(db: Queryable, rows: readonly SuggestionRow[]): Promise<void> {
@@ -30,7 +30,7 @@ export async function insertSuggestions(db: Queryable, rows: readonly Suggestion
     const batch = rows.slice(at, at + BATCH);
     await db
       .insert(suggestions)
-      .values(batch.map((row) => ({ ...row, path: row.path === null ? null : storable(row.path) })))
+      .values(batch.map((row) => ({ ...row, path: row.path === null ? null : storablePath(row.path) })))
       .onConflictDoNothing();
   }
 }

@@ -14,14 +14,14 @@ const MOST = 1_000;
 /** No call touches as many files. */
 const MOST_NAMES = 100;
 
-/** Those that are there already stay as they are. */
-export async function insertToolUses(
-  db: Queryable,
-  exchange: { readonly id: string; readonly sessionId: string },
-  uses: readonly ToolUse[],
-): Promise<void> {
-  if (uses.length === 0) return;
-  const rows = uses.slice(0, MOST).map(({ id, name, paths, commands, services }, ordinal) => ({
+/** Whose tool calls they are. */
+interface Caller {
+  readonly id: string;
+  readonly sessionId: string;
+}
+
+export const toolUseRows = (exchange: Caller, uses: readonly ToolUse[]): (typeof toolUses.$inferInsert)[] =>
+  uses.slice(0, MOST).map(({ id, name, paths, commands, services }, ordinal) => ({
     exchangeId: exchange.id,
     ordinal,
     sessionId: exchange.sessionId,
@@ -31,7 +31,11 @@ export async function insertToolUses(
     commands: commands.slice(0, MOST_NAMES),
     services: services.slice(0, MOST_NAMES),
   }));
-  await db.insert(toolUses).values(rows).onConflictDoNothing();
+
+/** Those that are there already stay as they are. */
+export async function insertToolUses(db: Queryable, exchange: Caller, uses: readonly ToolUse[]): Promise<void> {
+  if (uses.length === 0) return;
+  await db.insert(toolUses).values(toolUseRows(exchange, uses)).onConflictDoNothing();
 }
 
 /** All of a session, in the order in which they were made. */

@@ -88,7 +88,7 @@ export interface GatewayOptions {
   readonly spool?: Spool;
   /** Absent: a database of the test's own. */
   readonly database?: DatabaseHandle;
-  readonly onFinished?: ExchangeDependencies["onFinished"];
+  readonly indexRows?: ExchangeDependencies["indexRows"];
 }
 
 /** Everything ends with the test that called it. */
@@ -138,9 +138,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     ...(options.sent === undefined ? {} : { sent: options.sent }),
     ...(options.stops === undefined ? {} : { stops: options.stops(handle.db) }),
     ...(options.spool === undefined ? {} : { spool: options.spool }),
-    onFinished: (exchange, tx) => {
+    indexRows: (exchange) => {
       finished.push(exchange);
-      return options.onFinished?.(exchange, tx);
+      return options.indexRows?.(exchange) ?? [];
     },
   });
   const connections = [connection("copilot", ["eng"]), connection("closed", ["nobody-is-in-this-group"])];

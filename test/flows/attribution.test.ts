@@ -10,6 +10,7 @@ import type { Suggestion } from "../../src/model/exchange.ts";
 import type { LogFields, Logger } from "../../src/model/log.ts";
 import { findCommit } from "../../src/store/commit-links.ts";
 import type { Database } from "../../src/store/database.ts";
+import { insertSuggestions } from "../../src/store/suggestions.ts";
 import { addExchange, addPerson, addPush, addSession, at, days, oid, setPushStatus } from "../attribution/record.ts";
 import { testDatabase } from "../harness/database.ts";
 
@@ -57,13 +58,14 @@ async function setUp(more: Partial<AttributionDependencies> = {}): Promise<Setti
     suggest: async (principalId, minute, suggestion = {}, given = "") => {
       const session = given === "" ? await addSession(db, principalId, { minute }) : given;
       const exchange = await addExchange(db, principalId, session, minute);
-      await flow.indexExchange({
+      const rows = flow.indexRows({
         exchangeId: exchange,
         sessionId: session,
         principalId,
         finishedAt: at(minute),
         suggestions: [{ path: "src/totals.ts", kind: "edit", lines: CODE, ...suggestion }],
       });
+      await insertSuggestions(db, rows);
       return { exchange, session };
     },
   };
@@ -127,8 +129,8 @@ describe("content", () => {
     const suggestions: Suggestion[] = [{ path: "src/\0.ts", kind: "edit", lines: CODE }];
     const exchangeId = await addExchange(db, ana, session, 11);
     const ended = { exchangeId, sessionId: session, principalId: ana, finishedAt: at(11), suggestions };
-    await flow.indexExchange(ended);
-    await flow.indexExchange(ended);
+    await insertSuggestions(db, flow.indexRows(ended));
+    await insertSuggestions(db, flow.indexRows(ended));
     const files = { "src/other.ts": ["{", "}", "", "];"], "src/\u2400.ts": CODE };
     await flow.attributePush(await addPush(db, ana, { minute: PUSHED, commits: [{ oid: oid("a"), files }] }));
     const answer = await findCommit(db, oid("a"));

@@ -366,7 +366,7 @@ describe("the record", () => {
 
   test("an index that fails harms neither record nor client", async () => {
     const gateway = await startGateway({
-      onFinished: () => {
+      indexRows: () => {
         throw new Error("no index");
       },
     });

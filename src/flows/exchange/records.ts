@@ -6,7 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Spool } from "../../blobs/disk-spool.ts";
 import type { Message, ToolUse } from "../../model/exchange.ts";
 import type { Logger } from "../../model/log.ts";
-import { type Database, isDatabaseAway, type Transaction } from "../../store/database.ts";
+import { type Database, isDatabaseAway } from "../../store/database.ts";
+import { insertSuggestions, type SuggestionRow } from "../../store/suggestions.ts";
 import { describeFailure } from "./describe-failure.ts";
 import { decodeEntry, encodeEntry, type FinishEntry, type RecordEntry } from "./entries.ts";
 import type { Mask } from "./mask-messages.ts";
@@ -23,7 +24,7 @@ import {
   type RecordedRefusal,
 } from "./record.ts";
 import { DATABASE_AWAY } from "./refusals.ts";
-import { writeBegin, writeFinish } from "./write-entries.ts";
+import { createEntryWriter } from "./write-entries.ts";
 
 export interface RecordsDependencies {
   readonly db: Database;
@@ -37,8 +38,8 @@ export interface RecordsDependencies {
   /** Absent: there is no disk to put anything on. */
   readonly spool?: Spool;
   readonly findToolUses?: (answer: readonly Message[]) => readonly ToolUse[];
-  /** Told of every exchange when its record is finished, as part of the same transaction. */
-  readonly onFinished?: (exchange: FinishedExchange, tx: Transaction) => Promise<void> | void;
+  /** What a finished exchange adds to the index of suggestions; written with its record. Absent: nothing. */
+  readonly indexRows?: (exchange: FinishedExchange) => readonly SuggestionRow[];
   readonly limits: RecordLimits;
   readonly log: Logger;
   readonly now: () => Date;
@@ -97,22 +98,31 @@ export function createRecords(deps: RecordsDependencies): Records {
   const writing = new Set<Promise<void>>();
   let awayUntil = 0;
 
-  /** Within a savepoint: what goes wrong with the index must not take the record with it. */
-  async function index(exchange: FinishedExchange, tx: Transaction): Promise<void> {
-    if (deps.onFinished === undefined) return;
-    try {
-      if (exchange.suggestions.length === 0) await deps.onFinished(exchange, tx);
-      else await tx.transaction(async (inner) => deps.onFinished?.(exchange, inner));
-    } catch (error) {
-      log.error(
-        { exchange: exchange.exchangeId, failure: describeFailure(error) },
-        "A finished exchange was not indexed",
-      );
-    }
-  }
+  const notIndexed = (exchange: string, error: unknown): void =>
+    log.error({ exchange, failure: describeFailure(error) }, "A finished exchange was not indexed");
+
+  const writer = createEntryWriter(db, {
+    rows({ id, principalId, outcome, suggestions }, sessionId) {
+      try {
+        const { finishedAt } = outcome;
+        return deps.indexRows?.({ exchangeId: id, sessionId, principalId, finishedAt, suggestions }) ?? [];
+      } catch (error) {
+        notIndexed(id, error);
+        return [];
+      }
+    },
+    async insert(tx, { id }, rows) {
+      if (rows.length === 0) return;
+      try {
+        await tx.transaction((savepoint) => insertSuggestions(savepoint, rows));
+      } catch (error) {
+        notIndexed(id, error);
+      }
+    },
+  });
 
   const put = (entry: RecordEntry): Promise<unknown> =>
-    entry.kind === "begin" ? writeBegin(db, entry) : writeFinish(db, entry, index);
+    entry.kind === "begin" ? writer.begin(entry) : writer.finish(entry, null);
 
   async function toSpool(entry: RecordEntry): Promise<boolean> {
     if (spool === undefined) return false;
@@ -153,7 +163,7 @@ export function createRecords(deps: RecordsDependencies): Records {
         if (record.sessionId === null && (await toSpool(entry))) return;
         if (spool === undefined) return writeLater(entry);
         try {
-          await within(limits.settleMs, writeFinish(db, entry, index));
+          await within(limits.settleMs, writer.finish(entry, record.sessionId));
         } catch (error) {
           log.warn({ exchange: record.id, failure: describeFailure(error) }, "A record's end goes to the disk first");
           if (!(await toSpool(entry))) await writeLater(entry);
@@ -182,7 +192,7 @@ export function createRecords(deps: RecordsDependencies): Records {
       const { entry, begun } = await prepareBegin(prepare, start, null);
       if (away === "spool" && deps.now().getTime() < awayUntil && (await toSpool(entry)))
         return { ...begun, sessionId: null };
-      const work = writeBegin(db, entry);
+      const work = writer.begin(entry);
       try {
         return { ...begun, sessionId: await within(limits.beginMs, work) };
       } catch (error) {
@@ -198,7 +208,7 @@ export function createRecords(deps: RecordsDependencies): Records {
     async refuse(start, refusal) {
       const { entry } = await prepareBegin(prepare, start, refusal);
       try {
-        await within(limits.beginMs, writeBegin(db, entry));
+        await within(limits.beginMs, writer.begin(entry));
       } catch (error) {
         if (await toSpool(entry)) return;
         log.error({ exchange: start.id, failure: describeFailure(error) }, "A refused exchange could not be recorded");
