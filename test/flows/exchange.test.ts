@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import OpenAI from "openai";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { newId } from "../../src/model/id.ts";
 import { closeAbandonedExchanges, findExchange, listExchanges, touchGateway } from "../../src/store/exchanges.ts";
 import { findExchangeMessages, findTranscript } from "../../src/store/messages.ts";
@@ -347,6 +347,16 @@ describe("the record", () => {
     expect(session?.title).toBe("nul \u2400 and half \ufffd!");
   });
 
+  test("a request waits for one statement before it is sent on, and its answer's end for one", async () => {
+    const gateway = await startGateway();
+    const stepByStep = vi.spyOn(gateway.db, "transaction");
+    for (const body of [ask("One"), ask("Two", { stream: true })]) {
+      expect((await send(`${gateway.api}/chat/completions`, { headers: CLI, body })).status).toBe(200);
+    }
+    expect(await recordedExchanges(gateway.db)).toMatchObject([{ status: "complete" }, { status: "complete" }]);
+    expect(stepByStep).not.toHaveBeenCalled();
+  });
+
   test("suggestions are told before the client has the end of the answer", async () => {
     const gateway = await startGateway();
     const file = { path: "/w/a.py", file_text: "held()\nfresh()\n" };
@@ -575,22 +585,25 @@ describe("upstreams that fail", () => {
     expect(await recordedExchanges(gateway.db)).toMatchObject([{ status: "truncated" }]);
   });
 
-  test("closes a kept-alive connection just as it is used again: one more try, on a new one", async () => {
+  test("closes kept-alive connections just as they are used again: one more try, on a new one", async () => {
     let connections = 0;
+    const waiting: (() => void)[] = [];
     const fickle = createHttpServer((request, response) => {
-      request
-        .resume()
-        .once("end", () =>
+      request.resume().once("end", () => {
+        waiting.push(() =>
           response.end(JSON.stringify({ choices: [{ message: { role: "assistant", content: "Hi" } }] })),
         );
+        // The first two at once: each has a connection of its own.
+        if (waiting.length === 2 || connections > 2) for (const answer of waiting.splice(0)) answer();
+      });
     });
     fickle.on("connection", (socket) => {
       connections += 1;
       let requests = 0;
-      const first = connections === 1;
+      const isEarly = connections <= 2;
       socket.on("data", () => {
         requests += 1;
-        if (first && requests > 1) socket.resetAndDestroy();
+        if (isEarly && requests > 1) socket.resetAndDestroy();
       });
     });
     fickle.listen(0, "127.0.0.1");
@@ -600,10 +613,12 @@ describe("upstreams that fail", () => {
       fickle.close();
     });
     const gateway = await startGateway({ upstreamUrl: `http://127.0.0.1:${(fickle.address() as AddressInfo).port}` });
-    for (const prompt of ["one", "two"]) {
-      expect((await send(`${gateway.api}/chat/completions`, { body: ask(prompt) })).status).toBe(200);
-    }
+    const status = async (prompt: string) =>
+      (await send(`${gateway.api}/chat/completions`, { body: ask(prompt) })).status;
+    expect(await Promise.all([status("one"), status("two")])).toEqual([200, 200]);
     expect(connections).toBe(2);
+    expect(await status("three")).toBe(200);
+    expect(connections).toBe(3);
   });
 });
 

@@ -142,10 +142,10 @@ export function createRecords(deps: RecordsDependencies): Records {
   }
 
   /** Until it is written: there is no disk, or the disk did not take it. */
-  async function writeLater(entry: FinishEntry): Promise<void> {
+  async function writeLater(entry: FinishEntry, sessionId: string | null): Promise<void> {
     for (const [attempt, retryMs] of [...RETRY_MS, null].entries()) {
       try {
-        await put(entry);
+        await writer.finish(entry, sessionId);
         return;
       } catch (error) {
         log.error({ exchange: entry.id, attempt, failure: describeFailure(error) }, "A record could not be finished");
@@ -161,12 +161,12 @@ export function createRecords(deps: RecordsDependencies): Records {
         const entry = await prepareFinish(prepare, record, end);
         // Its beginning waits on the disk, and its end has to come after it.
         if (record.sessionId === null && (await toSpool(entry))) return;
-        if (spool === undefined) return writeLater(entry);
+        if (spool === undefined) return writeLater(entry, record.sessionId);
         try {
           await within(limits.settleMs, writer.finish(entry, record.sessionId));
         } catch (error) {
           log.warn({ exchange: record.id, failure: describeFailure(error) }, "A record's end goes to the disk first");
-          if (!(await toSpool(entry))) await writeLater(entry);
+          if (!(await toSpool(entry))) await writeLater(entry, record.sessionId);
         }
       })(),
     );

@@ -30,21 +30,24 @@ export interface UpstreamRequest {
  */
 export async function sendUpstream(agents: UpstreamAgents, request: UpstreamRequest): Promise<IncomingMessage> {
   try {
-    return await attempt(agents, request);
+    return await attempt(agents[secureOf(request.url)], request);
   } catch (error) {
-    // A kept-alive connection that the upstream closed just as it was used again: nothing was read, so once more on a new one.
-    if (error instanceof StaleConnection) return await attempt(agents, request);
+    // A kept-alive connection that the upstream closed just as it was used again: nothing was read, so once more. On a new one: the others
+    // that were kept may be closing at this moment, too.
+    if (error instanceof StaleConnection) return await attempt(false, request);
     throw error;
   }
 }
 
 class StaleConnection extends Error {}
 
-function attempt(agents: UpstreamAgents, { url, method, headers, body, signal, idleMs }: UpstreamRequest) {
+const secureOf = ({ protocol }: URL): keyof UpstreamAgents => (protocol === "https:" ? "https" : "http");
+
+/** @param agent false: a connection for this request alone */
+function attempt(agent: http.Agent | false, { url, method, headers, body, signal, idleMs }: UpstreamRequest) {
   return new Promise<IncomingMessage>((resolve, reject) => {
-    const secure = url.protocol === "https:";
-    const options = { method, headers, signal, agent: secure ? agents.https : agents.http };
-    const request = secure ? https.request(url, options) : http.request(url, options);
+    const options = { method, headers, signal, agent };
+    const request = secureOf(url) === "https" ? https.request(url, options) : http.request(url, options);
     request.setTimeout(idleMs, () => request.destroy(new Error(`silent for ${idleMs / 1000} s`)));
     request.once("response", resolve);
     request.on("error", (error: NodeJS.ErrnoException) => {
