@@ -3,7 +3,7 @@ import { newId } from "../../src/model/id.ts";
 import type { Message } from "../../src/model/exchange.ts";
 import { beginAtOnce, type NewBeginning } from "../../src/store/begin-at-once.ts";
 import type { Database } from "../../src/store/database.ts";
-import { findExchange, insertExchange } from "../../src/store/exchanges.ts";
+import { findExchange, finishExchange, insertExchange } from "../../src/store/exchanges.ts";
 import { finishAtOnce, type NewEnding } from "../../src/store/finish-at-once.ts";
 import { countMaskSightings } from "../../src/store/mask-sightings.ts";
 import { findExchangeMessages, storeMessages, type HashedMessage } from "../../src/store/messages.ts";
@@ -86,6 +86,7 @@ const ending = (
     responseBytes: 4_567,
     inputTokens: 11,
     outputTokens: null,
+    cachedTokens: 7,
     upstreamRequestId: "up-1",
     refusal: null,
     masked: {},
@@ -120,7 +121,11 @@ describe("an exchange in two statements", () => {
     expect(await rowOf(db, given.exchange.id)).toEqual(await rowOf(db, stepwise.id));
     expect(requestMessages).toEqual([0, 1, 1]);
 
-    expect(await finishAtOnce(db, ending(given.exchange.id, given.session.id, [answer, question]))).toBe(true);
+    const end = ending(given.exchange.id, given.session.id, [answer, question]);
+    expect(await finishAtOnce(db, end)).toBe(true);
+    const responseMessages = await storeMessages(db, { id: session.id, messageCount: 2 }, end.messages);
+    expect(await finishExchange(db, stepwise.id, end.outcome, responseMessages)).toBe(true);
+    expect(await rowOf(db, given.exchange.id)).toEqual(await rowOf(db, stepwise.id));
     expect(await said(db, given.exchange.id)).toEqual(
       [system, question, question, answer, question].map(({ parts }) => (parts[0] as { text: string }).text),
     );
@@ -132,10 +137,11 @@ describe("an exchange in two statements", () => {
       responseBytes: 4_567,
       inputTokens: 11,
       outputTokens: null,
+      cachedTokens: 7,
       answerMasked: true,
     });
     expect(await countMaskSightings(db, ["0a1b2c3d"], null)).toEqual(
-      new Map([["0a1b2c3d", { sessions: 1, pushes: 0 }]]),
+      new Map([["0a1b2c3d", { sessions: 2, pushes: 0 }]]),
     );
     expect(await findSession(db, given.session.id)).toMatchObject({ exchanges: 1, title: "what", startedAt: AT });
   });
