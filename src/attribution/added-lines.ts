@@ -9,10 +9,13 @@ export interface AddedLines {
   /** 1-based number in the new version of the file. */
   readonly line: Int32Array;
   readonly hash: Float64Array;
-  /** What an equal line says, less the more often the commit repeats it. */
-  readonly weight: Float64Array;
-  /** Positions by hash, ascending; lines that say nothing are not in it, nor those repeated more than {@link MAX_REPEATS} times. */
-  readonly anchors: ReadonlyMap<number, readonly number[]>;
+  /** What an equal line says, less the more often the commit repeats it; 0 for nothing. */
+  readonly weightAt: (position: number) => number;
+  /**
+   * The positions of a hash, ascending; none for lines that say nothing, nor for those repeated more than {@link MAX_REPEATS}
+   * times.
+   */
+  readonly anchorsOf: (hash: number) => readonly number[];
   readonly length: number;
   /** True when the commit adds more than `max` lines; those beyond are left out. */
   readonly truncated: boolean;
@@ -23,34 +26,23 @@ const MAX_REPEATS = 64;
 
 const compare = <T extends string | number>(a: T, b: T): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Finds the anchors and scales the weights of repeated lines: half for a line that stands in four places. */
-function indexAnchors(hash: readonly number[], weight: number[]): Map<number, number[]> {
-  const anchors = new Map<number, number[]>();
-  hash.forEach((value, position) => {
-    if (weight[position] === 0) return;
-    const positions = anchors.get(value);
-    if (positions === undefined) anchors.set(value, [position]);
-    else positions.push(position);
-  });
-  for (const [value, positions] of anchors) {
-    const scale = 1 / (1 + Math.log2(positions.length) / 2);
-    for (const position of positions) weight[position] = weight[position]! * scale;
-    if (positions.length > MAX_REPEATS) anchors.delete(value);
-  }
-  return anchors;
-}
-
 /**
  * Cuts hunks into lines. Two files of a commit can have one path here (bytes that are not UTF-8 were replaced), and a merge can list a
  * hunk once per parent: a line number that was already seen in a path is dropped, so that (path, line) stays unique.
+ * @param isHashed false: nothing will be looked up, and there are no fingerprints
  */
-export function splitHunks(hunks: readonly AddedHunk[], key: Uint8Array | null, max: number): AddedLines {
-  const hashLine = createLineHasher(key);
+export function splitHunks(
+  hunks: readonly AddedHunk[],
+  key: Uint8Array | null,
+  max: number,
+  isHashed: boolean,
+): AddedLines {
+  const hashLine = isHashed ? createLineHasher(key) : () => BLANK;
   const paths: string[] = [];
   const file: number[] = [];
   const line: number[] = [];
   const hash: number[] = [];
-  const weight: number[] = [];
+  const texts: string[] = [];
   const sorted = [...hunks].sort(
     (a, b) => compare(a.path, b.path) || compare(a.startLine, b.startLine) || compare(a.text, b.text),
   );
@@ -68,24 +60,50 @@ export function splitHunks(hunks: readonly AddedHunk[], key: Uint8Array | null, 
         break;
       }
       if (number > last) {
-        const fingerprint = hashLine(text);
         file.push(paths.length - 1);
         line.push(number);
-        hash.push(fingerprint);
-        weight.push(fingerprint === BLANK ? 0 : lineWeight(text));
+        hash.push(hashLine(text));
+        texts.push(text);
         last = number;
       }
       number += 1;
     }
   }
-  const anchors = indexAnchors(hash, weight);
+  const positions = new Map<number, number[]>();
+  for (const [position, value] of hash.entries()) {
+    if (value === BLANK) continue;
+    const before = positions.get(value);
+    if (before === undefined) positions.set(value, [position]);
+    else before.push(position);
+  }
+  // What a line says takes longer to find than its hash, and is asked of few.
+  const weights = new Float64Array(hash.length).fill(Number.NaN);
+  const ownWeight = (position: number): number => {
+    if (Number.isNaN(weights[position])) weights[position] = lineWeight(texts[position] ?? "");
+    return weights[position] ?? 0;
+  };
+  const told = new Map<number, readonly number[]>();
+  const tellingOf = (value: number): readonly number[] => {
+    const known = told.get(value);
+    if (known !== undefined) return known;
+    const telling = (positions.get(value) ?? []).filter((position) => ownWeight(position) > 0);
+    told.set(value, telling);
+    return telling;
+  };
   return {
     paths,
     file: Int32Array.from(file),
     line: Int32Array.from(line),
     hash: Float64Array.from(hash),
-    weight: Float64Array.from(weight),
-    anchors,
+    weightAt: (position) => {
+      const weight = hash[position] === BLANK ? 0 : ownWeight(position);
+      // Half for a line that stands in four places.
+      return weight === 0 ? 0 : weight / (1 + Math.log2(tellingOf(hash[position] ?? BLANK).length) / 2);
+    },
+    anchorsOf: (value) => {
+      const telling = positions.has(value) ? tellingOf(value) : [];
+      return telling.length > MAX_REPEATS ? [] : telling;
+    },
     length: line.length,
     truncated,
   };

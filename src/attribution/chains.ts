@@ -70,7 +70,7 @@ export function findHeaviestChain(pairs: Pairs, lines: AddedLines, isFree: IsFre
       carried = sums[j]!;
       previous[i] = j;
     }
-    sums[i] = carried + lines.weight[position]!;
+    sums[i] = carried + lines.weightAt(position);
     if (best < 0 || sums[i]! > sums[best]!) best = i;
     if (budget.left <= 0) break;
   }
@@ -125,7 +125,7 @@ function findEnclosed(
     // Only added lines lie between, by number as by position: otherwise lines that were there before do.
     if (next - position < 2 || lines.line[next]! - lines.line[position]! !== next - position) return [];
     const between = Array.from({ length: next - position - 1 }, (_, step) => position + 1 + step);
-    return between.every((one) => lines.weight[one] === 0 && isUnowned(one)) ? between : [];
+    return between.every((one) => lines.weightAt(one) === 0 && isUnowned(one)) ? between : [];
   });
 }
 

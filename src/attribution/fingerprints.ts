@@ -51,14 +51,35 @@ const TYPICAL_ALPHANUMERICS = 24;
 
 const count = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
 
+/** By character of ASCII: 1 may begin a word, 2 may go on with one; 4 is a letter or a digit. */
+const ASCII = Uint8Array.from({ length: 0x80 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  if (/[A-Za-z]/.test(character)) return 7;
+  if (/[0-9]/.test(character)) return 6;
+  return character === "_" || character === "$" ? 3 : 0;
+});
+
+/** Letters and digits, and words, as the two patterns count them: most lines are ASCII, which a loop reads ten times as fast. */
+function countWords(text: string): { readonly alphanumerics: number; readonly words: number } {
+  let [alphanumerics, words, isInWord] = [0, 0, false];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x80) return { alphanumerics: count(text, ALPHANUMERIC), words: count(text, WORD) };
+    const kind = ASCII[code] ?? 0;
+    alphanumerics += kind >> 2;
+    if (!isInWord && (kind & 1) === 1) words += 1;
+    isInWord = (isInWord || (kind & 1) === 1) && (kind & 2) === 2;
+  }
+  return { alphanumerics, words };
+}
+
 /**
  * How much an equal line says: 0 for what anybody writes (`}`, `else {`), about 1 for a usual line of code, 2 at most.
  * It is 0 below 2 word-like tokens or 6 alphanumerics.
  */
 export function lineWeight(line: string): number {
-  const text = line.slice(0, WEIGHED_CHARACTERS);
-  const alphanumerics = count(text, ALPHANUMERIC);
-  if (alphanumerics < 6 || count(text, WORD) < 2) return 0;
+  const { alphanumerics, words } = countWords(line.slice(0, WEIGHED_CHARACTERS));
+  if (alphanumerics < 6 || words < 2) return 0;
   return Math.min(2, alphanumerics / TYPICAL_ALPHANUMERICS);
 }
 

@@ -89,8 +89,8 @@ function pairLines(block: SuggestionBlock, lines: AddedLines): Map<number, Pairs
   const repeats = new Map<number, number>();
   for (let ordinal = 0; ordinal < block.hashes.length; ordinal++) {
     const hash = block.hashes[ordinal]!;
-    const positions = lines.anchors.get(hash);
-    if (positions === undefined) continue;
+    const positions = lines.anchorsOf(hash);
+    if (positions.length === 0) continue;
     const seen = (repeats.get(hash) ?? 0) + 1;
     repeats.set(hash, seen);
     if (seen > MAX_REPEATS_IN_BLOCK) continue;
@@ -114,7 +114,7 @@ function pairLines(block: SuggestionBlock, lines: AddedLines): Map<number, Pairs
 }
 
 export function matchCommit({ hunks, blocks, key }: MatchInput): MatchResult {
-  const lines = splitHunks(hunks, key, MAX_LINES);
+  const lines = splitHunks(hunks, key, MAX_LINES, blocks.length > 0);
   const budget: Budget = { left: MAX_COMPARISONS };
   let pairsLeft = MAX_PAIRS;
   /** Per added line the index of its chain in `chains`, or -1. */

@@ -25,6 +25,8 @@ export interface BlobWriter {
   readonly bytesWritten: number;
   /** Resolves when the chunk may be forgotten; honours back-pressure. @throws GatewayError `storage_failed` (disk full) */
   write(chunk: Uint8Array): Promise<void>;
+  /** Begins to bring what was written to stable storage, so that `commit` has little left to do; it also tells what fails here. */
+  flush(): void;
   /** Flushes to stable storage (fsync of file and directory) and publishes the blob. @returns its key */
   commit(): Promise<string>;
   /** Throws away what was written. Safe to call at any time, also after `commit` (then it does nothing). */

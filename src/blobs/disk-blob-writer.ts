@@ -10,6 +10,8 @@ import type { BlobWriter } from "./blob-store.ts";
  */
 export function createDiskBlobWriter(handle: FileHandle, temporary: string, path: string, key: string): BlobWriter {
   let bytesWritten = 0;
+  /** The system tells of a failed write once only (fsync(2)): whoever asked first must keep the answer. */
+  let flushed: Promise<void> = Promise.resolve();
   let status: "writing" | "committed" | "aborted" = "writing";
 
   return {
@@ -27,8 +29,15 @@ export function createDiskBlobWriter(handle: FileHandle, temporary: string, path
       });
     },
 
+    flush() {
+      flushed = handle.sync();
+      // Told of by `commit`; a blob that is thrown away need not have been written.
+      flushed.catch(() => {});
+    },
+
     async commit() {
       await storing(path, async () => {
+        await flushed;
         await handle.sync();
         await handle.close();
         const home = dirname(path);

@@ -98,6 +98,7 @@ async function receiveAndDecide(
           await asked;
           throw error;
         });
+      if (received.packBytes > 0) blob.flush();
       const advertised = await asked;
       const { reading, verdict } = await judge(deps, request, advertised, quarantine);
       const parts = cutByVerdict({ request, receivedAt, reading, verdict, cache, quarantine });

@@ -5,6 +5,7 @@
  * A private key of which a line is added counts as added whole. All of it is read from the objects themselves; no `.gitattributes` and no configuration is in reach. A line that only gains
  * or loses the line feed at the end of its file is not new.
  */
+import { isUtf8 } from "node:buffer";
 import type { AddedHunk } from "../model/added-hunk.ts";
 import { AdditionAssembler } from "./addition-assembler.ts";
 import { contentLines, isPlainText, readContentLines, textLines } from "./content-lines.ts";
@@ -139,7 +140,13 @@ async function* ofBlob(objects: NewObjects, reading: BlobReading): AsyncGenerato
   const assembler = new AdditionAssembler(reading.commit, reading.path);
   if (isPlainText(now) && before.every(isPlainText)) {
     const added = await linesInNone(now, before, turns);
-    const isAdded = now.includes(KEY_BEGINS) ? new Set(added.map(({ number }) => number)) : null;
+    const hasKey = now.includes(KEY_BEGINS);
+    const whole = hasKey ? null : wholeRuns(now, added);
+    if (whole !== null) {
+      for (const run of whole) yield [{ ...run, commit: reading.commit, path: reading.path }];
+      return;
+    }
+    const isAdded = hasKey ? new Set(added.map(({ number }) => number)) : null;
     const keys = new WholeKeys();
     // In pieces: a large new file would come as one list of everything in it.
     for (const { number, begin, end } of isAdded === null ? added : linesOf(now)) {
@@ -172,6 +179,27 @@ async function linesInNone(now: Buffer, before: readonly Buffer[], turns: Turns)
     lines = lines.filter(({ number }) => added.has(number));
   }
   return lines;
+}
+
+/** Longer ones are told in pieces. */
+const MAX_RUN_BYTES = 128 * 1024;
+
+/**
+ * Runs of consecutive lines as one text each: nearly all files are read like this, in a third of the time that line by line takes.
+ * @returns null where a line needs a look of its own: what is no UTF-8, what holds NULs, what is long
+ */
+function wholeRuns(now: Buffer, lines: readonly Span[]): Omit<Addition, "commit" | "path">[] | null {
+  if (!isUtf8(now) || now.includes(0)) return null;
+  const runs: Omit<Addition, "commit" | "path">[] = [];
+  for (let at = 0; at < lines.length;) {
+    const first = lines[at++]!;
+    let last = first;
+    for (; at < lines.length && lines[at]!.number === last.number + 1; at++) last = lines[at]!;
+    if (last.end - first.begin > MAX_RUN_BYTES) return null;
+    const text = now.toString("utf8", first.begin, last.end);
+    runs.push({ startLine: first.number, startColumn: 1, overlap: 0, kind: "text", text });
+  }
+  return runs;
 }
 
 async function* ofLargeBlob({ source, turns }: NewObjects, reading: BlobReading): AsyncGenerator<Addition[]> {

@@ -11,6 +11,7 @@ import { UnpackedEntries } from "./inspection/unpacked-entries.ts";
 import { KeptChunks } from "./kept-chunks.ts";
 import { overLimit } from "./limits.ts";
 import { PackObjects } from "./pack-objects.ts";
+import { ReadAhead } from "./read-ahead.ts";
 import { hashBytes, PackScanner, type PackSummary } from "./pack-scanner.ts";
 import type { Git } from "./process.ts";
 import type { ObjectFormat } from "./push-command.ts";
@@ -43,6 +44,8 @@ export interface TakeOptions {
 const MAX_OBJECTS = 50_000;
 /** And one that makes more bytes than that. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
+/** What is read of the wire while a piece before is still being worked at. */
+const AHEAD_BYTES = 256 * 1024;
 /** What may be read of old objects that deltas of a small pack build on. */
 const MAX_OLD_BYTES = 8 * 1024 * 1024;
 
@@ -81,27 +84,28 @@ export class ReceivedPack {
     // A base that cannot be had is no reason to refuse: the pack may not need it, and whoever unpacks it tells if it does.
     this.#bases = bases ?? [];
     this.#ready = cache?.ensureCommits(bases ?? [], signal).catch(() => {}) ?? Promise.resolve();
-    // Not `for await`: leaving such a loop closes the source, which the caller still has to drain.
-    const chunks = pack[Symbol.asyncIterator]();
+    const ahead = new ReadAhead(pack, AHEAD_BYTES);
     let feed: PackFeed | null = null;
     let hasBytes = false;
+    let written = Promise.resolve();
     try {
-      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
-        const chunk = next.value;
-        if (chunk.byteLength === 0) continue;
+      for (let chunk = await ahead.take(); chunk !== null; chunk = await ahead.take()) {
         // The old trees that the push is compared with will be asked for in a moment: by then it runs.
         if (!hasBytes) reader.start();
         hasBytes = true;
         if (signal?.aborted === true) throw signal.reason instanceof GatewayError ? signal.reason : clientGone();
-        await scanner.feed(chunk);
+        // Each piece is looked at before git gets it, while git and the disk take the one before.
+        await both(scanner.feed(chunk), written);
         const isKept = feed === null && this.#kept.put(chunk);
         if (feed === null && !(isKept && this.#isSmall())) {
           feed = await this.#startGit(signal);
           this.#kept.release();
         }
-        if (feed === null || isKept) await sink.write(chunk);
-        else await feedBoth(feed, sink, chunk);
+        written = feed === null || isKept ? sink.write(chunk) : feedBoth(feed, sink, chunk);
+        // Told of with the next piece, or at the end.
+        written.catch(() => {});
       }
+      await written;
       this.#summary = hasBytes ? await scanner.finish() : NOTHING;
       if (feed === null) {
         if (hasBytes) checkChecksum(this.#kept.chunks, this.#options.objectFormat);
@@ -114,9 +118,12 @@ export class ReceivedPack {
       if (error instanceof GatewayError && error.code === "inspection_failed") cache?.distrust();
       throw error;
     } finally {
+      ahead.stop();
       scanner.close();
       await this.#ready;
       await feed?.child.stop();
+      // The sink is the caller's again.
+      await written.catch(() => {});
     }
   }
 
@@ -262,6 +269,13 @@ export class ReceivedPack {
       clearTimeout(timer);
     }
   }
+}
+
+/** Waits until both have ended. @throws what the first throws, else the second */
+async function both(first: Promise<void>, second: Promise<void>): Promise<void> {
+  const [one, other] = await Promise.allSettled([first, second]);
+  if (one.status === "rejected") throw one.reason;
+  if (other.status === "rejected") throw other.reason;
 }
 
 async function feedBoth(feed: PackFeed, sink: PackSink, chunk: Uint8Array): Promise<void> {

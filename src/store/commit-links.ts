@@ -195,7 +195,14 @@ export async function insertLinks(tx: Transaction, links: readonly CommitLinks[]
   const rows = links.flatMap(({ pushId, oid, lines }) =>
     lines.map((line, ordinal) => ({ pushId, oid, ordinal, ...line })),
   );
-  for (let at = 0; at < rows.length; at += BATCH) await tx.insert(commitLines).values(rows.slice(at, at + BATCH));
+  // As one parameter: building and binding one for each value takes longer than all of the rest.
+  for (let at = 0; at < rows.length; at += BATCH) {
+    await tx.execute(sql`
+      insert into commit_lines (push_id, oid, ordinal, path, "from", "to", verdict, exchange_id, session_id, score)
+      select row.* from json_to_recordset(${JSON.stringify(rows.slice(at, at + BATCH))}::json) as row(
+        "pushId" uuid, oid text, ordinal integer, path text, "from" integer, "to" integer, verdict text,
+        "exchangeId" uuid, "sessionId" uuid, score double precision)`);
+  }
 }
 
 /** `GET /api/v1/commits/:sha`, as it goes over the wire. */

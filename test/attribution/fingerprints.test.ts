@@ -72,6 +72,15 @@ describe("lineWeight", () => {
     expect(usual).toBeGreaterThan(short);
     expect(lineWeight("word ".repeat(100_000))).toBe(2);
   });
+
+  it("says the same of ASCII as of the same line with a character beyond it that says nothing", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary-ascii", maxLength: 120 }), (line) => {
+        expect(lineWeight(line)).toBe(lineWeight(`${line}\u00a0`));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 });
 
 describe("packHashes", () => {

@@ -202,14 +202,9 @@ describe("matchCommit", () => {
 });
 
 describe("matchCommit on a lot", () => {
-  const LIMIT_MS = 10_000;
   const unique = (i: number): string => `const value${i} = computeSomething(argument${i}, ${i});`;
-  const timed = (input: Omit<MatchInput, "key">): MatchResult => {
-    const started = performance.now();
-    const result = matchCommit({ ...input, key });
-    expect(performance.now() - started).toBeLessThan(LIMIT_MS);
-    return result;
-  };
+  // In the square of its lines, any of these would take hours: the test's own limit of time is the bound.
+  const matched = (input: Omit<MatchInput, "key">): MatchResult => matchCommit({ ...input, key });
 
   /** `take(i)` gives the range of lines that block i holds. */
   const commitOf = (
@@ -226,7 +221,7 @@ describe("matchCommit on a lot", () => {
   };
 
   it("reads 100,000 added lines against 5,000 blocks", () => {
-    const result = timed(commitOf(unique, (i) => [i * 20, i * 20 + 10]));
+    const result = matched(commitOf(unique, (i) => [i * 20, i * 20 + 10]));
     expect(result.complete).toBe(true);
     expect(result.chains).toHaveLength(5_000);
     expect(result.lines).toHaveLength(10_000);
@@ -237,7 +232,7 @@ describe("matchCommit on a lot", () => {
     ["a few lines, again and again", (i: number) => unique(i % 50)],
     ["many lines, each again and again", (i: number) => unique(i % 2_000)],
   ])("ends in time on %s", (_, line) => {
-    const { lines } = timed(commitOf(line, (i) => [i, i + 200]));
+    const { lines } = matched(commitOf(line, (i) => [i, i + 200]));
     expect(lines.reduce((total, { from, to }) => total + to - from + 1, 0)).toBe(100_000);
   });
 
@@ -245,7 +240,7 @@ describe("matchCommit on a lot", () => {
     const lines = Array.from({ length: 1_000 }, (_, i) => unique(i));
     const hashes = block("e", lines).hashes;
     const blocks = Array.from({ length: 5_000 }, (_, i) => ({ ...block(`e${i}`, [], { at: i }), hashes }));
-    const result = timed({ hunks: [hunk(lines)], blocks });
+    const result = matched({ hunks: [hunk(lines)], blocks });
     expect(result.complete).toBe(false);
     expect(runs(result)).toEqual(["1-1000 e4999"]);
   });
