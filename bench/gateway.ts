@@ -64,7 +64,11 @@ ${copilot === undefined ? "" : `  copilot: { kind: copilot, url: "${copilot.url}
   };
   const args = (...words: string[]): string[] => [PROGRAM, ...words, "--config", config];
   // A group of its own: Ctrl-C in a terminal goes to the benchmark, which then stops the gateway in order.
-  const gateway = spawn(process.execPath, args("serve"), { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const gateway = spawn(PROGRAM, ["serve", "--config", config], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
   const stop = (): Promise<void> => stopProcess(gateway);
   try {
     const address = await addressOf(gateway, signal);

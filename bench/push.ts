@@ -1,6 +1,6 @@
 /**
  * What a push through the gateway costs beside the same push without it: same client repository, same commits, same upstream, in
- * the same run; whole, as git makes it, and its request alone.
+ * the same run; whole, as git makes it of what was just committed, and its request alone.
  */
 import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,15 @@ import { gitPush } from "./git-push.ts";
 import { formatMs } from "./report.ts";
 import type { PushStep, Subject } from "./repositories.ts";
 import { preparePush, sendPush, type PreparedPush } from "./request.ts";
-import { createMemoryPeak, makeTwin, removeTwin, withSetting, type MemoryPeak, type Setting } from "./setting.ts";
+import {
+  createMemoryPeak,
+  loosenObjects,
+  makeTwin,
+  removeTwin,
+  withSetting,
+  type MemoryPeak,
+  type Setting,
+} from "./setting.ts";
 
 export const pushBenchmark = (subject: Subject): Benchmark => ({
   name: subject.name,
@@ -45,10 +53,13 @@ async function measure(setting: Setting, subject: Subject): Promise<{ comparison
     await makeTwin(setting, `warm-up-${way}`, null);
     await gitPush(setting, { way, name: `warm-up-${way}`, branch: "main" });
   }
-  const whole = await measureSteps(setting, subject.steps, "push", (way, name, { branch }) =>
-    gitPush(setting, { way, name, branch }),
-  );
-  if (subject.diskBytes !== null) return { comparisons: whole };
+  const push: Send = (way, name, { branch }) => gitPush(setting, { way, name, branch });
+  if (subject.diskBytes !== null) return { comparisons: await measureSteps(setting, subject.steps, "push", push) };
+
+  const pack = await loosenObjects(setting);
+  const whole = await measureSteps(setting, subject.steps, "push", push);
+  await pack();
+  const packed = subject.isPackedToo ? await measureSteps(setting, subject.steps.map(fromPacks), "packed", push) : [];
 
   const prepared = new Map<string, PreparedPush>();
   let before = "main";
@@ -66,8 +77,15 @@ async function measure(setting: Setting, subject: Subject): Promise<{ comparison
     if (push === undefined) throw new Error(`no request was made for ${branch}`);
     return sendPush(setting, way, name, push);
   });
-  return { comparisons: [...whole, ...alone] };
+  return { comparisons: [...whole, ...packed, ...alone] };
 }
+
+/** What git sends is all in packs that it made before, and it copies them: the gateway's own part is then most of what is added. */
+const fromPacks = (step: PushStep): PushStep => ({
+  ...step,
+  row: `${step.row}: from a packed repository`,
+  wanted: null,
+});
 
 /** @param prefix of names upstream; each round has new ones, of which no gateway's cache knows */
 async function measureSteps(

@@ -17,6 +17,8 @@ export interface Subject {
   /** Makes `main`, which the upstream has before, and the branches of the steps, each on top of the one before. */
   readonly make: (stream: FastImport) => Promise<void>;
   readonly steps: readonly PushStep[];
+  /** Whether the same is pushed once more from a repository that `git gc` has been through. */
+  readonly isPackedToo: boolean;
   /** For a subject that is run only where it is asked for: the room that it takes. */
   readonly diskBytes: number | null;
 }
@@ -40,8 +42,8 @@ function smallPush(step: number): PushStep {
 }
 
 /** A subject with one push, after which `main` is `step-0`. */
-const onePush = (row: string, ratio: number): PushStep[] => [
-  { row, branch: "step-0", wanted: { ratio }, wantedAlone: { ratio: 2.5 } },
+const onePush = (row: string, ratio: number, ratioAlone: number | null): PushStep[] => [
+  { row, branch: "step-0", wanted: { ratio }, wantedAlone: ratioAlone === null ? null : { ratio: ratioAlone } },
 ];
 
 const sourceLine = (): string =>
@@ -82,6 +84,7 @@ const oneCommit: Subject = {
     }
   },
   steps: Array.from({ length: SMALL_PUSHES }, (_, step) => smallPush(step)),
+  isPackedToo: false,
   diskBytes: null,
 };
 
@@ -107,7 +110,8 @@ const manyCommits: Subject = {
       tip = mark;
     }
   },
-  steps: onePush("2,000 commits, a third of them merges", 2),
+  steps: onePush("2,000 commits, a third of them merges", 2, null),
+  isPackedToo: true,
   diskBytes: null,
 };
 
@@ -128,7 +132,8 @@ const addBinaries = async (stream: FastImport, branch: string, count: number): P
 const binaries: Subject = {
   name: "200 MB",
   make: (stream) => addBinaries(stream, "step-0", 10),
-  steps: onePush("1 commit with 200 MB of binaries in 10 files", 1.5),
+  steps: onePush("1 commit with 200 MB of binaries in 10 files", 1.5, 2.5),
+  isPackedToo: true,
   diskBytes: null,
 };
 
@@ -136,7 +141,8 @@ const binaries: Subject = {
 const gigabyte: Subject = {
   name: "1 GB",
   make: (stream) => addBinaries(stream, "step-0", 50),
-  steps: onePush("1 commit with 1 GB of binaries in 50 files", 1.5),
+  steps: onePush("1 commit with 1 GB of binaries in 50 files", 1.5, null),
+  isPackedToo: false,
   diskBytes: 10 * 1024 * MIB,
 };
 

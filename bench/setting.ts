@@ -2,10 +2,13 @@
  * What a benchmark is played on: a client's repository, an upstream (`git http-backend`), and a gateway before it. Twin repositories
  * upstream, one for each way, so that neither finds objects that the other one brought.
  */
-import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { startGitUpstream, type GitUpstreamFixture } from "../fixtures/git-upstream.ts";
@@ -109,6 +112,32 @@ export const gitEnvironment = (
   GIT_CONFIG_KEY_0: `http.${url}.extraHeader`,
   GIT_CONFIG_VALUE_0: `Authorization: ${authorization}`,
 });
+
+/**
+ * Makes every object of the client a file of its own, as `git add` and `git commit` do: git then packs what it pushes, which is much
+ * of what a push takes. @returns what makes them packed again, as `git gc` leaves them: git sends what it has
+ */
+export async function loosenObjects({ client, env, directory, options }: Setting): Promise<() => Promise<void>> {
+  const [objects, aside] = [path.join(client, "objects"), path.join(directory, "packs")];
+  await rename(path.join(objects, "pack"), aside);
+  for (const name of await readdir(aside)) {
+    if (!name.endsWith(".pack")) continue;
+    const unpacking = spawn("git", ["-c", "core.fsync=none", "unpack-objects", "-q"], {
+      cwd: client,
+      env,
+      signal: options.signal,
+      stdio: ["pipe", "ignore", "inherit"],
+    });
+    const ended = once(unpacking, "close");
+    await pipeline(createReadStream(path.join(aside, name)), unpacking.stdin);
+    await ended;
+    if (unpacking.exitCode !== 0) throw new Error(`git unpack-objects ended with ${unpacking.exitCode}`);
+  }
+  return async () => {
+    await rename(aside, path.join(objects, "pack"));
+    await run("git", ["prune-packed", "-q"], { cwd: client, env, signal: options.signal });
+  };
+}
 
 /** A new repository upstream. @param branch a branch of the client's that it has as `main`; null: it is empty */
 export async function makeTwin(

@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
+// A young generation of 12 MiB instead of 48 takes as long, and is as much less that is kept. `npm start` and the image say so too.
 import { existsSync } from "node:fs";
 
 const main = new URL("../dist/src/main.js", import.meta.url);

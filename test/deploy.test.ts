@@ -28,8 +28,12 @@ test("the image runs as an ordinary user, and starts what npm start starts", asy
   const scripts = (
     JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as { scripts: Record<string, string> }
   ).scripts;
-  expect(scripts["start"]).toContain("node bin/sallyport.js serve");
-  expect(dockerfile).toMatch(/^ENTRYPOINT \["tini", "--", "node", "bin\/sallyport.js"\]\nCMD \["serve"\]$/m);
+  expect(scripts["start"]).toBe("node --max-semi-space-size=4 bin/sallyport.js serve");
+  expect(dockerfile).toMatch(
+    /^ENTRYPOINT \["tini", "--", "node", "--max-semi-space-size=4", "bin\/sallyport.js"\]\nCMD \["serve"\]$/m,
+  );
+  const [shebang] = (await readFile(path.join(root, "bin/sallyport.js"), "utf8")).split("\n");
+  expect(shebang).toBe("#!/usr/bin/env -S node --max-semi-space-size=4");
   expect(dockerfile.lastIndexOf("\nUSER node\n")).toBeGreaterThan(dockerfile.lastIndexOf("\nRUN "));
 });
 
