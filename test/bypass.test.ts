@@ -1473,7 +1473,71 @@ describe("a commit that takes long to read, or that a database cannot store", ()
     });
     expect(push.text).toContain(`ok ${ref}`);
     expect(await world().upstream.ref("team/app", ref)).toBe(oid);
-    expect((await (await ana.fetch(`/api/v1/commits/${oid}`)).json()) as unknown).toMatchObject({ sha: oid });
+    expect(await (await ana.fetch(`/api/v1/commits/${oid}`)).json()).toMatchObject({ sha: oid });
+  });
+});
+
+describe("a tree that leads whoever checks it out elsewhere", () => {
+  const expectNotTaken = async (tree: string, objects: readonly string[], reason: RegExp) => {
+    const oid = await make.commit({ tree, parents: [main], message: `Tree ${freshName()}\n` });
+    const mark = world().upstream.requests.length;
+    const answer = await rawPush(world(), ana, {
+      repository: "team/app",
+      commands: [`${ZERO} ${oid} refs/heads/${freshName()}`],
+      pack: await packOf(copy.directory, [oid, tree, ...objects]),
+    });
+    expect(answer.text).toMatch(reason);
+    expect(answer.text).not.toMatch(/\bok refs/);
+    expect(forwardedSince(mark)).toEqual([]);
+  };
+
+  test.each([
+    ".git ",
+    ".git.",
+    ".GIT. . .",
+    ".git::$INDEX_ALLOCATION",
+    ".git:x",
+    "git~1",
+    "GIT~1.",
+    ".g\u200cit",
+    "\ufeff.git",
+    ".git\u206f",
+    ".git\\hooks\\x",
+    "a\\.git\\hooks\\x",
+    "..\\x",
+    "a\\..\\..\\x",
+  ])("by a name that is another one on Windows, or on a disk of Apple's: %j", async (name) => {
+    const blob = await make.blob(`named ${name}\n`);
+    await expectNotTaken(
+      await make.rawTree([["100644", name, blob]]),
+      [blob],
+      /ng refs\S+ .*a name that leads elsewhere/,
+    );
+    const inner = await make.tree([["100644", "config", blob]]);
+    await expectNotTaken(await make.rawTree([["40000", name, inner]]), [blob, inner], /a name that leads elsewhere/);
+  });
+
+  test.each([".gitmodules", ".GitModules", ".gitmodules ", "GITMOD~1", ".git\u200cmodules"])(
+    "by a link in place of %j",
+    async (name) => {
+      const target = await make.blob("somewhere/else");
+      await expectNotTaken(
+        await make.rawTree([["120000", name, target]]),
+        [target],
+        /ng refs\S+ .*\.gitmodules that is a link/,
+      );
+    },
+  );
+
+  test.each([
+    ['[submodule "x"]\n\tpath = x\n\turl = -u./payload\n', /begins with “-”/],
+    ['[submodule "x"] url = ext::sh -c evil\n', /is a command/],
+    ['[submodule "x"]\n\tpath = x\n\tupdate = !evil\n', /updated by a command/],
+    ['[submodule "../../x"]\n\tpath = x\n', /leads upwards/],
+  ])("by what .gitmodules says, also where the next commit undoes it: %j", async (text, reason) => {
+    const bad = await make.commit({ tree: await file(".gitmodules", text), parents: [main] });
+    const push = await expectRefused(await make.commit({ tree: mainTree, parents: [bad] }), undefined, reason);
+    expect(push.stderr).not.toMatch(/payload|evil/);
   });
 });
 

@@ -5,6 +5,9 @@
  */
 import { createAdditionMeter, readChangedFiles, readWhole, type ChangedFile } from "../../git/additions.ts";
 import type { Advertisement } from "../../git/advertisement.ts";
+import { GatewayError } from "../../errors.ts";
+import { isModulesName } from "../../git/inspection/tree.ts";
+import { findModulesFault } from "../../git/submodule-file.ts";
 import { fileChange, readCommit, readNewTags } from "../../git/commits.ts";
 import type { VerifyCommit } from "../../git/commit-signature.ts";
 import { readRefDiff } from "../../git/diff.ts";
@@ -247,6 +250,7 @@ class PushReader {
       await this.#ahead.room();
     }
     if (!isOlder) await this.#readPointer(file.change.oid, commit, pathText(file.change.path));
+    if (!isOlder && isModulesName(pathText(file.change.path))) await this.#readModules(file.change.oid, commit);
     // Only then: where they come from is read from other files.
     this.#ahead.mark(() => {
       if (found.length > 0) this.#due.push(() => this.#traceAll(found, commit, file.change.path, isOlder));
@@ -291,6 +295,16 @@ class PushReader {
     if (origin === "told") return;
     await this.findings.keep(secret, { ...where, oid: commit, root: commit }, origin === "upstream");
     if (origin === "new") this.#known.tell(commit, secret.fingerprint);
+  }
+
+  async #readModules(oid: string, commit: string): Promise<void> {
+    const content = await this.#objects.source.load(oid);
+    const fault = content === null ? "it is too large to be read" : findModulesFault(content.toString("utf8"));
+    if (fault === null) return;
+    throw new GatewayError(
+      "forbidden",
+      `the .gitmodules of commit ${commit} would harm whoever clones it (${fault}): take it out of every commit`,
+    );
   }
 
   async #readPointer(oid: string, commit: string, path: string): Promise<void> {

@@ -138,9 +138,37 @@ export class TreeCursor {
   }
 }
 
-/** Names that lead somewhere else on somebody's disk. */
-const RESERVED: ReadonlySet<string> = new Set([".", "..", ".git", "git~1"]);
-const MAX_RESERVED = 5;
+/** `.git` as Windows takes it (git's `is_ntfs_dotgit`): a short name, dots and spaces at the end, a stream, a backslash for a slash. */
+const NTFS_GIT = /(?:^|\\)(?:\.git|git~1)[. ]*(?:$|[\\:])/i;
+const UPWARDS = /(?:^|\\)\.\.?(?:\\|$)/;
+/** What disks of Apple leave out of a name (git's `is_hfs_dotgit`). */
+const HFS_IGNORED = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
+/** `.gitmodules`, and its short names on Windows. */
+const MODULES = /^(?:\.gitmodules|gitmod~\d|gi7eba~\d)[. ]*(?:$|:)/i;
+
+const [DOT, TILDE, BACKSLASH] = [0x2e, 0x7e, 0x5c];
+/** What the ignored characters begin with, in UTF-8. */
+const [HFS_FIRST, HFS_MARK] = [0xe2, 0xef];
+
+/** Whether a name leads somewhere else on somebody's disk. */
+function leadsElsewhere(bytes: Buffer, begin: number, end: number): boolean {
+  // Nearly all names are done with here.
+  let isOdd = bytes[begin] === DOT || bytes[begin + 3] === TILDE;
+  for (let at = begin; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === SLASH) return true;
+    if (byte === BACKSLASH || byte === HFS_FIRST || byte === HFS_MARK) isOdd = true;
+  }
+  if (!isOdd) return false;
+  const name = plainName(bytes, begin, end);
+  return UPWARDS.test(name) || NTFS_GIT.test(name);
+}
+
+/** Whether somebody's git takes a file of this name, at the top of a tree, for `.gitmodules`. */
+export const isModulesName = (name: string): boolean => MODULES.test(name.replace(HFS_IGNORED, ""));
+
+const plainName = (bytes: Buffer, begin: number, end: number): string =>
+  bytes.toString("utf8", begin, end).replace(HFS_IGNORED, "");
 
 /**
  * @throws GatewayError `inspection_failed` for a tree that not everybody reads alike
@@ -155,6 +183,9 @@ export function checkTree(oid: string, bytes: Buffer, idBytes: number): void {
     const type = cursor.rawMode & FILE_TYPE;
     if (type !== cursor.mode && type !== REGULAR) throw malformed(oid, `mode ${cursor.rawMode.toString(8)}`);
     if (leadsElsewhere(bytes, nameStart, nameEnd)) throw malformed(oid, "a name that leads elsewhere");
+    if (type === SYMLINK && isModulesName(plainName(bytes, nameStart, nameEnd))) {
+      throw malformed(oid, "a .gitmodules that is a link: what it says would be read from elsewhere");
+    }
     if (!isFirst) {
       if (before.compare(cursor) >= 0) throw malformed(oid, "its entries are not in order");
       before.next();
@@ -169,11 +200,6 @@ export function checkTree(oid: string, bytes: Buffer, idBytes: number): void {
     }
     cursor.next();
   }
-}
-
-function leadsElsewhere(bytes: Buffer, begin: number, end: number): boolean {
-  for (let at = begin; at < end; at++) if (bytes[at] === SLASH) return true;
-  return end - begin <= MAX_RESERVED && RESERVED.has(bytes.toString("latin1", begin, end).toLowerCase());
 }
 
 function beginsWith(bytes: Buffer, begin: number, end: number, prefix: number, prefixEnd: number): boolean {
