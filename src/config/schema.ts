@@ -100,7 +100,7 @@ const modelConnectionSchema = <K extends string>(kind: K, what: string) =>
     websocket: z
       .enum(["relay", "refuse"])
       .default(DEFAULT_WIRE_RULES.websocket)
-      .describe("Whether /responses may become a WebSocket. Refused, clients use HTTP."),
+      .describe("Whether /responses may become a WebSocket, recorded message by message. Refused, clients use HTTP."),
     telemetry: z
       .enum(["drop", "strip", "mask"])
       .default(DEFAULT_WIRE_RULES.telemetry)

@@ -8,6 +8,7 @@ import { createChatCompletionsMask } from "./answer-masking/chat-completions.ts"
 import { createMessagesMask } from "./answer-masking/messages.ts";
 import { createResponsesMask } from "./answer-masking/responses.ts";
 import type { AnswerMasks, OutgoingEvent, WireMask } from "./answer-masking/wire-mask.ts";
+import { parseStrictJson } from "./strict-json.ts";
 import { SseParser } from "./streams/sse.ts";
 
 export type { AnswerMasks } from "./answer-masking/wire-mask.ts";
@@ -16,7 +17,15 @@ const WIRES: Readonly<Partial<Record<WireFormat, (masks: AnswerMasks) => WireMas
   "chat-completions": createChatCompletionsMask,
   messages: createMessagesMask,
   responses: createResponsesMask,
+  // Ghost text: `choices[].text`.
+  completions: createChatCompletionsMask,
+  mcp: createEventMask,
 };
+
+/** For wires on which no text is longer than its event. */
+function createEventMask(masks: AnswerMasks): WireMask {
+  return { take: ({ type, json }) => [{ type, json: masks.json(json) as JsonObject }], end: () => [] };
+}
 
 export interface AnswerStreamMask {
   push(chunk: Buffer): Buffer;
@@ -73,14 +82,40 @@ function parseEvent(data: string): JsonObject | null {
   }
 }
 
-/** A whole answer. @returns null where it is no JSON in UTF-8: nothing that cannot be read goes on */
+/** The messages of a WebSocket of `/responses`, on which the answers of several lanes may come beside each other. */
+export interface AnswerMessageMask {
+  /** @returns what goes to the client in its place: nothing where it cannot be read */
+  take(text: string): readonly string[];
+}
+
+export function createAnswerMessageMask(masks: AnswerMasks): AnswerMessageMask {
+  const lanes = new Map<string, WireMask>();
+  return {
+    take(text) {
+      const json = parseEvent(text);
+      if (json === null) return [];
+      const lane = typeof json["stream_id"] === "string" ? json["stream_id"] : "";
+      const wire = lanes.get(lane) ?? createResponsesMask(masks);
+      lanes.set(lane, wire);
+      const events = wire.take({ type: null, json });
+      if (typeof json["type"] !== "string" || ENDS.has(json["type"])) lanes.delete(lane);
+      return events.map((event) => JSON.stringify(event.json));
+    },
+  };
+}
+
+const ENDS: ReadonlySet<string> = new Set([
+  "response.completed",
+  "response.incomplete",
+  "response.failed",
+  "response.cancelled",
+  "error",
+]);
+
+/** A whole answer. @returns null where it is no JSON that everybody reads alike: nothing that cannot be read goes on */
 export function maskAnswerBody(body: Buffer, masks: AnswerMasks): Buffer | null {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-    const json: unknown = JSON.parse(text);
-    const masked = JSON.stringify(masks.json(json));
-    return masked === JSON.stringify(json) ? body : Buffer.from(masked);
-  } catch {
-    return null;
-  }
+  const json = parseStrictJson(body);
+  if (!json.ok) return null;
+  const masked = JSON.stringify(masks.json(json.value));
+  return masked === JSON.stringify(json.value) ? body : Buffer.from(masked);
 }

@@ -3,6 +3,7 @@
  * record, forwards, relays the answer while it is read along, and finishes the record.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createAnswerMessageMask } from "../copilot/answer-masking.ts";
 import type { Endpoint, ParsedRequest } from "../copilot/endpoints/endpoint.ts";
 import { findRoute } from "../copilot/routes.ts";
 import { GatewayError, ok } from "../errors.ts";
@@ -12,7 +13,7 @@ import type { Principal } from "../model/principal.ts";
 import { describeFailure } from "./exchange/describe-failure.ts";
 import { createGate, type GateDependencies } from "./exchange/gate.ts";
 import { upstreamHeaders } from "./exchange/headers.ts";
-import { masksAnswers, websocketOf } from "./exchange/mask-sent.ts";
+import { answerMasks, masksAnswers } from "./exchange/mask-sent.ts";
 import { failedEnd, NOTHING, stoppedBy } from "./exchange/outcome.ts";
 import { createPassOn, type Forwarded } from "./exchange/pass-on.ts";
 import { type ReadRequest, readRequest } from "./exchange/read-request.ts";
@@ -71,6 +72,7 @@ export interface ExchangeFlow {
 }
 
 export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
+  const { sent } = deps;
   const limits = { ...EXCHANGE_LIMITS, ...deps.limits };
   const agents = createUpstreamAgents();
   const records = createRecords({ ...deps, limits });
@@ -81,7 +83,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     records,
     upstreamIds,
     limits,
-    websocketOf: (connection) => websocketOf(deps.sent, connection),
+    maskAnswers: sent?.answers === "mask" ? () => createAnswerMessageMask(answerMasks(deps.mask, sent)) : null,
     admit: async ({ start, connection, request, bytes, outside }) => {
       // All of the message, not only what it asks: it was read in one way only.
       const json: unknown = JSON.parse(bytes.toString("utf8"));
@@ -150,7 +152,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   const mayRelayUnread = ({ policy, credential }: CopilotConnection): boolean =>
     policy.unreadable === "relay" &&
     policy.models === null &&
-    (deps.sent?.prompts ?? "pass") === "pass" &&
+    (sent?.prompts ?? "pass") === "pass" &&
     (credential.kind === "passthrough" || credential.kind === "none");
 
   async function forward(exchange: ExchangeRequest, forwarded: Forwarded): Promise<void> {
@@ -166,7 +168,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       const base = endpoint.host === "proxy" ? (connection.proxyUrl ?? connection.url) : connection.url;
       const url = new URL(base + exchange.path.slice(1) + exchange.query);
       const bodyBytes = bytes === null ? null : bytes.length;
-      const plain = endpoint.rewrite !== undefined || masksAnswers(deps.sent, endpoint);
+      const plain = endpoint.rewrite !== undefined || masksAnswers(sent, endpoint);
       const asItCame = read.unread !== null;
       answer = await sendUpstream(agents, {
         url,

@@ -58,7 +58,7 @@ export interface WireRules {
 
 export const DEFAULT_WIRE_RULES: WireRules = {
   paths: [],
-  websocket: "refuse",
+  websocket: "relay",
   telemetry: "drop",
   telemetryUrl: null,
   mcpTools: [],

@@ -280,6 +280,38 @@ describe("secrets on their way to the client", () => {
     expect(await dumpDatabase(gateway.db)).not.toContain(plantedAwsKey);
   });
 
+  test("ghost text, streamed and whole, however it is split", async () => {
+    const gateway = await startGateway(masking({ answers: "mask" }));
+    const body = { prompt: "const key = ", max_tokens: 50 };
+    for (const stream of [true, false]) {
+      for (const size of [1, 5, 40]) {
+        gateway.upstream.respond({
+          text: `"${plantedAwsKey}";`.match(new RegExp(`[^]{1,${size}}`, "g")) ?? [],
+        });
+        const path = "/v1/engines/copilot-codex/completions";
+        const reply = await send(`${gateway.api}${path}`, { body: { ...body, stream } });
+        expect(reply.status).toBe(200);
+        const texts = [...reply.text.matchAll(/"text":("(?:[^"\\]|\\.)*")/g)];
+        const said = texts.map(([, text = ""]) => JSON.parse(text) as string).join("");
+        expect(said).toBe(`"${MASK}";`);
+      }
+    }
+    expect((await recordedExchanges(gateway.db)).map(({ status, answerMasked }) => [status, answerMasked])).toEqual(
+      Array.from({ length: 6 }, () => ["complete", true]),
+    );
+  });
+
+  test("an answer in which a name stands twice does not get there: the first could be what the client reads", async () => {
+    const gateway = await startGateway(masking({ answers: "mask" }));
+    gateway.upstream.respond({
+      status: 200,
+      rawBody: `{"choices":[],"note":"${plantedAwsKey}","note":"x"}`,
+      contentType: "application/json",
+    });
+    const reply = await send(`${gateway.api}${POSTS}`, { body: ask("Hello") });
+    expect([reply.status, errorOf(reply.text).code]).toEqual([502, "upstream_misbehaved"]);
+  });
+
   test("an SDK reads the masked stream as one answer", async () => {
     const gateway = await startGateway(masking({ answers: "mask" }));
     gateway.upstream.respondAlways({ text: ["Use AKIA", plantedAwsKey.slice(4), " here"] });

@@ -10,6 +10,7 @@ import {
   BEN,
   dumpDatabase,
   type Gateway,
+  plantedMask,
   recordedExchanges,
   SECRETS,
   startGateway,
@@ -64,6 +65,18 @@ async function open(url: string, token = ANA, headers: Record<string, string> = 
     },
   };
 }
+
+/** Holds a text back to its end: the least that a mask of streams may do. */
+const holdingMask = () => {
+  let held = "";
+  return {
+    push: (text: string) => {
+      held += text;
+      return "";
+    },
+    end: () => plantedMask(held).text,
+  };
+};
 
 const ask = (text: string, more: object = {}) => ({
   type: "response.create",
@@ -198,6 +211,32 @@ describe("a conversation", () => {
     expect(client.messages.join("")).toContain(SECRETS[0]);
   });
 
+  test("secrets in answers are masked on their way, cut over events and frames, each lane by itself", async () => {
+    const find = () => [];
+    const gateway = await startGateway({
+      sent: { prompts: "pass", answers: "mask", find, maskStream: holdingMask },
+    });
+    const pieces = SECRETS[0]?.match(/.{1,3}/g) ?? [];
+    gateway.sockets.respondAlways({ text: ["Use ", ...pieces, " here"] });
+    const client = await open(`${gateway.api}/responses`);
+    client.ask(ask("One", { stream_id: "a" }));
+    client.ask(ask("Two", { stream_id: "b" }));
+    await client.until("response.completed", 2);
+    const events = client.messages.map(
+      (text) => JSON.parse(text) as { type: string; delta?: string; stream_id?: string },
+    );
+    for (const lane of ["a", "b"]) {
+      const deltas = events.filter(({ type, stream_id }) => type.endsWith(".delta") && stream_id === lane);
+      expect(deltas.map(({ delta }) => delta).join("")).toBe("Use ⟦planted-0⟧ here");
+    }
+    expect(client.messages.join("")).not.toContain(SECRETS[0]);
+    const rows = await recordedExchanges(gateway.db);
+    expect(rows.map(({ status, answerMasked }) => [status, answerMasked])).toEqual([
+      ["complete", true],
+      ["complete", true],
+    ]);
+  });
+
   test("pings and close codes pass both ways", async () => {
     const gateway = await startGateway(RELAY);
     const client = await open(`${gateway.api}/responses`);
@@ -301,7 +340,7 @@ describe("what is not let through", () => {
     expect((await refused(`${gateway.api}/agents`)).status).toBe(404);
     expect((await refused(`${gateway.url}/copilot/copilot/..%2fresponses`)).status).toBe(400);
     expect(gateway.sockets.handshakes).toEqual([]);
-    const off = await startGateway();
+    const off = await startGateway({ rules: { websocket: "refuse" } });
     const { status, body } = await refused(`${off.api}/responses`);
     expect([status, body]).toEqual([400, expect.stringContaining("relays no WebSockets")]);
     const lost = await startGateway({ ...RELAY, upstreamUrl: "http://127.0.0.1:1" });

@@ -171,8 +171,15 @@ describe("what passes through", () => {
     expect(record?.upstreamRequestId).toMatch(/^gh-/);
   });
 
-  test("the model list comes without WebSockets, and is in no session list", async () => {
+  test("the model list is the upstream's own, byte for byte, where WebSockets are relayed", async () => {
     const gateway = await startGateway();
+    const reply = await send(`${gateway.api}/models`);
+    expect(reply.text).toContain("ws:/responses");
+    expect(reply.text).toBe((await send(`${gateway.upstream.url}/models`, { token: UPSTREAM_KEY })).text);
+  });
+
+  test("the model list comes without WebSockets, where none are relayed, and is in no session list", async () => {
+    const gateway = await startGateway({ rules: { websocket: "refuse" } });
     const reply = await send(`${gateway.api}/models`, { headers: { "user-agent": "copilot/1.0.102" } });
     const list = JSON.parse(reply.text) as { data: { id: string; supported_endpoints: string[] }[] };
     expect(list.data.find((model) => model.id === "gpt-5.4")?.supported_endpoints).toEqual(["/responses"]);

@@ -9,7 +9,7 @@ import { startCopilotCli } from "../harness/copilot-cli.ts";
 import { plantedAwsKey } from "../harness/planted.ts";
 
 test("a turn with a tool call, and another one that continues it", { timeout: 240_000 }, async () => {
-  const gateway = await startGateway({ rules: { websocket: "relay" } });
+  const gateway = await startGateway();
   const cli = await startCopilotCli(gateway.api, ANA);
   const path = join(cli.directory, "greet.py");
   const patch = ["*** Begin Patch", `*** Add File: ${path}`, "+print('hi')", "*** End Patch"].join("\n");

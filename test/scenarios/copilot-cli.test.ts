@@ -41,7 +41,7 @@ const said = async (gateway: Gateway, sessionId: string) =>
 test.each(WIRES)(
   "two turns and a tool call on $model",
   async ({ model, format, write }) => {
-    const gateway = await startGateway();
+    const gateway = await startGateway({ rules: { websocket: "refuse" } });
     const cli = await startCopilotCli(gateway.api, ANA);
     const path = join(cli.directory, "greet.py");
 

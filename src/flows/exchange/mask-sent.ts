@@ -1,7 +1,6 @@
 /** What goes to a model, and what comes back, masked on its way: `recording.prompts` and `recording.answers`. */
 import type { AnswerMasks } from "../../copilot/answer-masking.ts";
 import type { Endpoint } from "../../copilot/endpoints/endpoint.ts";
-import type { CopilotConnection } from "../../model/connection.ts";
 import { maskJson } from "../../secrets/mask-json.ts";
 import type { Mask } from "./mask-messages.ts";
 
@@ -65,10 +64,6 @@ export function findBlocking(json: unknown, find: SentMasking["find"]): readonly
 /** Whether the client gets this format's answers masked. */
 export const masksAnswers = (sent: SentMasking | undefined, endpoint: Endpoint): boolean =>
   sent?.answers === "mask" && endpoint.conversation !== undefined;
-
-/** Answers are masked in events, not in frames: where they are, clients use HTTP. */
-export const websocketOf = (sent: SentMasking | undefined, { rules }: CopilotConnection): "relay" | "refuse" =>
-  sent?.answers === "mask" ? "refuse" : rules.websocket;
 
 export const answerMasks = (mask: Mask, masking: SentMasking): AnswerMasks => ({
   stream: () => masking.maskStream(),

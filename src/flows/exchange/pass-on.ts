@@ -13,7 +13,7 @@ import type { Admitted } from "./gate.ts";
 import { clientHeaders, REQUEST_ID } from "./headers.ts";
 import { createIdleWork } from "./idle-work.ts";
 import type { Mask } from "./mask-messages.ts";
-import { answerMasks, masksAnswers, type SentMasking, websocketOf } from "./mask-sent.ts";
+import { answerMasks, masksAnswers, type SentMasking } from "./mask-sent.ts";
 import { NOTHING, outcomeOf, stoppedBy } from "./outcome.ts";
 import { within } from "./patience.ts";
 import { readBody } from "./read-body.ts";
@@ -57,7 +57,7 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
       httpStatus: answer.statusCode ?? 502,
       upstreamRequestId: firstHeader(answer, REQUEST_ID) ?? firstHeader(answer, "x-request-id"),
     };
-    const streamed = (answer.headers["content-type"] ?? "").startsWith("text/event-stream");
+    const streamed = /^text\/event-stream\b/i.test(answer.headers["content-type"] ?? "");
     const masks =
       deps.sent !== undefined && masksAnswers(deps.sent, endpoint) ? answerMasks(deps.mask, deps.sent) : null;
     const rewriter =
@@ -74,9 +74,7 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
     }
     const { rewrite } = endpoint;
     if (rewrite !== undefined) {
-      return await passOnChanged(exchange, forwarded, answer, (body) =>
-        rewrite(body, websocketOf(deps.sent, connection)),
-      );
+      return await passOnChanged(exchange, forwarded, answer, (body) => rewrite(body, connection.rules.websocket));
     }
     if (masks !== null && !streamed) {
       return await passOnChanged(exchange, forwarded, answer, (body) =>

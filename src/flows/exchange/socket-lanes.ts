@@ -26,6 +26,8 @@ export interface LanesDependencies {
   readonly claim: (ids: readonly string[]) => Promise<void>;
   /** The most bytes of an answer that are recorded. */
   readonly answerBytes: number;
+  /** What the client gets is masked. */
+  readonly answerMasked: boolean;
   readonly upstreamRequestId: string | null;
   readonly now: () => Date;
 }
@@ -81,6 +83,7 @@ export function createLanes(deps: LanesDependencies): Lanes {
         firstByteAt: open.firstByteAt,
         responseBytes: open.bytes,
         answer,
+        answerMasked: deps.answerMasked,
         ...as,
       });
     } finally {

@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { AnswerMessageMask } from "../../copilot/answer-masking.ts";
 import { readBodyConversation } from "../../copilot/sessions.ts";
 import {
   checkClose,
@@ -16,6 +17,7 @@ import {
   MessageAssembler,
   OPCODE,
   type SocketFailure,
+  type SocketMessage,
 } from "../../copilot/streams/websocket.ts";
 import type { Result } from "../../errors.ts";
 import type { CopilotConnection } from "../../model/connection.ts";
@@ -70,6 +72,8 @@ export interface AdmittedToSocket {
 export interface SocketRelayDependencies {
   readonly admit: (asked: AskedBySocket) => Promise<Result<AdmittedToSocket, Refusal>>;
   readonly records: Records;
+  /** One for each connection, where clients get answers masked; null: they get the very frames. */
+  readonly maskAnswers: (() => AnswerMessageMask) | null;
   readonly upstreamIds: UpstreamIds;
   readonly limits: { readonly requestBytes: number; readonly answerBytes: number; readonly idleMs: number };
   readonly log: Logger;
@@ -98,9 +102,11 @@ export function relaySocket(
       }
     },
     answerBytes: deps.limits.answerBytes,
+    answerMasked: deps.maskAnswers !== null,
     upstreamRequestId: typeof requestId === "string" ? requestId : null,
     now: deps.now,
   });
+  const masked = deps.maskAnswers?.() ?? null;
   const timers = new Set<NodeJS.Timeout>();
   const closing = { client: false, upstream: false };
   let ended = false;
@@ -238,6 +244,12 @@ export function relaySocket(
       return null;
     }
 
+    /** What is no text cannot be masked, and goes nowhere. */
+    async function sendMasked({ text, payload }: SocketMessage): Promise<void> {
+      const messages = text ? (masked?.take(payload.toString("utf8")) ?? []) : [];
+      for (const message of messages) await send(client, encodeFrame(OPCODE.text, Buffer.from(message), null));
+    }
+
     const upstreamMessages = new MessageAssembler(deps.limits.answerBytes);
     async function takeUpstreamFrame(frame: Frame): Promise<SocketFailure | null> {
       if (frame.opcode === OPCODE.close) {
@@ -253,6 +265,11 @@ export function relaySocket(
         if (message === null && upstreamMessages.failure !== null) return upstreamMessages.failure;
         // An answer's end is the client's once its record is written.
         if (message?.text === true) await lanes.take(message.payload.toString("utf8"));
+        if (masked !== null) {
+          if (message !== null) await sendMasked(message);
+          stopWhenIdle();
+          return null;
+        }
       }
       await send(client, frame.raw);
       stopWhenIdle();

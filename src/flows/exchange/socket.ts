@@ -17,17 +17,12 @@ import { type Refusal, unrouted } from "./refusals.ts";
 import { checkHandshake, CLOSE_MS, openUpstreamSocket, switchingProtocols } from "./socket-handshake.ts";
 import { relaySocket, type SocketRelayDependencies, type SocketUpgrade, startOfSocket } from "./socket-relay.ts";
 
-export interface SocketDependencies extends SocketRelayDependencies {
-  /** Whether this connection relays WebSockets. */
-  readonly websocketOf: (connection: CopilotConnection) => CopilotConnection["rules"]["websocket"];
-}
-
 export type SocketRelay = (upgrade: SocketUpgrade) => Promise<void>;
 
 const CONNECT_MS = 30_000;
 const MOST_REFUSAL = 64 * 1024;
 
-export function createSocketRelay(deps: SocketDependencies): SocketRelay {
+export function createSocketRelay(deps: SocketRelayDependencies): SocketRelay {
   return async (upgrade) => {
     const { request, socket, connection, path, query } = upgrade;
     const id = newId();
@@ -36,7 +31,7 @@ export function createSocketRelay(deps: SocketDependencies): SocketRelay {
     const problem = checkHandshake(request);
     const refusal =
       problem === null
-        ? refusalOfSocket(connection, path, deps.websocketOf(connection))
+        ? refusalOfSocket(connection, path)
         : { httpStatus: 400, code: "request_malformed", message: `The WebSocket cannot be opened: ${problem}.` };
     if (refusal !== null) {
       await deps.records.refuse(start, refusal);
@@ -98,16 +93,12 @@ export function createSocketRelay(deps: SocketDependencies): SocketRelay {
 const SOCKET_PATHS = ["/responses", "/v1/responses"];
 
 /** Why a path does not become a WebSocket; null where it does. */
-function refusalOfSocket(
-  connection: CopilotConnection,
-  path: string,
-  websocket: CopilotConnection["rules"]["websocket"],
-): Refusal | null {
+function refusalOfSocket(connection: CopilotConnection, path: string): Refusal | null {
   const route = findRoute(connection, "GET", path);
   const named = { connection: connection.name, method: "GET", path };
   if (!route.ok && route.error.reason === "refused") return unrouted(named, route.error);
   if (!SOCKET_PATHS.includes(path)) return unrouted(named, { reason: "unnamed", endpoint: other });
-  if (websocket === "relay") return null;
+  if (connection.rules.websocket === "relay") return null;
   const message = `The connection ${connection.name} relays no WebSockets. Send POST ${path} instead.`;
   return { httpStatus: 400, code: "websocket_refused", message };
 }
