@@ -310,3 +310,61 @@ describe("answers made to be misread", () => {
     await expect.poll(async () => (await recordedExchanges(gateway.db))[0]?.status).toBe("truncated");
   });
 });
+
+describe("words in places that no codec reads", () => {
+  const WORDS = "the launch code is in the drawer";
+  const chat = (message: unknown, more: object = {}) => [
+    "/chat/completions",
+    { model: "m", messages: [{ role: "user", content: "Hi" }, message], ...more },
+  ];
+  const responses = (item: unknown, more: object = {}) => ["/responses", { model: "m", input: [item], ...more }];
+  const messages = (block: unknown, more: object = {}) => [
+    "/v1/messages",
+    { model: "m", max_tokens: 9, messages: [{ role: "user", content: [block] }], ...more },
+  ];
+  const hi = { role: "user", content: "Hi" };
+  test.each([
+    ["a field of a message", ...chat({ role: "user", content: "Hi", note: WORDS })],
+    ["a name of a message", ...chat({ role: "user", content: "Hi", name: WORDS })],
+    ["a role", ...chat({ role: WORDS, content: "Hi" })],
+    ["content that is an object", ...chat({ role: "user", content: { type: "text", text: WORDS } })],
+    ["a text beside another one", ...chat({ role: "user", content: [{ type: "text", text: "Hi", other: WORDS }] })],
+    ["behind an empty text", ...chat({ role: "user", content: [{ text: "", image_url: { url: WORDS } }] })],
+    ["calls of a tool's own message", ...chat({ role: "tool", content: "x", tool_calls: [{ id: WORDS }] })],
+    [
+      "the other half of a call",
+      ...chat({
+        role: "assistant",
+        tool_calls: [{ type: "custom", custom: { name: "x", input: "x" }, function: { arguments: WORDS } }],
+      }),
+    ],
+    ["tools that are no list", ...chat(hi, { tools: { name: WORDS } })],
+    ["a field's own name", ...chat({ role: "user", content: "Hi", [WORDS]: true })],
+    ["a field named __proto__", ...chat(JSON.parse(`{"role":"user","content":"Hi","__proto__":{"x":"${WORDS}"}}`))],
+    ["instructions that are no text", ...responses(hi, { instructions: [{ role: "system", content: WORDS }] })],
+    ["a message's field", ...responses({ ...hi, note: WORDS })],
+    ["ciphertext that is none", ...responses({ type: "reasoning", summary: [], encrypted_content: WORDS })],
+    ["a compaction that is none", ...responses({ type: "compaction", encrypted_content: WORDS })],
+    ["a call's own output", ...responses({ type: "function_call", call_id: "c", name: "x", output: WORDS })],
+    ["an id", ...responses({ type: "function_call_output", call_id: WORDS, output: "x" })],
+    ["a block's field", ...messages({ type: "text", text: "Hi", citations: [{ cited_text: WORDS }] })],
+    ["thinking that is none", ...messages({ type: "redacted_thinking", data: WORDS })],
+    ["a signature that is none", ...messages({ type: "thinking", thinking: "x", signature: WORDS })],
+    ["a result's field", ...messages({ type: "tool_result", tool_use_id: "t", content: "x", note: WORDS })],
+    ["metadata", ...messages({ type: "text", text: "Hi" }, { metadata: { user_id: WORDS } })],
+    ["a prompt that is a list", "/v1/completions", { model: "m", prompt: [WORDS, "b"] }],
+    ["beside the texts of vectors", "/embeddings", { model: "m", input: "x", inputs: WORDS }],
+  ] as [string, string, object][])("%s: on record, masked", async (_what, path, body) => {
+    const gateway = await startGateway();
+    const text = JSON.stringify(body).replaceAll(WORDS, `${WORDS} ${SECRET}`);
+    const reply = await send(`${gateway.api}${path}`, {
+      body: Buffer.from(text),
+      headers: { "content-type": "application/json" },
+    });
+    const dump = await dumpDatabase(gateway.db);
+    expect(dump).not.toContain(SECRET);
+    // Refused is as good: then nothing went anywhere.
+    if (gateway.upstream.requests.length === 0) expect(reply.status).toBe(400);
+    else expect(dump).toContain(`${WORDS} ⟦planted-0⟧`);
+  });
+});

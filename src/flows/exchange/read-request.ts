@@ -1,6 +1,7 @@
 /** The request's body: read whole, unpacked, and understood, or refused. What the gateway cannot read it cannot record, or judge. */
 import type { IncomingMessage } from "node:http";
 import type { Endpoint, ParsedRequest } from "../../copilot/endpoints/endpoint.ts";
+import { unreadMessage } from "../../copilot/endpoints/unread.ts";
 import { bytesPlaceholder } from "../../copilot/json-value.ts";
 import { readBodyConversation } from "../../copilot/sessions.ts";
 import { createBodyDecoder, readEncoding } from "../../copilot/streams/decode-body.ts";
@@ -96,7 +97,9 @@ export function readConversation(
   const parsed = parseRequest(json.value);
   if (!parsed.ok) return malformed(parsed.error);
   const conversation = readBodyConversation(json.value);
-  return ok({ bytes, parsed: parsed.value, json: json.value, conversation, unread: null });
+  const unread = body === "any" ? [] : unreadMessage(json.value, parsed.value.messages);
+  const whole = { ...parsed.value, messages: [...parsed.value.messages, ...unread] };
+  return ok({ bytes, parsed: whole, json: json.value, conversation, unread: null });
 }
 
 const shortType = (type: string | undefined): string => (type ?? "").split(";")[0]?.slice(0, 80) ?? "";

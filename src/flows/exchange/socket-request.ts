@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ParsedRequest } from "../../copilot/endpoints/endpoint.ts";
 import { parseResponsesRequest } from "../../copilot/endpoints/responses.ts";
+import { unreadMessage } from "../../copilot/endpoints/unread.ts";
 import { asObject, asText, isObject, type JsonObject, without } from "../../copilot/json-value.ts";
 import { parseStrictJson } from "../../copilot/strict-json.ts";
 import { err, ok, type Result } from "../../errors.ts";
@@ -56,6 +57,11 @@ export function readSocketMessage(bytes: Buffer, handshake: IncomingHttpHeaders)
   const headers = { ...handshake, ...Object.fromEntries(said.map(([name, value]) => [name.toLowerCase(), value])) };
   return ok({
     kind: "create",
-    request: { lane: asText(message["stream_id"]), json: body, parsed: parsed.value, headers },
+    request: {
+      lane: asText(message["stream_id"]),
+      json: body,
+      parsed: { ...parsed.value, messages: [...parsed.value.messages, ...unreadMessage(body, parsed.value.messages)] },
+      headers,
+    },
   });
 }
