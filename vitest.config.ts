@@ -34,7 +34,13 @@ export default defineConfig({
         "postgres",
         "server",
         ["test/{store,scenarios,flows,web}/**/*.test.{ts,tsx}"],
-        ["test/store/embedded-*.test.ts", "test/store/postgres/**"],
+        [
+          "test/store/embedded-*.test.ts",
+          "test/store/postgres/**",
+          // What these find is on the wire and in clients: the database has no part in it, and once is enough.
+          "test/scenarios/{copilot-cli*,copilot-language-server,consent-in-browser,sallyport-login}.test.ts",
+          "test/scenarios/{every-*,signed-push,other-clients-push,lfs-*,bad-input,terminal-slack-html}.test.ts",
+        ],
       ),
     ],
   },

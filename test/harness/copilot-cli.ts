@@ -24,8 +24,8 @@ export interface CopilotCli {
 }
 
 export interface SignedInCopilotCli extends CopilotCli {
-  /** `copilot login`, with somebody who does what it says. @param approve gets the code that it shows */
-  login(approve: (code: string) => Promise<void>): Promise<CliRun>;
+  /** `copilot login`, with somebody who does what it says. @param approve gets the code that it shows. @param signal ends it */
+  login(approve: (code: string) => Promise<void>, signal?: AbortSignal): Promise<CliRun>;
   /** The same through the browser on this machine. @param visit gets the link that it opens */
   webLogin(visit: (link: string) => Promise<void>): Promise<CliRun>;
 }
@@ -45,21 +45,31 @@ export async function startCopilotCliAt(gateway: NamedGateway): Promise<SignedIn
     SSL_CERT_FILE: gateway.certificateFile,
   });
   /** Once what it writes holds what a person needs, the person does their part. */
-  const loginWith = (flags: readonly string[], shows: RegExp, act: (shown: string) => Promise<void>) => {
+  const loginWith = (
+    flags: readonly string[],
+    shows: RegExp,
+    act: (shown: string) => Promise<void>,
+    signal?: AbortSignal,
+  ) => {
     let written = "";
     let acting: Promise<void> | null = null;
-    return run(["login", "--host", gateway.url, ...flags], (text) => {
-      written += text;
-      const shown = shows.exec(written)?.[0];
-      if (shown === undefined || acting !== null) return;
-      acting = act(shown);
-      // Left alone, the client waits until its time is up: what went wrong should be seen before.
-      acting.catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
-    });
+    return run(
+      ["login", "--host", gateway.url, ...flags],
+      (text) => {
+        written += text;
+        const shown = shows.exec(written)?.[0];
+        if (shown === undefined || acting !== null) return;
+        acting = act(shown);
+        // Left alone, the client waits until its time is up: what went wrong should be seen before.
+        acting.catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
+      },
+      {},
+      signal,
+    );
   };
   return {
     ...cli,
-    login: (approve) => loginWith(["--device-code"], /\b[B-Z]{4}-[B-Z]{4}\b/, approve),
+    login: (approve, signal) => loginWith(["--device-code"], /\b[B-Z]{4}-[B-Z]{4}\b/, approve, signal),
     webLogin: (visit) => loginWith(["--web-flow"], /https:\S+\/login\/oauth\/authorize\?\S+(?=\s)/, visit),
   };
 }
@@ -98,8 +108,14 @@ async function start({ proxyUrl, refused }: Outside, settings: Readonly<Record<s
     args: readonly string[],
     onText: (text: string) => void = () => {},
     more: Readonly<Record<string, string>> = {},
+    signal?: AbortSignal,
   ): Promise<CliRun> =>
-    runClient(process.execPath, [launcher, ...args], { cwd: directory, env: { ...env, ...more }, onText });
+    runClient(process.execPath, [launcher, ...args], {
+      cwd: directory,
+      env: { ...env, ...more },
+      onText,
+      ...(signal === undefined ? {} : { signal }),
+    });
   return {
     directory,
     refused,

@@ -59,16 +59,23 @@ export interface ClientRun {
 
 const LONGEST_MS = 150_000;
 
-/** @param onText told of everything that it writes, as it does */
+/** @param onText told of everything that it writes, as it does. @param signal ends it: its exit code is null then */
 export async function runClient(
   command: string,
   args: readonly string[],
-  options: { readonly cwd: string; readonly env: NodeJS.ProcessEnv; readonly onText?: (text: string) => void },
+  options: {
+    readonly cwd: string;
+    readonly env: NodeJS.ProcessEnv;
+    readonly onText?: (text: string) => void;
+    readonly signal?: AbortSignal;
+  },
 ): Promise<ClientRun> {
-  const { onText, ...how } = options;
+  const { onText, signal, ...how } = options;
   // A group of its own: when its time is up, whatever it started ends with it.
   const child = spawn(command, args, { ...how, stdio: ["ignore", "pipe", "pipe"], detached: true });
-  const stop = setTimeout(() => process.kill(-(child.pid ?? 0), "SIGKILL"), LONGEST_MS);
+  const kill = (): boolean => process.kill(-(child.pid ?? 0), "SIGKILL");
+  const stop = setTimeout(kill, LONGEST_MS);
+  signal?.addEventListener("abort", kill, { once: true });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -84,5 +91,6 @@ export async function runClient(
     return { code, stdout, stderr };
   } finally {
     clearTimeout(stop);
+    signal?.removeEventListener("abort", kill);
   }
 }

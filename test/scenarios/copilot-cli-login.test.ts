@@ -81,11 +81,14 @@ test("whoever refuses in the browser is not signed in, and whoever may not use C
   const gateway = await startNamedGateway();
   const cli = await startCopilotCliAt(gateway);
   const guest = await gateway.browser("guest");
+  // The CLI does not heed `access_denied` (RFC 8628, section 3.5): it asks on until the code expires. It is given time to ask twice.
+  const patience = new AbortController();
   const refused = await cli.login(async (code) => {
     await guest.open(`${gateway.url}/login/device`);
     await guest.submit("/login/device", { code });
     await guest.submit("/login/device/", { decision: "deny" });
-  });
+    setTimeout(() => patience.abort(), 12_000);
+  }, patience.signal);
   expect(refused.code).not.toBe(0);
   expect(await listTokens(gateway.world.database.db)).toEqual([]);
 
