@@ -1,6 +1,6 @@
 /** The detector of secrets, made from rules. Pure: no I/O, no clock; one detector serves any number of texts. */
 import type { Detection } from "../model/finding.ts";
-import { AnchorAutomaton } from "./anchor-automaton.ts";
+import { AnchorFinder } from "./anchor-finder.ts";
 import { compileSearch, createMatcher, type KnownSearches, type Matcher } from "./candidate.ts";
 import { HitFilter } from "./hit-filter.ts";
 import type { Rule } from "./rule.ts";
@@ -99,13 +99,13 @@ function createProgram(rules: readonly Rule[], searches: KnownSearches): ScanPro
   const matchers: Matcher[] = [];
   const ordersOf = (isWanted: (rule: Rule) => boolean): number[] =>
     [...rules.keys()].filter((order) => isWanted(rules[order]!));
-  const automaton = new AnchorAutomaton([...byText.keys()]);
+  const finder = new AnchorFinder([...byText.keys()]);
   return {
-    automaton,
-    hitFilter: new HitFilter(automaton.states - automaton.firstHit),
+    finder,
+    hitFilter: new HitFilter(finder.endings.length),
     targets: [...byText.values()],
     matcher: (order) => (matchers[order] ??= createMatcher(rules[order]!, order, searches)),
-    byState: [],
+    byEnding: [],
     lookingBack: ordersOf(({ plan }) => plan.anchors?.some(({ most }) => most > 0) === true),
     everywhere: ordersOf(({ plan, keywords }) => plan.anchors === null && keywords.length === 0),
   };

@@ -27,12 +27,12 @@ const longestWord = 4096;
 /** How much of a line is read with what is encoded in it: a secret may begin before its first escape. */
 export const contextReach = 64;
 
-/** A run of `shortestRun` digits holds a whole stretch of this, wherever stretches begin. */
-export const stretchLength = 12;
+/** As `AnchorSieve.runs` has them. */
+const stretchLength = 16;
 
 /** What a whole text is known to hold. */
 export interface SeenInText {
-  /** Ascending places, each at the end of `stretchLength` base64 digits; every run that is long enough holds one, a long one side by side. */
+  /** As `AnchorSieve.runs`. */
   readonly runs: readonly number[];
   /** Whether any of `escapeSigns` stands in it, and whether U+0000 does. */
   readonly hasSigns: boolean;
@@ -170,11 +170,15 @@ const isTexty = (byte: number): boolean => (byte >= 0x20 && byte < 0x7f) || byte
 function readRuns(text: string, places: readonly number[], found: EncodedText[]): void {
   let last = -Infinity;
   for (const place of places) {
+    // What was read of the text may be other characters, with the same lower bits.
+    let at = place;
+    const first = place - stretchLength;
+    while (at > first && isDigit64[text.charCodeAt(at - 1)] === 1) at--;
+    if (at > first) continue;
     // The stretch before was one as well: the run goes on, and has been judged by its beginning.
-    const isSame = place - last === stretchLength;
+    const isSame = first <= last;
     last = place;
     if (isSame) continue;
-    let at = place - stretchLength;
     while (at > 0 && isDigit64[text.charCodeAt(at - 1)] === 1) at--;
     const start = behindEscape(text, at);
     if (mayBegin[text.charCodeAt(start)] === 0 || readsAs(text, start, place) === null) continue;

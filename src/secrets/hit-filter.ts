@@ -8,7 +8,7 @@ import { maskedPlaces } from "./regex-filter.ts";
 /** From the anchor's end to the second character that is looked at: most words have ended. */
 const further = 7;
 /** Bits for the ASCII characters, four words of them for each of the two places. */
-const wordsPerState = 8;
+const wordsPerEnding = 8;
 
 /** How the anchor that a match begins with, and what stands behind it, must look. */
 export interface Beginning {
@@ -21,15 +21,17 @@ export interface Beginning {
 export class HitFilter {
   private readonly bits: Int32Array;
 
-  /** @param states in which anchors end; nothing is known of them yet. */
-  constructor(states: number) {
-    this.bits = new Int32Array(wordsPerState * states).fill(-1);
+  /** @param endings as of `AnchorFinder.endings`; nothing is known of them yet. */
+  constructor(endings: number) {
+    this.bits = new Int32Array(wordsPerEnding * endings).fill(-1);
   }
 
-  /** @param beginnings all matches that the state stands for begin so */
-  learn(state: number, beginnings: readonly Beginning[]): void {
+  /** @param beginnings all matches that the ending stands for begin so */
+  learn(ending: number, beginnings: readonly Beginning[]): void {
     for (const [part, distance] of [0, further].entries()) {
-      const words = this.bits.subarray(wordsPerState * state + 4 * part, wordsPerState * state + 4 * part + 4).fill(0);
+      const words = this.bits
+        .subarray(wordsPerEnding * ending + 4 * part, wordsPerEnding * ending + 4 * part + 4)
+        .fill(0);
       for (const { masks, length } of beginnings) {
         const place = length + distance;
         for (let unit = 0; unit < 128; unit++) {
@@ -40,12 +42,12 @@ export class HitFilter {
   }
 
   /** @param end behind the anchor. @returns whether a match may have begun with it. */
-  passes(state: number, text: string, end: number): boolean {
+  passes(ending: number, text: string, end: number): boolean {
     const { bits } = this;
     const next = text.charCodeAt(end);
     // Behind the end there is no character, and nothing to be told by it.
-    if (next < 128 && ((bits[wordsPerState * state + (next >> 5)]! >>> (next & 31)) & 1) === 0) return false;
+    if (next < 128 && ((bits[wordsPerEnding * ending + (next >> 5)]! >>> (next & 31)) & 1) === 0) return false;
     const later = text.charCodeAt(end + further);
-    return !(later < 128) || ((bits[wordsPerState * state + 4 + (later >> 5)]! >>> (later & 31)) & 1) === 1;
+    return !(later < 128) || ((bits[wordsPerEnding * ending + 4 + (later >> 5)]! >>> (later & 31)) & 1) === 1;
   }
 }

@@ -6,7 +6,7 @@
  * these are bounded, and so is what is held.
  */
 import type { Detection } from "../model/finding.ts";
-import type { AnchorAutomaton } from "./anchor-automaton.ts";
+import type { AnchorFinder } from "./anchor-finder.ts";
 import { findCandidate, isWordStart, lineReach, type Matcher } from "./candidate.ts";
 import { contextReach, EncodedTextFinder, escapeSigns } from "./encoded-text.ts";
 import type { HitFilter } from "./hit-filter.ts";
@@ -29,19 +29,18 @@ export interface Scan {
 }
 
 /** Looked for with the anchors: texts without them, which most are, hold nothing that is encoded so. */
-export const encodingAnchors = [...escapeSigns, "\0"];
-const zeroAnchor = escapeSigns.length;
+export const encodingAnchors: readonly string[] = escapeSigns;
 
 /** What is fixed for all readings under one set of rules. */
 export interface ScanProgram {
-  readonly automaton: AnchorAutomaton;
+  readonly finder: AnchorFinder;
   /** By index of an anchor, of which the first are `encodingAnchors`: which rules it is for, and how far before it their matches begin. */
   readonly targets: readonly (readonly Target[])[];
   /** @param order the rule's. Compiled when first asked for. */
   readonly matcher: (order: number) => Matcher;
-  /** The same by the automaton's state, counted from its first that ends an anchor, for those that have come up. */
-  readonly byState: (StateTargets | undefined)[];
-  /** By the same count. */
+  /** The same by the finder's endings, for those that have come up. */
+  readonly byEnding: (EndingTargets | undefined)[];
+  /** By the same number. */
   readonly hitFilter: HitFilter;
   /** In a text that comes in parts, these are tried everywhere: their anchor stands behind what is told before it comes. */
   readonly lookingBack: readonly number[];
@@ -49,11 +48,11 @@ export interface ScanProgram {
   readonly everywhere: readonly number[];
 }
 
-/** What a hit in one state of the automaton stands for. */
-interface StateTargets {
+/** What an anchor's end stands for. */
+interface EndingTargets {
   readonly targets: readonly Aim[];
-  readonly signs: boolean;
-  readonly zeros: boolean;
+  /** Whether it is an escape that something encoded may begin with. */
+  readonly isSign: boolean;
 }
 
 interface Aim {
@@ -63,21 +62,19 @@ interface Aim {
   readonly before: Target["before"];
 }
 
-/** @param state counted as in `byState` */
-function targetsIn(program: ScanProgram, state: number): StateTargets {
-  const { automaton, byState, hitFilter } = program;
-  let known = byState[state];
+function targetsOf(program: ScanProgram, ending: number): EndingTargets {
+  const { finder, byEnding, hitFilter } = program;
+  let known = byEnding[ending];
   if (known === undefined) {
-    const ends = automaton.endsIn(automaton.firstHit + state);
-    const targets = ends
+    const anchors = finder.endings[ending]!;
+    const targets = anchors
       .flatMap((index) => program.targets[index]!)
       .map(({ order, length, before }) => ({ matcher: program.matcher(order), length, before }));
-    const signs = ends.some((index) => index < escapeSigns.length);
-    const zeros = ends.includes(zeroAnchor);
-    byState[state] = known = { targets, signs, zeros };
-    if (!signs && !zeros && targets.every(({ before }) => before?.most === 0)) {
+    const isSign = anchors.some((index) => index < encodingAnchors.length);
+    byEnding[ending] = known = { targets, isSign };
+    if (!isSign && targets.every(({ before }) => before?.most === 0)) {
       hitFilter.learn(
-        state,
+        ending,
         targets.map(({ matcher: { masks }, length }) => ({ masks, length })),
       );
     }
@@ -118,14 +115,12 @@ const keptBehind = lineReach + 64;
  * @param path as of `Detector.detect`
  */
 export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined, depth = 0): Scan {
-  const { automaton, hitFilter } = program;
-  const { firstHit } = automaton;
+  const { finder, hitFilter } = program;
   let buffer = "";
   /** Offset of the buffer's first character. */
   let origin = 0;
   /** Everything before has been told. */
   let told = 0;
-  let state = 0;
   let swallowing = false;
   let hits: Hit[] = [];
   let found: FoundSecret[] = [];
@@ -148,7 +143,6 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   const encodedTexts = new EncodedTextFinder();
   const runs: number[] = [];
   let hasSigns = false;
-  let hasZeros = false;
   /** Whether the text came in parts. */
   let wasCut = false;
 
@@ -156,25 +150,24 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
     let from = buffer.length;
     buffer += chunk;
     while (from < buffer.length) {
-      const block = automaton.scan(buffer, from, state);
-      ({ state } = block);
-      const { hits: ends, hitCount } = automaton;
-      for (let i = 0; i < hitCount; i += 2) {
-        const reached = ends[i + 1]! - firstHit;
-        if (!hitFilter.passes(reached, buffer, ends[i]!)) continue;
-        const { targets, signs, zeros } = targetsIn(program, reached);
-        hasSigns ||= signs;
-        hasZeros ||= zeros;
+      const to = finder.find(buffer, from);
+      const { hits: ends, hitCount } = finder;
+      for (let i = 0; i < hitCount; i++) {
+        const end = ends[2 * i]!;
+        const ending = ends[2 * i + 1]!;
+        if (!hitFilter.passes(ending, buffer, end)) continue;
+        const { targets, isSign } = targetsOf(program, ending);
+        hasSigns ||= isSign;
         for (let j = 0; j < targets.length; j++) {
           const target = targets[j]!;
-          if (isActive[target.matcher.order] === 1) aim(target, ends[i]!, final);
+          if (isActive[target.matcher.order] === 1) aim(target, end, final);
         }
       }
-      for (let i = 0; i < automaton.runCount; i++) runs.push(automaton.runs[i]!);
-      for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo.get(matcher) ?? 0, origin + block.to), final);
+      if (!wasCut) for (const run of finder.runs) runs.push(run);
+      for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo.get(matcher) ?? 0, origin + to), final);
       if (!final)
-        for (const matcher of (backwards ??= activeOf(program.lookingBack))) tryUpTo(matcher, origin + block.to, final);
-      from = block.to;
+        for (const matcher of (backwards ??= activeOf(program.lookingBack))) tryUpTo(matcher, origin + to, final);
+      from = to;
       if (final) ask(origin + from - furthestBefore - longestAnchor, final);
     }
   }
@@ -266,7 +259,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       origin,
       told,
       final,
-      wasCut ? null : { runs, hasSigns, hasZeros },
+      wasCut ? null : { runs, hasSigns, hasZeros: buffer.includes("\0") },
     );
     for (const encoded of texts) {
       // What a value is, its name tells: it is read with what stands around it in its line.
@@ -301,7 +294,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       return total;
     }
     const mask = findOpenMask(buffer);
-    const horizon = Math.min(total - automaton.pendingLength(state), undecoded);
+    const horizon = Math.min(total - finder.pendingLength(buffer), undecoded);
     return ask(mask < 0 ? horizon : Math.min(horizon, origin + mask), final, mask);
   }
 

@@ -1,0 +1,102 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { AnchorFinder } from "../../src/secrets/anchor-finder.ts";
+
+const letters = (maxLength: number) => fc.string({ unit: fc.constantFrom("a", "b", "A", "B", "-", "é"), maxLength });
+const ascii = fc.string({ unit: fc.constantFrom("a", "b", "A", "B", "-"), minLength: 1, maxLength: 4 });
+
+/** Every occurrence by its place, found the slow way. */
+function occurrences(words: readonly string[], text: string): string[] {
+  const folded = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return words
+    .flatMap((word, index) =>
+      Array.from({ length: folded.length }, (_, at) => at).flatMap((at) =>
+        folded.startsWith(word.toLowerCase(), at) ? [`${index}@${at}`] : [],
+      ),
+    )
+    .sort();
+}
+
+function readAll(finder: AnchorFinder, words: readonly string[], text: string, from = 0): string[] {
+  const found: string[] = [];
+  for (let at = from; at < text.length;) {
+    at = finder.find(text, at);
+    for (let i = 0; i < finder.hitCount; i++) {
+      for (const word of finder.endings[finder.hits[2 * i + 1]!]!) {
+        found.push(`${word}@${finder.hits[2 * i]! - words[word]!.length}`);
+      }
+    }
+  }
+  return found;
+}
+
+test("finds every occurrence of every anchor, in parts as well, and knows what may still become one", () => {
+  fc.assert(
+    fc.property(fc.array(ascii, { minLength: 1, maxLength: 6 }), letters(40), fc.nat(40), (words, text, cut) => {
+      const finder = new AnchorFinder(words);
+      const first = text.slice(0, cut);
+      const begun = readAll(finder, words, first);
+      const folded = first.toLowerCase();
+      const beginnings = words.flatMap((word) => word.split("").map((_, i) => word.toLowerCase().slice(0, i + 1)));
+      const pending = Math.max(0, ...beginnings.filter((b) => folded.endsWith(b)).map((b) => b.length));
+      expect(finder.pendingLength(first)).toBe(pending);
+      const rest = readAll(finder, words, text, first.length);
+      expect([...begun, ...rest].sort()).toEqual(occurrences(words, text));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("anchors of every length, at every place, also across the border of a block and beside letters that are none of ASCII", () => {
+  const words = Array.from({ length: 14 }, (_, n) => "k-9_+/.:zq%\\=x".slice(0, n + 1));
+  const around = ["é", "\u0161", "K", " ", "\n", "K"];
+  const pieces = words.flatMap((word, at) => [word, around[at % around.length]!, word.toUpperCase(), "ů"]);
+  for (const shift of Array.from({ length: 20 }, (_, n) => n)) {
+    const text = `${"\u0161".repeat(32_768 - 200 + 16 * shift + (shift % 16))}${pieces.join("")}${"é".repeat(shift)}`;
+    expect(readAll(new AnchorFinder(words), words, text).sort()).toEqual(occurrences(words, text));
+  }
+});
+
+test("a text longer than a block, full of anchors", () => {
+  const words = ["ab", "b"];
+  const text = "xxab".repeat(20_000);
+  expect(readAll(new AnchorFinder(words), words, text).sort()).toEqual(occurrences(words, text));
+});
+
+test("what one finder knows, another one does not", () => {
+  const [one, two] = [["secret"], ["token"]].map((words) => ({ words, finder: new AnchorFinder(words) }));
+  for (const { words, finder } of [one!, two!, one!]) {
+    expect(readAll(finder, words, "token secret")).toEqual(occurrences(words, "token secret"));
+  }
+});
+
+test("no anchors, no hits", () => {
+  const finder = new AnchorFinder([]);
+  expect(finder.find("abc", 0)).toBe(3);
+  expect(finder.hitCount).toBe(0);
+});
+
+const digits64 = /[A-Za-z0-9+/_-]+/g;
+
+test("every run of 24 digits of base64 holds a stretch, longer ones side by side", () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.tuple(fc.stringMatching(/^[A-Za-z0-9+/_-]{0,80}$/), fc.constantFrom(" ", "\n", '"', "é", "=", "\u0141")),
+      ),
+      (parts) => {
+        const text = parts.flat().join("");
+        const finder = new AnchorFinder(["x"]);
+        finder.find(text, 0);
+        const whole = finder.runs.filter((end) => /^[A-Za-z0-9+/_-]{16}$/.test(text.slice(end - 16, end)));
+        for (const { index, 0: run } of text.matchAll(digits64)) {
+          if (run.length < 24) continue;
+          const own = whole.filter((end) => end > index && end <= index + run.length);
+          expect(own[0]! - index).toBeLessThan(16 + 16);
+          expect(index + run.length - own.at(-1)!).toBeLessThan(16);
+          for (const [place, end] of own.slice(1).entries()) expect(end - own[place]!).toBeLessThanOrEqual(16);
+        }
+      },
+    ),
+  );
+});
