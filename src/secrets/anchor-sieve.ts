@@ -13,6 +13,7 @@ import { bytes16, either, encodeModule, i32, i64, inOrder, local, repeat, when, 
 /** How many pairs of its last characters an anchor of each bucket is known by: the shorter, the fewer share a bucket. */
 const bucketWidths = [6, 6, 6, 4, 4, 3, 2, 1] as const;
 const widest = 8;
+const widthOf = (anchor: string): number => bucketWidths.find((width) => width < anchor.length) ?? 1;
 /** Code units in one go; a multiple of `lane`. */
 export const sieveBlock = 32_768;
 /** Zeros before the first class. */
@@ -229,23 +230,29 @@ export class AnchorSieve {
    */
   runs: Int32Array = new Int32Array();
   runCount = 0;
-  private readonly table = new Uint8Array(tableLength).fill(255);
+  private readonly table = new Uint8Array(tableLength);
   private readonly known = new Uint8Array(knownLength);
 
   /** @param anchors in lower case, ASCII, none empty. */
   constructor(anchors: readonly string[]) {
-    const widths = [...new Set(bucketWidths)];
-    const widthOf = (anchor: string): number => widths.find((width) => width < anchor.length) ?? 1;
-    for (const width of widths) {
+    const dealt = [...new Set(bucketWidths)].flatMap((width) => {
       const buckets = [...bucketWidths.keys()].filter((bucket) => bucketWidths[bucket] === width);
       // Those that end alike share a bucket: it lets less pass.
       const own = anchors
         .filter((anchor) => widthOf(anchor) === width)
         .toSorted((a, b) => (a.slice(-width - 1) < b.slice(-width - 1) ? -1 : 1));
-      for (const [place, anchor] of own.entries()) {
-        this.deal(anchor, buckets[Math.floor((place * buckets.length) / own.length)]!);
-      }
+      return own.map((anchor, place) => ({
+        anchor,
+        bucket: buckets[Math.floor((place * buckets.length) / own.length)]!,
+      }));
+    });
+    // What stands before an anchor's last characters is nobody's business.
+    const anyPair = new Uint8Array(widest).fill(255);
+    for (const bucket of new Set(dealt.map((own) => own.bucket))) {
+      for (let place = 0; place < widest - bucketWidths[bucket]!; place++) anyPair[place]! &= ~(1 << bucket);
     }
+    for (let at = 0; at < tableLength; at++) this.table[at] = anyPair[at % widest]!;
+    for (const { anchor, bucket } of dealt) this.deal(anchor, bucket);
     for (const { key } of anchors.flatMap(keysOf)) this.known[hashOf(key) >> 3]! |= 1 << (hashOf(key) & 7);
   }
 
@@ -273,11 +280,6 @@ export class AnchorSieve {
     const mayStand = (first: number, second: number, place: number): void => {
       this.table[8 * (first | (second << 8)) + place]! &= ~bit;
     };
-    const isFirst = (this.table[0]! & bit) !== 0;
-    // What stands before its last characters is nobody's business.
-    for (let place = 0; place < (isFirst ? widest - width : 0); place++) {
-      for (const first of every) for (const second of every) mayStand(first, second, place);
-    }
     const own = Array.from(anchor.slice(-width - 1), (sign) => classOf(sign.charCodeAt(0)));
     for (let place = 0; place < width; place++) {
       const second = own.at(place - width)!;

@@ -9,11 +9,12 @@ const ascii = fc.string({ unit: fc.constantFrom("a", "b", "A", "B", "-"), minLen
 function occurrences(words: readonly string[], text: string): string[] {
   const folded = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   return words
-    .flatMap((word, index) =>
-      Array.from({ length: folded.length }, (_, at) => at).flatMap((at) =>
-        folded.startsWith(word.toLowerCase(), at) ? [`${index}@${at}`] : [],
-      ),
-    )
+    .flatMap((word, index) => {
+      const places: string[] = [];
+      const sought = word.toLowerCase();
+      for (let at = folded.indexOf(sought); at >= 0; at = folded.indexOf(sought, at + 1)) places.push(`${index}@${at}`);
+      return places;
+    })
     .sort();
 }
 
