@@ -1,6 +1,7 @@
 import type { BlobStore } from "../blobs/blob-store.ts";
 import type { ApprovalFlow } from "../flows/approval.ts";
 import type { Logger } from "../model/log.ts";
+import { deleteOldAttempts } from "../store/attempts.ts";
 import type { Database } from "../store/database.ts";
 import { closeAbandonedExchanges, touchGateway } from "../store/exchanges.ts";
 import { deleteOldAuthorizationCodes } from "../store/authorization-codes.ts";
@@ -72,6 +73,7 @@ export function createHousekeepingJob(deps: {
       await deleteOldDeviceCodes(deps.db, deps.now());
       await deleteOldAuthorizationCodes(deps.db, deps.now());
       await deleteExpiredCopilotTokens(deps.db, deps.now());
+      await deleteOldAttempts(deps.db, deps.now());
       await sweepBlobs();
     },
   });

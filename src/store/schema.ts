@@ -775,3 +775,16 @@ export const copilotTokens = pgTable(
   },
   (t) => [index("copilot_tokens_expiry").on(t.expiresAt)],
 );
+
+/** How often somebody did something lately, counted for all gateways together: sign-ins that failed, codes that were wrong. */
+export const attempts = pgTable(
+  "attempts",
+  {
+    /** What is counted, and whose: an address, or a principal's id. */
+    key: text("key").primaryKey(),
+    count: integer("count").notNull(),
+    /** From then on it is counted anew. */
+    until: time("until").notNull(),
+  },
+  (t) => [index("attempts_until").on(t.until)],
+);

@@ -17,6 +17,7 @@ import type { Audience, Principal } from "../model/principal.ts";
 import { seal, unseal } from "../identity/seal.ts";
 import type { Database } from "../store/database.ts";
 import { deleteWebSession, findLiveWebSession, insertWebSession, type NewWebSession } from "../store/web-sessions.ts";
+import { createRateLimit, keyOfAddress } from "./auth/rate-limit.ts";
 
 export interface SignInDependencies {
   readonly db: Database;
@@ -78,34 +79,9 @@ export interface ProviderSignIn {
 }
 
 const SESSION_MS = 12 * 60 * 60_000;
+/** Guessing 256 bits is hopeless anyway; this only keeps guessers from using up the gateway. */
 const ATTEMPTS = 20;
 const WINDOW_MS = 60_000;
-const MAX_ADDRESSES = 10_000;
-
-/**
- * Failed sign-ins by address, in this process alone. Guessing 256 bits is hopeless anyway; this only keeps guessers from using up
- * the database. Successes are never counted, so that people behind one proxy do not lock each other out by working.
- */
-function createAttempts(now: () => Date) {
-  const failures = new Map<string, { count: number; readonly until: number }>();
-  return {
-    isBlocked: (address: string): boolean => {
-      const entry = failures.get(address);
-      return entry !== undefined && entry.until > now().getTime() && entry.count >= ATTEMPTS;
-    },
-    fail: (address: string): void => {
-      const at = now().getTime();
-      const entry = failures.get(address);
-      if (entry !== undefined && entry.until > at) {
-        entry.count += 1;
-        return;
-      }
-      failures.delete(address);
-      if (failures.size >= MAX_ADDRESSES) failures.delete(failures.keys().next().value ?? "");
-      failures.set(address, { count: 1, until: at + WINDOW_MS });
-    },
-  };
-}
 
 /**
  * Where to go after the sign-in: only a path of this gateway. `//evil.example` and `/\evil.example` are other hosts to a browser.
@@ -137,7 +113,7 @@ export function createSignIn(deps: SignInDependencies): SignIn {
   const SESSION = `${prefix}sallyport`;
   const FORM = `${prefix}sallyport-form`;
   const cookie = { path: "/", httpOnly: true, sameSite: "Lax", secure: isSecure } as const;
-  const attempts = createAttempts(now);
+  const failed = createRateLimit({ db, name: "failed sign-in", limit: ATTEMPTS, windowMs: WINDOW_MS, now });
   const fresh = new WeakMap<Request, string>();
 
   const isValue = (value: string | undefined): value is string => value !== undefined && /^[\w-]{43}$/.test(value);
@@ -213,16 +189,16 @@ export function createSignIn(deps: SignInDependencies): SignIn {
     },
 
     signIn: async (c, token) => {
-      const address = deps.clientAddress(c) ?? "unknown";
-      if (attempts.isBlocked(address)) return err("Too many attempts from your address. Wait a minute, and try again.");
+      const address = keyOfAddress(deps.clientAddress(c));
+      if ((await failed.take(address)) === "refused")
+        return err("Too many attempts from your address. Wait a minute, and try again.");
       const known: Result<Authenticated, { readonly message: string }> =
         token.length > 16_384
           ? err({ message: "This is no gateway token." })
           : await deps.identity.authenticate({ token: token.trim(), from: "authorization" }, "api", now());
-      if (!known.ok) {
-        attempts.fail(address);
-        return err(known.error.message);
-      }
+      if (!known.ok) return err(known.error.message);
+      // People behind one proxy do not lock each other out by working.
+      await failed.giveBack(address);
       const { principal, tokenId, expiresAt } = known.value;
       await openSession(c, { principalId: principal.id, tokenId, groups: principal.groups }, expiresAt);
       return ok(undefined);

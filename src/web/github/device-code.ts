@@ -2,11 +2,11 @@
 import { Hono } from "hono";
 import { hashToken, mintSessionValue } from "../../identity/tokens.ts";
 import { countPendingDeviceCodes, insertDeviceCode } from "../../store/device-codes.ts";
+import { createRateLimit, keyOfAddress } from "../auth/rate-limit.ts";
 import { clientAddress } from "../sign-in.ts";
 import { sendOauth, sendOauthError } from "./answers.ts";
 import { findClient, unknownClient, type GithubDependencies } from "./context.ts";
 import { readParameters } from "./parameters.ts";
-import { createRateLimit } from "./rate-limit.ts";
 import { audiencesFor, parseScope } from "./scopes.ts";
 import { mintUserCode } from "./user-code.ts";
 
@@ -22,15 +22,14 @@ const ATTEMPTS = 5;
 
 export function createDeviceCodeRoute(deps: GithubDependencies): Hono {
   const { db, now } = deps;
-  const limit = createRateLimit({ limit: PER_MINUTE, windowMs: 60_000, now });
+  const begun = createRateLimit({ db, name: "device begun", limit: PER_MINUTE, windowMs: 60_000, now });
   const routes = new Hono();
 
   routes.post("/login/device/code", async (c) => {
     const address = clientAddress(c);
-    if (limit.isReached(address ?? "")) {
+    if ((await begun.take(keyOfAddress(address))) === "refused") {
       return sendOauthError(c, "slow_down", "Too many sign-ins begin at your address. Wait a minute.", 429);
     }
-    limit.count(address ?? "");
     const read = await readParameters(c);
     if (!read.ok) return sendOauthError(c, "invalid_request", `The request cannot be read: ${read.error}.`, 400);
     const client = findClient(deps, read.value.get("client_id"));

@@ -10,15 +10,15 @@ import { insertEvent } from "../../store/events.ts";
 import { isId } from "../../model/id.ts";
 import { escapeLine } from "../../model/printable.ts";
 import { sendPage } from "../pages/layout.tsx";
+import { createRateLimit } from "../auth/rate-limit.ts";
 import type { Viewer } from "../sign-in.ts";
 import { field, FORGED, shellFor, toSignIn } from "./browser.ts";
 import { CodePage, DeviceConsentPage, DonePage } from "./consent-pages.tsx";
 import { findClient, type GithubDependencies } from "./context.ts";
 import { consentOf, grantableTo } from "./issue.ts";
-import { createRateLimit } from "./rate-limit.ts";
 import { parseUserCode } from "./user-code.ts";
 
-/** Wrong codes of one person: 20^8 codes, some thousands of them alive at the most, ten tries. */
+/** Wrong codes of one person, at all gateways: 20^8 codes, some thousands of them alive at the most, ten tries. */
 const WRONG_CODES = 10;
 const WINDOW_MS = 15 * 60_000;
 
@@ -31,7 +31,7 @@ const NOTHING_TO_GIVE =
 
 export function createDeviceRoutes(deps: GithubDependencies): Hono {
   const { db, now, signIn } = deps;
-  const wrong = createRateLimit({ limit: WRONG_CODES, windowMs: WINDOW_MS, now });
+  const wrong = createRateLimit({ db, name: "wrong code", limit: WRONG_CODES, windowMs: WINDOW_MS, now });
   const routes = new Hono();
 
   const sendCodePage = (c: Context, viewer: Viewer, problem: string | null): Promise<Response> => {
@@ -53,14 +53,15 @@ export function createDeviceRoutes(deps: GithubDependencies): Hono {
     const form = await c.req.parseBody();
     if (!signIn.isOwnForm(c, form["form"])) return sendCodePage(c, viewer, FORGED);
     const { id } = viewer.principal;
-    if (wrong.isReached(id)) return sendCodePage(c, viewer, TOO_MANY);
+    const tried = await wrong.take(id);
+    if (tried === "refused") return sendCodePage(c, viewer, TOO_MANY);
     const code = parseUserCode(form["code"]);
     const request = code === null ? null : await findPendingDeviceCode(db, hashToken(code), now());
     const client = request === null ? null : findClient(deps, request.clientId);
     if (code === null || request === null || client === null) {
-      wrong.count(id);
-      return sendCodePage(c, viewer, wrong.isReached(id) ? TOO_MANY : WRONG);
+      return sendCodePage(c, viewer, tried === "last" ? TOO_MANY : WRONG);
     }
+    await wrong.giveBack(id);
     const audiences = grantableTo(client, request.scope, viewer);
     if (audiences.length === 0) return sendCodePage(c, viewer, NOTHING_TO_GIVE);
     // Of this request's own address: what approves one is no good for another, whose code nobody typed here.
