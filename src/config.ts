@@ -17,7 +17,7 @@ import { policyVersion } from "./config/policy-version.ts";
 import { configSchema, type ConfigParts, type ParsedConfig } from "./config/schema.ts";
 import { readSecretRules, type SecretRuleSource } from "./config/secret-rules.ts";
 import { readSigners } from "./config/signers.ts";
-import { readTls, type TlsFiles } from "./config/tls.ts";
+import { findTlsFiles, tlsMistakes, type TlsFiles } from "./config/tls.ts";
 import { readSecrets, type Environment, type Secrets } from "./config/secret-source.ts";
 import { DEFAULT_LISTEN, LISTEN_EXPECTED, parseBaseUrl, parseListen, type ListenAddress } from "./config/values.ts";
 import { err, ok, type Result } from "./errors.ts";
@@ -78,6 +78,11 @@ export interface ConfigInput {
   readonly env: Environment;
   /** What relative paths on the command line and in the environment are relative to. */
   readonly cwd: string;
+  /**
+   * Certificate and key are read as well. Only who serves needs them: a certificate that has expired, or a key that this user may not
+   * read, is no reason to take back no token.
+   */
+  readonly readsTls?: boolean;
 }
 
 /** Reads and checks; changes nothing on disk. */
@@ -88,7 +93,8 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
   const { secrets, mistakes: secretMistakes } = await readSecrets(document, input.env);
   const rules = await readSecretRules(document, parts.secrets?.rules ?? []);
   const signers = await readSigners(document, parts.pushes ?? []);
-  const tls = await readTls(document, parts.tls, new Date());
+  const tls = findTlsFiles(document, parts.tls);
+  const tlsProblems = tls === null || input.readsTls !== true ? [] : await tlsMistakes(document, tls, new Date());
   const environment = readEnvironment(input.env);
 
   const mistakes = [
@@ -98,7 +104,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
     ...secretMistakes,
     ...rules.mistakes,
     ...signers.mistakes,
-    ...tls.mistakes,
+    ...tlsProblems,
     ...environment.mistakes,
     ...checkAcrossKeys({ document, parts, secrets, envListen: environment.listen }),
   ];
@@ -111,8 +117,8 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
   return ok(
     deepFreeze({
       listen,
-      tls: tls.files,
-      publicUrl: (environment.publicUrl ?? parsed.publicUrl ?? ownAddress(listen, tls.files)).replace(/\/$/, ""),
+      tls,
+      publicUrl: (environment.publicUrl ?? parsed.publicUrl ?? ownAddress(listen, tls)).replace(/\/$/, ""),
       dataDir: resolve(input.cwd, input.env["SALLYPORT_DATA"] || ".sallyport"),
       databaseUrl: environment.databaseUrl,
       connections: buildConnections(parsed, secrets),

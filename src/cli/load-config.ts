@@ -1,6 +1,6 @@
 /** Configuration for commands: read, checked, its mistakes shown. */
 import type { Writable } from "node:stream";
-import { loadConfig, type LoadedConfig } from "../config.ts";
+import { loadConfig, type ConfigInput, type LoadedConfig } from "../config.ts";
 import { formatMistake, type ConfigMistake } from "../config/mistake.ts";
 import type { SecretRuleSource } from "../config/secret-rules.ts";
 import { ok, type Result } from "../errors.ts";
@@ -15,8 +15,9 @@ export async function loadConfigOrTell(
   paths: readonly string[],
   io: CommandIo,
   out: Writable,
+  options: Pick<ConfigInput, "readsTls"> = {},
 ): Promise<LoadedConfig | null> {
-  const loaded = await loadConfig({ paths, env: io.env, cwd: io.cwd });
+  const loaded = await loadConfig({ paths, env: io.env, cwd: io.cwd, ...options });
   if (loaded.ok) return loaded.value;
   tellMistakes(loaded.error, out);
   return null;

@@ -86,17 +86,20 @@ function parseKey(pem: string, tell: Tell): KeyObject | null {
 
 const day = (at: Date): string => at.toISOString().slice(0, 10);
 
-/** @returns null without `tls:`; where the pair cannot be used, the paths and every mistake */
-export async function readTls(
-  document: ConfigDocument,
-  tls: ConfigParts["tls"],
-  now: Date,
-): Promise<{ readonly files: TlsFiles | null; readonly mistakes: readonly ConfigMistake[] }> {
-  if (tls === undefined) return { files: null, mistakes: [] };
+/** Which files `tls:` names; relative ones are beside the file that names them. @returns null without `tls:` */
+export function findTlsFiles(document: ConfigDocument, tls: ConfigParts["tls"]): TlsFiles | null {
+  if (tls === undefined) return null;
   const besides = (part: keyof TlsFiles): string =>
     resolve(dirname(document.fileOf(["tls", part])?.path ?? "."), tls[part]);
-  const files = { certificate: besides("certificate"), key: besides("key") };
+  return { certificate: besides("certificate"), key: besides("key") };
+}
+
+/** Reads the pair. @returns every mistake, at the place that names the file */
+export async function tlsMistakes(
+  document: ConfigDocument,
+  files: TlsFiles,
+  now: Date,
+): Promise<readonly ConfigMistake[]> {
   const pair = await readTlsPair(files, now);
-  const mistakes = pair.ok ? [] : pair.error.map(({ part, message }) => document.mistake(["tls", part], message));
-  return { files, mistakes };
+  return pair.ok ? [] : pair.error.map(({ part, message }) => document.mistake(["tls", part], message));
 }

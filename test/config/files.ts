@@ -20,14 +20,15 @@ export interface Given {
   readonly files: Readonly<Record<string, string>>;
   readonly paths?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly readsTls?: boolean;
 }
 
 /** Rules of their own, since the built-in ones are another room's and large. */
 export const RULES = { "rules/ours.yaml": "rules: []\n" };
 
-const load = async ({ files, paths = ["config.yaml"], env = {} }: Given) => {
+const load = async ({ files, paths = ["config.yaml"], env = {}, readsTls = false }: Given) => {
   const cwd = await directoryWith({ ...RULES, ...files });
-  return { cwd, result: await loadConfig({ paths, env, cwd }) };
+  return { cwd, result: await loadConfig({ paths, env, cwd, readsTls }) };
 };
 
 export async function loaded(given: Given): Promise<LoadedConfig & { readonly cwd: string }> {

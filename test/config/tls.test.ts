@@ -6,7 +6,7 @@ const YAML = "tls: { certificate: ./certs/gateway.crt, key: ./certs/gateway.key 
 const good = makeCertificate({ names: ["gateway.example"] });
 const DAY_MS = 86_400_000;
 
-const told = (files: Record<string, string>) => mistakes({ files: { "config.yaml": YAML, ...files } });
+const told = (files: Record<string, string>) => mistakes({ files: { "config.yaml": YAML, ...files }, readsTls: true });
 const pair = (certificate: string, key: string) => ({ "certs/gateway.crt": certificate, "certs/gateway.key": key });
 
 describe("tls:", () => {
@@ -14,6 +14,11 @@ describe("tls:", () => {
     const config = await loaded({ files: { "config.yaml": YAML, ...pair(good.certificate, good.key) } });
     expect(config.tls?.certificate).toMatch(/\/certs\/gateway\.crt$/);
     expect(config.publicUrl).toBe("https://127.0.0.1:8080");
+  });
+
+  it("is read by who serves alone: a missing key, or an old certificate, is nothing to other commands", async () => {
+    const config = await loaded({ files: { "config.yaml": YAML } });
+    expect(config.tls?.key).toMatch(/\/certs\/gateway\.key$/);
   });
 
   it("is refused where a file is missing, each told by itself", async () => {
