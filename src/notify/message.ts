@@ -7,6 +7,9 @@ import { err, ok, type Result } from "../errors.ts";
 
 const refChange = z.object({ ref: z.string(), old: z.string(), new: z.string() });
 
+/** Absent in messages of before it was told. */
+const pusherKind = z.enum(["person", "service"]).default("person");
+
 const approvalRequested = z.object({
   kind: z.literal("approval_requested"),
   approvalId: z.string(),
@@ -17,6 +20,7 @@ const approvalRequested = z.object({
   repository: z.string(),
   /** The pusher's e-mail address. */
   pusher: z.string(),
+  pusherKind,
   refs: z.array(refChange),
   /** How many commits are new. */
   commitCount: z.number().int().nonnegative(),
@@ -40,6 +44,7 @@ const approvalDecided = z.object({
   url: z.string(),
   repository: z.string(),
   pusher: z.string(),
+  pusherKind,
   refs: z.array(refChange),
   outcome: z.enum(["approved", "denied", "expired"]),
   /** The decider's e-mail address; null when nobody decided in time. */

@@ -68,6 +68,10 @@ function slackTime(iso: string): string {
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
+/** What is software is told apart from people. */
+const ofKind = ({ pusherKind }: ApprovalRequested | ApprovalDecided): string =>
+  pusherKind === "service" ? " (service)" : "";
+
 function requestedMessage(message: ApprovalRequested): SlackMessage {
   const what = message.commits.map(
     (commit) =>
@@ -78,11 +82,11 @@ function requestedMessage(message: ApprovalRequested): SlackMessage {
   const findings =
     message.findingCount > 0 ? `\n:warning: ${plural(message.findingCount, "finding")} to look at before deciding` : "";
   return {
-    text: `A push by ${plainText(message.pusher, NAME_MAX)} to ${plainText(message.repository, REF_MAX)} waits for approval: ${message.url}`,
+    text: `A push by ${plainText(message.pusher, NAME_MAX)}${ofKind(message)} to ${plainText(message.repository, REF_MAX)} waits for approval: ${message.url}`,
     blocks: [
       header("A push waits for approval"),
       section(
-        `*Who* ${codeSpan(message.pusher, NAME_MAX)}\n*Where* ${codeSpan(message.repository, 2 * REF_MAX)}${findings}`,
+        `*Who* ${codeSpan(message.pusher, NAME_MAX)}${ofKind(message)}\n*Where* ${codeSpan(message.repository, 2 * REF_MAX)}${findings}`,
       ),
       section(`*What*\n${boundedLines(refs, message.refs.length, "refs")}`),
       ...(what.length > 0
@@ -117,11 +121,11 @@ function decidedMessage(message: ApprovalDecided): SlackMessage {
   const by = message.decidedBy === null ? "" : `\n*Decided by* ${codeSpan(message.decidedBy, NAME_MAX)}`;
   const reason = message.reason === "" ? "" : `\n*Reason* ${codeSpan(message.reason, REASON_MAX)}`;
   return {
-    text: `${OUTCOME[message.outcome]}: ${plainText(message.repository, REF_MAX)}, pushed by ${plainText(message.pusher, NAME_MAX)}: ${message.url}`,
+    text: `${OUTCOME[message.outcome]}: ${plainText(message.repository, REF_MAX)}, pushed by ${plainText(message.pusher, NAME_MAX)}${ofKind(message)}: ${message.url}`,
     blocks: [
       header(escapeLine(OUTCOME[message.outcome], 150)),
       section(
-        `*Who* ${codeSpan(message.pusher, NAME_MAX)}\n*Where* ${codeSpan(message.repository, 2 * REF_MAX)}${by}${reason}`,
+        `*Who* ${codeSpan(message.pusher, NAME_MAX)}${ofKind(message)}\n*Where* ${codeSpan(message.repository, 2 * REF_MAX)}${by}${reason}`,
       ),
       section(`*What*\n${boundedLines(message.refs.map(describeChange), message.refs.length, "refs")}`),
       section(`*${link(message.url, "See the push")}*`),

@@ -15,6 +15,7 @@ export interface CommitRecord {
   readonly pusherId: string;
   /** E-mail address. */
   readonly pusher: string;
+  readonly pusherKind: "person" | "service";
   readonly parents: readonly string[];
   readonly authorName: string;
   readonly authorEmail: string;
@@ -36,6 +37,7 @@ const columns = {
   pushStatus: pushes.status,
   pusherId: pushes.principalId,
   pusher: principals.email,
+  pusherKind: principals.kind,
   parents: commits.parents,
   authorName: commits.authorName,
   authorEmail: commits.authorEmail,

@@ -8,6 +8,7 @@ import { events, principals } from "./schema.ts";
 export type EventRecord = typeof events.$inferSelect & {
   /** E-mail address; null for what the gateway did by itself. */
   readonly user: string | null;
+  readonly userKind: "person" | "service" | null;
 };
 
 /**
@@ -22,7 +23,7 @@ export async function listEventRecords(
 ): Promise<Page<EventRecord>> {
   const { user, since, until, connection, repository, ref, sha, status, q } = filter;
   const rows = await db
-    .select({ event: events, user: principals.email })
+    .select({ event: events, user: principals.email, userKind: principals.kind })
     .from(events)
     .leftJoin(principals, eq(principals.id, events.principalId))
     .where(
@@ -45,7 +46,7 @@ export async function listEventRecords(
     .orderBy(desc(events.seq))
     .limit(page.limit + 1);
   return toPage(
-    rows.map((row) => ({ ...row.event, user: row.user })),
+    rows.map((row) => ({ ...row.event, user: row.user, userKind: row.userKind })),
     page.limit,
     (row) => String(row.seq),
   );

@@ -163,6 +163,7 @@ export async function closeAbandonedExchanges(
 
 export interface ExchangeRecord extends NewExchange {
   readonly user: string;
+  readonly userKind: "person" | "service";
   readonly firstByteAt: Date | null;
   readonly responseBytes: number;
   readonly inputTokens: number | null;
@@ -193,6 +194,7 @@ const columns = {
   sessionId: exchanges.sessionId,
   principalId: exchanges.principalId,
   user: principals.email,
+  userKind: principals.kind,
   connection: exchanges.connection,
   format: exchanges.format,
   method: exchanges.method,

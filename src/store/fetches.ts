@@ -12,6 +12,7 @@ export type NewFetch = typeof fetches.$inferInsert;
 export type FetchRecord = typeof fetches.$inferSelect & {
   /** E-mail address. */
   readonly user: string;
+  readonly userKind: "person" | "service";
 };
 
 /** Rows of one statement: PostgreSQL takes 65,535 parameters at most. */
@@ -34,7 +35,7 @@ export async function listFetches(
 ): Promise<Page<FetchRecord>> {
   const { user, since, until, connection, repository, ref, sha, status, q } = filter;
   const rows = await db
-    .select({ fetch: fetches, user: principals.email })
+    .select({ fetch: fetches, user: principals.email, userKind: principals.kind })
     .from(fetches)
     .innerJoin(principals, eq(principals.id, fetches.principalId))
     .where(
@@ -64,7 +65,7 @@ export async function listFetches(
     .orderBy(desc(fetches.id))
     .limit(page.limit + 1);
   return toPage(
-    rows.map((row) => ({ ...row.fetch, user: row.user })),
+    rows.map((row) => ({ ...row.fetch, user: row.user, userKind: row.userKind })),
     page.limit,
     (row) => row.id,
   );

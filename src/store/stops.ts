@@ -9,11 +9,13 @@ export interface StopRecord {
   readonly id: string;
   readonly principalId: string;
   readonly user: string;
+  readonly userKind: "person" | "service";
   /** Null: all of the person's sessions, those to come too. */
   readonly sessionId: string | null;
   readonly reason: string;
   /** Null: whoever runs the gateway, at its command line. */
   readonly stoppedBy: string | null;
+  readonly stoppedByKind: "person" | "service" | null;
   readonly createdAt: Date;
   /** Null: until it is lifted. */
   readonly expiresAt: Date | null;
@@ -42,9 +44,11 @@ async function select(db: Queryable, now: Date, condition?: SQL): Promise<readon
       id: stops.id,
       principalId: stops.principalId,
       user: principals.email,
+      userKind: principals.kind,
       sessionId: stops.sessionId,
       reason: stops.reason,
       stoppedBy: stopper.email,
+      stoppedByKind: stopper.kind,
       createdAt: stops.createdAt,
       expiresAt: stops.expiresAt,
     })

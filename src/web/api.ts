@@ -35,6 +35,7 @@ const eventJson = (event: EventRecord) => ({
   at: event.at.toISOString(),
   kind: event.kind,
   user: event.user,
+  user_kind: event.userKind,
   repository: event.repository,
   subject: event.subject,
   data: event.data,

@@ -14,6 +14,7 @@ const commitJson = (commit: CommitRecord, publicUrl: string) => ({
   sha: commit.sha,
   repository: commit.repository,
   pusher: commit.pusher,
+  pusher_kind: commit.pusherKind,
   push: commit.pushId,
   push_status: commit.pushStatus,
   parents: commit.parents,

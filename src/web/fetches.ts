@@ -7,6 +7,7 @@ import { LISTS } from "./api/list-kinds.ts";
 const fetchJson = (fetch: FetchRecord) => ({
   id: fetch.id,
   user: fetch.user,
+  user_kind: fetch.userKind,
   connection: fetch.connection,
   repository: fetch.repository,
   kind: fetch.kind,

@@ -28,6 +28,7 @@ const extended = (base: string, properties: Readonly<Record<string, Schema>>): S
 const signature = object({ name: text, email: text, at: time });
 const parts: Schema = { ...listOf({ type: "object", required: ["type"], properties: { type: text } }) };
 const message = object({ role: text, parts });
+const kind: Schema = { enum: ["person", "service"] };
 
 const schemas: Record<string, Schema> = {
   Error: object({ error: object({ code: text, message: text }) }),
@@ -37,7 +38,7 @@ const schemas: Record<string, Schema> = {
     repository: text,
     refs: listOf(object({ ref: text, old: oid, new: oid })),
     pusher: text,
-    pusher_kind: { enum: ["person", "service"] },
+    pusher_kind: kind,
     requested_at: time,
     expires_at: time,
     closed_at: nullable(time),
@@ -47,7 +48,7 @@ const schemas: Record<string, Schema> = {
     decisions: listOf(
       object({
         by: text,
-        kind: { enum: ["person", "service"] },
+        kind,
         decision: { enum: ["approve", "deny"] },
         reason: text,
         decided_at: time,
@@ -60,7 +61,7 @@ const schemas: Record<string, Schema> = {
     connection: text,
     repository: text,
     pusher: text,
-    pusher_kind: { enum: ["person", "service"] },
+    pusher_kind: kind,
     received_at: time,
     finished_at: nullable(time),
     error: nullable(text),
@@ -111,7 +112,7 @@ const schemas: Record<string, Schema> = {
   Session: object({
     id,
     user: text,
-    user_kind: { enum: ["person", "service"] },
+    user_kind: kind,
     connection: text,
     client: text,
     title: nullable(text),
@@ -147,6 +148,7 @@ const schemas: Record<string, Schema> = {
     id,
     session: id,
     user: text,
+    user_kind: kind,
     connection: text,
     format: text,
     method: text,
@@ -172,6 +174,7 @@ const schemas: Record<string, Schema> = {
     sha: oid,
     repository: text,
     pusher: text,
+    pusher_kind: kind,
     push: id,
     push_status: { enum: LISTS.pushes.statuses },
     parents: listOf(oid),
@@ -211,6 +214,7 @@ const schemas: Record<string, Schema> = {
   Fetch: object({
     id,
     user: text,
+    user_kind: kind,
     connection: text,
     repository: text,
     kind: { enum: ["refs", "objects", "dumb"] },
@@ -229,9 +233,11 @@ const schemas: Record<string, Schema> = {
   Stop: object({
     id,
     user: text,
+    user_kind: kind,
     session: nullable(id),
     reason: text,
     stopped_by: nullable(text),
+    stopped_by_kind: nullable(kind),
     created_at: time,
     expires_at: nullable(time),
   }),
@@ -240,6 +246,7 @@ const schemas: Record<string, Schema> = {
     at: time,
     kind: text,
     user: nullable(text),
+    user_kind: nullable(kind),
     repository: nullable(text),
     subject: nullable(text),
     data: { type: "object" },

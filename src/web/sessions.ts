@@ -32,6 +32,7 @@ const exchangeJson = (exchange: ExchangeRecord) => ({
   id: exchange.id,
   session: exchange.sessionId,
   user: exchange.user,
+  user_kind: exchange.userKind,
   connection: exchange.connection,
   format: exchange.format,
   method: exchange.method,

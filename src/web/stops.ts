@@ -19,9 +19,11 @@ export interface StopDependencies {
 const stopJson = (stop: StopRecord) => ({
   id: stop.id,
   user: stop.user,
+  user_kind: stop.userKind,
   session: stop.sessionId,
   reason: stop.reason,
   stopped_by: stop.stoppedBy,
+  stopped_by_kind: stop.stoppedByKind,
   created_at: stop.createdAt.toISOString(),
   expires_at: iso(stop.expiresAt),
 });

@@ -9,6 +9,7 @@ export const sampleRequest = (changes: Partial<ApprovalRequested> = {}): Approva
   url: "https://gateway.example/approvals/01900000-0000-7000-8000-000000000001",
   repository: "code/team/app",
   pusher: "alice@example.com",
+  pusherKind: "person",
   refs: [{ ref: "refs/heads/main", old: "a".repeat(40), new: "b".repeat(40) }],
   commitCount: 1,
   commits: [{ sha: "b".repeat(40), author: "Alice", subject: "Add the thing" }],

@@ -112,6 +112,11 @@ describe("a request for approval in Slack", () => {
     expect(shownText()).toContain("2 findings");
   });
 
+  it("tells software apart from people", async () => {
+    await notifier().send(sampleMessage({ pusher: "ci@example.com", pusherKind: "service" }));
+    expect(shownText()).toContain("`ci@example.com` (service)");
+  });
+
   it("tells how it was decided", async () => {
     await notifier().send({
       ...sampleMessage(),
@@ -122,6 +127,7 @@ describe("a request for approval in Slack", () => {
         url: "https://gateway.example/pushes/p",
         repository: "code/app",
         pusher: "alice@example.com",
+        pusherKind: "person",
         refs: [{ ref: "refs/heads/main", old: "a".repeat(40), new: "b".repeat(40) }],
         outcome: "denied",
         decidedBy: "bob@example.com",

@@ -438,6 +438,7 @@ it("finds fetches by everything that is known of them, for the person and for au
     {
       id,
       user: "alice@example.com",
+      user_kind: "person",
       connection: "mirror",
       repository: "mirror/team/app",
       kind: "objects",

@@ -28,6 +28,7 @@ export function holdMessage(hold: {
     url: hold.url,
     repository: hold.request.repository,
     pusher: hold.request.principal.email,
+    pusherKind: hold.request.principal.kind,
     refs: facts.refs.map(({ update }) => ({ ref: mask(update.ref), old: update.oldOid, new: update.newOid })),
     commitCount: facts.commits.length,
     // They come parents first.

@@ -4,7 +4,7 @@ import type { CommitFileAnswer, CommitAnswer } from "../../store/commit-links.ts
 import type { CommitRecord } from "../../store/commit-queries.ts";
 import { Layout, type Shell } from "./layout.tsx";
 import { Masked, MaskedPlain, NO_SIGHTINGS } from "./masked.tsx";
-import { Badge, Facts, percent, shortOid, Time } from "./parts.tsx";
+import { Badge, Facts, percent, shortOid, Time, Who } from "./parts.tsx";
 
 /** A session that is linked to the commit; `title` only for whoever may read it. */
 export interface LinkedSession {
@@ -174,7 +174,7 @@ export const CommitPage = (props: {
           [
             "Pushed by",
             <>
-              {commit.pusher} <span class="soft">(verified)</span>
+              <Who name={commit.pusher} kind={commit.pusherKind} /> <span class="soft">(verified)</span>
             </>,
           ],
           [

@@ -5,6 +5,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { escapeUnprintable } from "../../model/printable.ts";
 import type { Viewer } from "../sign-in.ts";
 import { ICON_FILE, STYLES, type Asset } from "./assets.ts";
+import { Who } from "./parts.tsx";
 
 /** What every page knows about its request. */
 export interface Shell {
@@ -71,7 +72,9 @@ export const Layout = (props: { title: string; shell: Shell; script?: PageScript
                 </nav>
                 <form class="who" method="post" action="/sign-out">
                   <input type="hidden" name="form" value={shell.signOutToken} />
-                  <span class="email">{shell.viewer.principal.email}</span>
+                  <span class="email">
+                    <Who name={shell.viewer.principal.email} kind={shell.viewer.principal.kind} />
+                  </span>
                   <button class="plain" type="submit">
                     Sign out
                   </button>
