@@ -1,6 +1,6 @@
 /**
- * What to set in each Copilot client, word for word: one setting a client. The command line, the page `/connect` and docs/clients.md
- * say the same, because all of them have it from here.
+ * What to set in git and in each client of a model, word for word: one setting a client. The command line, the page `/connect` and the
+ * documents say the same, because all of them have it from here.
  */
 import type { Connection } from "../model/connection.ts";
 
@@ -24,6 +24,51 @@ export interface SetupOptions {
 }
 
 const json = (value: unknown): string => JSON.stringify(value, null, 2);
+
+/** How git learns the person's token, each way by itself; not for `passthrough`, where git's own password is the upstream's. */
+export function gitSignIns(publicUrl: string): readonly ClientSetup[] {
+  const set = (...pairs: readonly (readonly [string, string])[]): string =>
+    pairs.map(([key, value]) => `git config --global credential.${publicUrl}.${key} ${value}`).join("\n");
+  return [
+    {
+      client: "sallyport login",
+      note: "Shows a code to type in any browser; git asks for nothing from then on.",
+      text: `npx sallyport login ${publicUrl}`,
+    },
+    {
+      client: "git-credential-oauth",
+      note: "Opens the browser by itself, for this gateway alone. Where there is no browser, oauth -device in place of oauth shows a code, in versions that have it.",
+      text: [
+        `git config --global --add credential.${publicUrl}.helper ""`,
+        `git config --global --add credential.${publicUrl}.helper "cache --timeout 21600"   # or osxkeychain, wincred, libsecret`,
+        `git config --global --add credential.${publicUrl}.helper oauth`,
+        // Relative: its older versions put the gateway before whatever stands here.
+        set(
+          ["oauthClientId", "git-credential-oauth"],
+          ["oauthScopes", "repo"],
+          ["oauthAuthURL", "/login/oauth/authorize"],
+          ["oauthTokenURL", "/login/oauth/access_token"],
+          ["oauthDeviceAuthURL", "/login/device/code"],
+        ),
+      ].join("\n"),
+    },
+    {
+      client: "Git Credential Manager",
+      note: "Comes with Git for Windows.",
+      text: set(
+        ["provider", "generic"],
+        ["oauthClientId", "0120e057bd645470c1ed"],
+        ["oauthScopes", "repo"],
+        ["oauthRedirectUri", "http://127.0.0.1"],
+        ["oauthAuthorizeEndpoint", "/login/oauth/authorize"],
+        ["oauthTokenEndpoint", "/login/oauth/access_token"],
+        ["oauthDeviceEndpoint", "/login/device/code"],
+        ["oauthUseClientAuthHeader", "false"],
+        ["oauthDefaultUserName", "sallyport"],
+      ),
+    },
+  ];
+}
 
 /** Clients of a model's API. */
 export function clientSetups(options: SetupOptions): readonly ClientSetup[] {

@@ -10,6 +10,7 @@ import { listPushes } from "../store/push-queries.ts";
 import { countActivity } from "../store/session-views.ts";
 import { isDatabaseAway } from "../store/database.ts";
 import type { EndSession } from "../identity/oidc/provider.ts";
+import { isGatewayToken } from "../identity/tokens.ts";
 import { ProviderSignInPage, SignedOutPage } from "./auth/pages.tsx";
 import { createProviderRoutes } from "./auth/provider-routes.tsx";
 import { createTokenPages } from "./auth/token-routes.tsx";
@@ -40,6 +41,10 @@ const MAX_BODY = 64 * 1024;
 const PAGES: ReadonlySet<string> = new Set(["", "approvals", "commits", "connect", "pushes", "sessions", "tokens"]);
 
 const firstSegment = (path: string): string => path.split("/")[1] ?? "";
+
+/** `/u/<token>/…`, which leads to git and to models only; and addresses that are mistyped so. */
+const holdsToken = (path: string): boolean =>
+  firstSegment(path).toLowerCase() === "u" || path.split("/").some(isGatewayToken);
 
 const nothingHere = (publicUrl: string): string =>
   `There is nothing at this address. Git remotes begin with ${publicUrl}/git/<connection>/,
@@ -116,8 +121,13 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
     return c.redirect("/", 303);
   });
 
+  const sendNothing = (c: Context): Response =>
+    c.text(nothingHere(publicUrl), 404, { "x-content-type-options": "nosniff", "referrer-policy": "no-referrer" });
+
   // Everything below is for who is signed in.
   routes.use(async (c, next) => {
+    // Led on to the sign-in and back, the token would stand in more addresses, and in histories.
+    if (holdsToken(c.req.path)) return sendNothing(c);
     const viewer = await signIn.findViewer(c);
     if (viewer !== null) {
       c.set("viewer", viewer);
@@ -125,7 +135,7 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
     }
     // A client with a wrong base URL, or git without /git/ in its remote, makes nothing of a sign-in page.
     if (!PAGES.has(firstSegment(c.req.path)) && !(c.req.header("accept") ?? "").includes("text/html"))
-      return c.text(nothingHere(publicUrl), 404, { "x-content-type-options": "nosniff" });
+      return sendNothing(c);
     const url = new URL(c.req.url);
     const target = localPath(c.req.method === "POST" ? url.pathname : url.pathname + url.search);
     if (c.req.path === "/") return sendSignIn(c, localPath(url.searchParams.get("return")), null);
@@ -167,7 +177,14 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   routes.get("/connect", (c) => {
     const connections = [...deps.connections.values()].filter(({ allow }) => isNamed(c.var.viewer.principal, allow));
     const { steeredTo } = deps;
-    return sendPage(c, <ConnectPage shell={shellOf(pages, c)} {...{ publicUrl, connections, steeredTo }} />);
+    return sendPage(
+      c,
+      <ConnectPage
+        shell={shellOf(pages, c)}
+        hasProvider={provider !== null}
+        {...{ publicUrl, connections, steeredTo }}
+      />,
+    );
   });
 
   routes.all("*", (c) => sendMissing(pages, c, "page"));

@@ -32,4 +32,14 @@ describe("a browser", () => {
     expect(back.status).toBe(200);
     expect(back.html).toContain("ana@example.com");
   });
+
+  test("is told to make tokens by itself: no operator does where there is a provider", async () => {
+    const browser = new WebBrowser();
+    const page = await browser.signIn(world.url, "ana", "/connect");
+    expect(page.html).toContain('<a href="/tokens">make one</a>');
+    expect(page.html).not.toMatch(/operator|token create/);
+    await browser.open(`${world.url}/tokens`);
+    const made = await browser.submit("/tokens", { name: "laptop", for: "git", expires: "30d" });
+    expect(made.html).toMatch(/<pre>gho_\w{49}<\/pre>/);
+  });
 });

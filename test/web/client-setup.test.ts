@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_MODEL_POLICY, DEFAULT_WIRE_RULES, type CopilotConnection } from "../../src/model/connection.ts";
-import { clientSetups } from "../../src/web/client-setup.ts";
+import { clientSetups, gitSignIns } from "../../src/web/client-setup.ts";
 
 const connection: CopilotConnection = {
   kind: "copilot",
@@ -34,6 +34,15 @@ describe("what to set in each client", () => {
     for (const setup of all) expect(blocks, setup.client).toContain(setup.text);
     expect(all).toHaveLength(blocks.length);
     for (const { client } of setups()) expect(text).toContain(`### ${client}\n`);
+  });
+
+  it("stands for git in docs/identity.md, word for word", async () => {
+    const text = await readFile(new URL("../../docs/identity.md", import.meta.url), "utf8");
+    const [login, ...others] = gitSignIns("https://gateway.example.com");
+    expect(text).toContain("**`sallyport login https://gateway.example.com`**");
+    expect(login?.text).toContain("sallyport login https://gateway.example.com");
+    const blocks = [...text.matchAll(/^```sh\n([^]*?)\n```$/gm)].map(([, block]) => block);
+    expect(others.map((setup) => setup.text)).toEqual(blocks);
   });
 
   it("offers a sign-in at the gateway only where it leads to this connection, and says that it needs TLS", () => {

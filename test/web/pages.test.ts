@@ -486,6 +486,9 @@ describe("the other pages", () => {
     expect(html).toContain("http://gateway.example/git/code/");
     expect(html).toContain("COPILOT_API_URL=http://gateway.example/copilot/pilot");
     expect(html).not.toContain("upstream.invalid");
+    expect(html).toContain("npx sallyport login http://gateway.example<");
+    expect(html).toContain('<a href="/tokens">make one</a>');
+    expect(html).toContain("an operator makes those that may more");
     expect((await alice.browser.get("/connect")).html).not.toContain("/copilot/pilot");
   });
 

@@ -1,7 +1,7 @@
 import type { Audience } from "../../model/principal.ts";
 import type { TokenRow } from "../../store/tokens.ts";
 import { Layout, type Shell } from "../pages/layout.tsx";
-import { Time } from "../pages/parts.tsx";
+import { Badge, Time } from "../pages/parts.tsx";
 
 const DAY_MS = 86_400_000;
 
@@ -40,7 +40,7 @@ export const TokensPage = (props: {
     {props.made !== null && (
       <div class="note good">
         This is the new token. It is shown this once; only a hash of it is kept.
-        <div class="copy">
+        <div class="copy whole">
           <pre>{props.made}</pre>
         </div>
       </div>
@@ -62,20 +62,20 @@ export const TokensPage = (props: {
           </thead>
           <tbody>
             {props.tokens.map((token) => (
-              <tr>
-                <td>{token.name}</td>
-                <td>{token.audiences.join(", ")}</td>
-                <td class="tight">
+              <tr class={statusOf(token, props.shell.now) === "good" ? undefined : "over"}>
+                <td data-label="Name">{token.name}</td>
+                <td data-label="For">{token.audiences.join(", ")}</td>
+                <td class="tight" data-label="Made">
                   <Time at={token.createdAt} now={props.shell.now} />
                 </td>
-                <td class="tight">
+                <td class="tight" data-label="Last used">
                   {token.lastUsedAt === null ? (
                     <span class="soft">never</span>
                   ) : (
                     <Time at={token.lastUsedAt} now={props.shell.now} />
                   )}
                 </td>
-                <td class="tight">
+                <td class="tight" data-label="Ends">
                   {token.expiresAt === null ? (
                     <span class="soft">when revoked</span>
                   ) : (
@@ -91,7 +91,7 @@ export const TokensPage = (props: {
                       </button>
                     </form>
                   ) : (
-                    <span class="soft">{statusOf(token, props.shell.now)}</span>
+                    <Badge status={statusOf(token, props.shell.now)} />
                   )}
                 </td>
               </tr>
@@ -108,13 +108,14 @@ export const TokensPage = (props: {
           Name, to tell it from the others
           <input name="name" required maxlength={100} placeholder="laptop" />
         </label>
-        {props.audiences.map((audience) => (
-          <div>
-            <label>
+        <fieldset>
+          <legend>What it is for</legend>
+          {props.audiences.map((audience) => (
+            <label class="check">
               <input type="checkbox" name="for" value={audience} checked={audience === "git"} /> {PURPOSES[audience]}
             </label>
-          </div>
-        ))}
+          ))}
+        </fieldset>
         <label>
           It ends after
           <select name="expires">

@@ -3,7 +3,7 @@ import type { OauthClient } from "../../model/oauth-client.ts";
 import type { Audience } from "../../model/principal.ts";
 import type { DeviceCodeRow } from "../../store/device-codes.ts";
 import { Layout, type Shell } from "../pages/layout.tsx";
-import { Facts, relativeTime, Time } from "../pages/parts.tsx";
+import { FactList, relativeTime, Time } from "../pages/parts.tsx";
 
 export const CodePage = (props: { shell: Shell; token: string; problem: string | null }) => (
   <Layout title="Sign in a device" shell={props.shell}>
@@ -16,6 +16,7 @@ export const CodePage = (props: { shell: Shell; token: string; problem: string |
         <label>
           Code
           <input
+            class="code"
             name="code"
             required
             autofocus
@@ -73,34 +74,36 @@ export const DeviceConsentPage = (props: {
   const { client, request, shell } = props;
   return (
     <Layout title="Sign in a device" shell={shell}>
-      <h1>Sign in {client.name}?</h1>
-      <Facts
-        facts={[
-          ["Client", `${client.name}, by its own word`],
-          ["Code", <code>{props.code}</code>],
-          ["Asked from", request.address ?? "an unknown address"],
-          [
-            "By",
-            request.userAgent === "" ? "a program that does not say what it is" : <code>{request.userAgent}</code>,
-          ],
-          [
-            "Asked",
-            <>
-              <Time at={request.createdAt} /> <span class="soft">({relativeTime(request.createdAt, shell.now)})</span>
-            </>,
-          ],
-          ["It may then", <May audiences={props.audiences} />],
-          ["As", shell.viewer?.principal.email ?? ""],
-        ]}
-      />
-      <div class="note warn">
-        Go on only if you started this just now, on a machine of your own. If somebody sent you this code or asked you
-        to come here, refuse.
+      <div class="narrow ask">
+        <h1>Sign in {client.name}?</h1>
+        <FactList
+          facts={[
+            ["Code", <b class="code">{props.code}</b>],
+            ["Client", `${client.name}, by its own word`],
+            ["Asked from", request.address ?? "an unknown address"],
+            [
+              "By",
+              request.userAgent === "" ? "a program that does not say what it is" : <code>{request.userAgent}</code>,
+            ],
+            [
+              "Asked",
+              <>
+                <Time at={request.createdAt} /> <span class="soft">({relativeTime(request.createdAt, shell.now)})</span>
+              </>,
+            ],
+            ["It may then", <May audiences={props.audiences} />],
+            ["As", shell.viewer?.principal.email ?? ""],
+          ]}
+        />
+        <div class="note warn">
+          Go on only if you started this just now, on a machine of your own. If somebody sent you this code or asked you
+          to come here, refuse.
+        </div>
+        <form method="post" action={`/login/device/${request.id}`}>
+          <input type="hidden" name="form" value={props.token} />
+          <Decide client={client} />
+        </form>
       </div>
-      <form method="post" action={`/login/device/${request.id}`}>
-        <input type="hidden" name="form" value={props.token} />
-        <Decide client={client} />
-      </form>
     </Layout>
   );
 };
@@ -121,29 +124,33 @@ export const AuthorizePage = (props: {
   audiences: readonly Audience[];
 }) => (
   <Layout title="Sign in a client" shell={props.shell}>
-    <h1>Sign in {props.client.name}?</h1>
-    <Facts
-      facts={[
-        ["Client", `${props.client.name}, by its own word`],
-        ["Sends you on to", <code>{props.fields.redirect_uri}</code>],
-        ["It may then", <May audiences={props.audiences} />],
-        ["As", props.shell.viewer?.principal.email ?? ""],
-      ]}
-    />
-    <div class="note warn">Go on only if you started this just now, in a program on this machine.</div>
-    <form method="post" action="/login/oauth/authorize">
-      <input type="hidden" name="form" value={props.token} />
-      {Object.entries(props.fields).map(([name, value]) => (
-        <input type="hidden" name={name} value={value} />
-      ))}
-      <Decide client={props.client} />
-    </form>
+    <div class="narrow ask">
+      <h1>Sign in {props.client.name}?</h1>
+      <FactList
+        facts={[
+          ["Client", `${props.client.name}, by its own word`],
+          ["Sends you on to", <code>{props.fields.redirect_uri}</code>],
+          ["It may then", <May audiences={props.audiences} />],
+          ["As", props.shell.viewer?.principal.email ?? ""],
+        ]}
+      />
+      <div class="note warn">Go on only if you started this just now, in a program on this machine.</div>
+      <form method="post" action="/login/oauth/authorize">
+        <input type="hidden" name="form" value={props.token} />
+        {Object.entries(props.fields).map(([name, value]) => (
+          <input type="hidden" name={name} value={value} />
+        ))}
+        <Decide client={props.client} />
+      </form>
+    </div>
   </Layout>
 );
 
 export const DonePage = ({ shell, title, text }: { shell: Shell; title: string; text: string }) => (
   <Layout title={title} shell={shell}>
-    <h1>{title}</h1>
-    <p>{text}</p>
+    <div class="narrow">
+      <h1>{title}</h1>
+      <p>{text}</p>
+    </div>
   </Layout>
 );

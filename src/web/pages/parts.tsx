@@ -222,19 +222,27 @@ export const FindingsTable = ({ findings, total }: { findings: readonly FindingR
   </div>
 );
 
-/** A list of labelled facts; an entry whose value is null is left out. */
-export const Facts = ({ facts }: { facts: readonly (readonly [label: string, value: Child])[] }) => (
+interface FactsProps {
+  readonly facts: readonly (readonly [label: string, value: Child])[];
+}
+
+/** Labelled facts; an entry whose value is null is left out. */
+export const FactList = ({ facts }: FactsProps) => (
+  <dl class="facts">
+    {facts
+      .filter(([, value]) => value !== null)
+      .map(([label, value]) => (
+        <>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </>
+      ))}
+  </dl>
+);
+
+export const Facts = ({ facts }: FactsProps) => (
   <div class="sheet pad">
-    <dl class="facts">
-      {facts
-        .filter(([, value]) => value !== null)
-        .map(([label, value]) => (
-          <>
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-          </>
-        ))}
-    </dl>
+    <FactList facts={facts} />
   </div>
 );
 

@@ -79,7 +79,17 @@ main { max-width: 84rem; margin: 0 auto; padding: 1.7rem 1.25rem 3rem; }
 .note.warn { border-color: var(--warn); background: var(--warn-ground); }
 .note.good { border-color: var(--good); background: var(--good-ground); }
 .copy { background: var(--raised); border: 1px solid var(--line); border-radius: 7px; padding: .7rem .9rem; margin: .5rem 0 1rem; overflow-x: auto; }
-.copy pre { white-space: pre; overflow-wrap: normal; }`;
+.copy pre { white-space: pre; overflow-wrap: normal; }
+.way { display: grid; grid-template-columns: minmax(13rem, 19rem) minmax(0, 1fr); gap: .3rem 1.6rem; padding: 1rem 1.2rem; border-top: 1px solid var(--line); align-items: start; }
+.way:first-child { border-top: 0; }
+.way h3 { font-size: .95rem; font-weight: 600; margin: 0; }
+.way p { font-size: .88rem; margin: .25rem 0 0; }
+.way .copy { margin: 0; }
+.copy.whole pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+.note .copy { margin: .5rem 0 .2rem; }
+.ask { max-width: 34rem; }
+.ask .facts { margin: 1rem 0; }
+.rows tr.over td { color: var(--soft); }`;
 
 const PARTS = `
 table { border-collapse: collapse; width: 100%; }
@@ -146,6 +156,13 @@ form.decide { display: grid; gap: .8rem; max-width: 46rem; }
 label { font-size: .86rem; color: var(--soft); display: grid; gap: .25rem; }
 input, select, textarea, button { font: inherit; color: inherit; }
 input, select, textarea { background: var(--sheet); color: var(--ink); font-size: .95rem; border: 1px solid var(--strong-line); border-radius: 6px; padding: .4rem .6rem; width: 100%; min-width: 0; height: 2.25rem; }
+input[type="checkbox"] { width: 1.05rem; height: 1.05rem; accent-color: var(--accent); flex: none; }
+input.code, b.code { font: 600 1.3rem/1.3 var(--mono); letter-spacing: .06em; }
+input.code { text-transform: uppercase; text-align: center; height: 3rem; }
+input.code::placeholder { color: var(--soft); opacity: .5; }
+label.check { display: flex; gap: .6rem; align-items: center; font-size: .95rem; color: var(--ink); }
+fieldset { border: 0; margin: 0; padding: 0; display: grid; gap: .4rem; }
+legend { font-size: .86rem; color: var(--soft); padding: 0 0 .4rem; }
 textarea { min-height: 4.6rem; resize: vertical; height: auto; }
 input[type="range"] { padding: 0; border: 0; background: none; accent-color: var(--accent); height: 1.3rem; }
 button { border: 1px solid var(--strong-line); background: var(--sheet); border-radius: 6px; padding: .4rem 1rem; cursor: pointer; font-weight: 560; min-height: 2.25rem; }
@@ -154,6 +171,7 @@ button.approve { background: var(--good); border-color: var(--good); color: var(
 button.deny { color: var(--bad); border-color: var(--bad); background: transparent; }
 button.main, a.button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 a.button.main { display: block; text-align: center; padding: .45rem 1rem; border-radius: 6px; font-weight: 560; }
+.narrow .actions > .main:only-child { flex: 1; }
 button.plain { border: 0; background: none; padding: 0; min-height: 0; color: var(--link); font-weight: 400; }
 button.plain:hover { text-decoration: underline; }
 .actions { display: flex; gap: .8rem; flex-wrap: wrap; align-items: center; }
@@ -174,6 +192,7 @@ form.filters .note { grid-column: 1 / -1; margin: 0; max-width: none; }
   .row .how, .row .when { justify-self: start; justify-content: start; text-align: left; }
   .row .when { justify-content: start; }
   .narrow { padding: 1.3rem 1.2rem; margin-top: 4vh; }
+  .way { grid-template-columns: minmax(0, 1fr); gap: .6rem; padding: .9rem; }
   th, .rows td { padding: .5rem .6rem; }
   .rows:not(.diff) thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .rows:not(.diff), .rows:not(.diff) tbody, .rows:not(.diff) tr, .rows:not(.diff) td { display: block; width: 100%; }
