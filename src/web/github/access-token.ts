@@ -121,9 +121,12 @@ export function createAccessTokenRoute(deps: GithubDependencies): Hono {
   return routes;
 }
 
-/** RFC 7636, section 4.6, for S256. */
+/**
+ * RFC 7636, section 4.6, for S256. Any visible ASCII, where its section 4.1 has fewer characters: the git-credential-oauth of Debian 12
+ * sends base64 with `+`, `/` and `=`, and what counts is the hash.
+ */
 function isVerifier(verifier: string | undefined, challenge: string): boolean {
-  if (verifier === undefined || !/^[\w.~-]{43,128}$/.test(verifier)) return false;
+  if (verifier === undefined || !/^[!-~]{43,128}$/.test(verifier)) return false;
   const [a, b] = [createHash("sha256").update(verifier, "ascii").digest("base64url"), challenge];
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
