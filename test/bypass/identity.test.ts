@@ -465,3 +465,94 @@ describe("with the provider away", () => {
     expect([model.status, await model.text()]).toEqual([503, expect.stringContaining("identity provider")]);
   }, 120_000);
 });
+
+describe("a token that is taken back", () => {
+  test("is refused by every gateway within five seconds, for whatever it was for, and opens no way back", async () => {
+    const { browser } = await lee();
+    const other = await world.startAnother();
+    await browser.open(`${world.url}/tokens`);
+    const made = await browser.submit("/tokens", { name: "stolen", for: "api", expires: "never" });
+    const secret = /<pre>(gho_\w+)<\/pre>/.exec(made.html)?.[1] ?? "";
+    const statuses = () =>
+      Promise.all(
+        [world.url, other].map(async (url) => {
+          const headers = { authorization: `Bearer ${secret}` };
+          return (await fetch(`${url}/api/v1/pushes`, { headers })).status;
+        }),
+      );
+    // Both keep for a moment what they have found.
+    expect(await statuses()).toEqual([200, 200]);
+    expect((await browser.submit("/revoke")).html).toContain("revoked");
+    await expect.poll(statuses, { timeout: 10_000, interval: 250 }).toEqual([401, 401]);
+  });
+});
+
+describe("what stands in addresses", () => {
+  test("a token in a path that is nobody's is not led on to the sign-in, and stands in no answer and no log", async () => {
+    const secret = await token("service", "path@example.com");
+    for (const path of [`/u/${secret}/`, `/u/${secret}/sessions`, `/u/${secret}`, `/U/${secret}/git/x`]) {
+      for (const accept of ["text/html", "*/*"]) {
+        const answer = await fetch(world.url + path, { headers: { accept }, redirect: "manual" });
+        expect([path, answer.status]).toEqual([path, 404]);
+        expect(JSON.stringify([...answer.headers]) + (await answer.text())).not.toContain(secret);
+      }
+    }
+    expect(world.logText()).not.toContain(secret);
+  });
+
+  test("GET signs nobody out, and makes and takes back no token", async () => {
+    const { browser } = await lee();
+    for (const path of ["/sign-out", "/tokens/x/revoke", "/tokens?name=x&for=git&expires=30d"]) {
+      await browser.open(world.url + path);
+    }
+    const page = await browser.open(`${world.url}/pushes`);
+    expect(page.html).toContain("lee@example.com");
+  });
+
+  test("whether there is somebody of a name is told to nobody who may not read of them", async () => {
+    const asks = await bearer(await idp.sign({ sub: "nosy", groups: [] }), "/api/v1/sessions?user=ana@example.com");
+    const other = await bearer(await idp.sign({ sub: "nosy", groups: [] }), "/api/v1/sessions?user=none@example.com");
+    expect([asks.status, await asks.text()]).toEqual([other.status, await other.text()]);
+  });
+});
+
+describe("headers", () => {
+  test("cookies larger than any of ours are refused, and the gateway goes on", async () => {
+    const cookie = Array.from(
+      { length: 40 },
+      (_, index) => `__Host-sallyport-login-${index}=${"x".repeat(1_000)}`,
+    ).join("; ");
+    const answer = await fetch(`${world.url}/pushes`, { headers: { cookie } });
+    expect(answer.status).toBe(431);
+    expect((await fetch(`${world.url}/healthz`)).status).toBe(200);
+  });
+
+  test("who says in a header where they are is not believed: neither on the consent page nor in the limits", async () => {
+    const forwarded = (address: string) => ({
+      "x-forwarded-for": address,
+      "x-real-ip": address,
+      forwarded: `for=${address};host=evil.example;proto=https`,
+      "x-forwarded-host": "evil.example",
+      "x-forwarded-proto": "https",
+      accept: "application/json",
+    });
+    const begin = async (address: string) => {
+      const body = new URLSearchParams({ client_id: "sallyport", scope: "repo" });
+      const answer = await fetch(`${world.url}/login/device/code`, {
+        method: "POST",
+        headers: forwarded(address),
+        body,
+      });
+      return (await answer.json()) as Record<string, string>;
+    };
+    const begun = await begin("198.51.100.7");
+    expect(begun["verification_uri"]).toBe(`${world.url}/login/device`);
+    const { browser } = await lee();
+    await browser.open(`${world.url}/login/device`);
+    const consent = await browser.submit("/login/device", { code: begun["user_code"] ?? "" });
+    expect(consent.html).toContain("127.0.0.1");
+    expect(consent.html).not.toContain("198.51.100.7");
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, index) => begin(`198.51.100.${index}`)));
+    expect(answers.filter(({ error }) => error === "slow_down").length).toBeGreaterThan(0);
+  });
+});

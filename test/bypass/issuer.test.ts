@@ -49,6 +49,19 @@ describe("device codes", () => {
     expect((await decide(browser, (await host.begin())["user_code"])).html).toContain("Signed in");
   });
 
+  it("guessing many codes at once: of fifty questions ten are looked at", async () => {
+    const { host, browser } = await setUp();
+    const begun = await host.begin();
+    await browser.get("/login/device");
+    const form = browser.hidden("/login/device");
+    const guess = (code: string) =>
+      browser.post("/login/device", { ...form, code }, { "sec-fetch-site": "same-origin" });
+    const answers = await Promise.all(Array.from({ length: 50 }, () => guess("BCDF-GHJK")));
+    expect(answers.filter(({ status }) => status === 403)).toHaveLength(9);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(41);
+    expect(await guess(String(begun["user_code"]))).toMatchObject({ status: 429 });
+  });
+
   it("filling the gateway with requests: an address is slowed down", async () => {
     const { host } = await setUp();
     const answers = [];
@@ -329,6 +342,25 @@ describe("tokens", () => {
     const second = await host.api("/copilot_internal/v2/token", first.token);
     const { expires_at: end } = (await second.json()) as { expires_at: number };
     expect(end * 1_000).toBeLessThanOrEqual(host.now().getTime() + 100_000);
+  });
+});
+
+describe("cookies", () => {
+  it("planting a session from a sibling's host, where the name's prefix is out of reach: it is nobody's", async () => {
+    const { browser, host } = await setUp();
+    expect([...browser.cookies.keys()]).toEqual(["__Host-sallyport"]);
+    const value = browser.cookies.get("__Host-sallyport") ?? "";
+    // What evil.gateway.example could set for all of gateway.example.
+    for (const name of ["sallyport", "__host-sallyport", "__Secure-sallyport", "$__Host-sallyport"]) {
+      const victim = host.stranger();
+      victim.cookies.set(name, value);
+      expect(await victim.get("/tokens"), name).toMatchObject({ status: 303 });
+    }
+    // And a form's secret of theirs.
+    const victim = host.stranger();
+    victim.cookies.set("sallyport-form", "A".repeat(43));
+    await victim.get("/");
+    expect(victim.cookies.get("__Host-sallyport-form")).toMatch(/^[\w-]{43}$/);
   });
 });
 

@@ -79,6 +79,8 @@ export async function startGithubHost(options: { readonly connection?: CopilotCo
 
   return {
     db,
+    /** All of them, as they are mounted. */
+    routes: app.routes,
     ask,
     post,
     identity,
