@@ -468,7 +468,8 @@ describe("with the provider away", () => {
 
 describe("a token that is taken back", () => {
   test("is refused by every gateway within five seconds, for whatever it was for, and opens no way back", async () => {
-    const { browser } = await lee();
+    const browser = new WebBrowser();
+    await browser.signIn(world.url, "ana");
     const other = await world.startAnother();
     await browser.open(`${world.url}/tokens`);
     const made = await browser.submit("/tokens", { name: "stolen", for: "api", expires: "never" });
