@@ -61,12 +61,30 @@ export function openUpstreamRequest(options: UpstreamRequestOptions): OpenReques
   const response = new Promise<IncomingMessage>((resolve, reject) => {
     request.once("response", resolve);
     // Stays on after the answer has begun: then the answer's own stream tells, and this one must not be unhandled.
-    request.on("error", (error) => reject(describeFailure(error, connection, signal)));
+    request.on("error", (error) => {
+      if (isRaceOfKeepAlive(options, request, error)) resolve(askAgain(options));
+      else reject(describeFailure(error, connection, signal));
+    });
     request.once("close", () => reject(describeFailure(new Error("closed"), connection, signal)));
   });
   // Whoever only writes the body may see the failure there first.
   response.catch(() => {});
   return { request, response, connected };
+}
+
+/** An upstream may close a connection that was kept, just as it is used again: what has no body is asked once more, on a new one. */
+const isRaceOfKeepAlive = ({ method, signal }: UpstreamRequestOptions, request: ClientRequest, error: Error): boolean =>
+  method === "GET" &&
+  request.reusedSocket &&
+  signal?.aborted !== true &&
+  "code" in error &&
+  (error.code === "ECONNRESET" || error.code === "EPIPE");
+
+function askAgain(options: UpstreamRequestOptions): Promise<IncomingMessage> {
+  const agent = options.url.protocol === "https:" ? new https.Agent() : new http.Agent();
+  const { request, response } = openUpstreamRequest({ ...options, agent });
+  request.end();
+  return response;
 }
 
 const timedOut = (connection: string, ms: number): GatewayError =>

@@ -22,13 +22,17 @@ export function makePush(corpus: Corpus, random: Random): MutatedPush {
   const levels: string[] = [];
   let { head, pack, entries } = push;
 
-  if (push.entries.length > 0 && random.int(10) < 8) {
-    levels.push("objects");
-    const made = changeObjects(push, random);
+  // More than half stay well-formed, and are to be read to their end; of all others, most are refused somewhere on the way.
+  const isWellFormed = push.entries.length > 0 && random.int(10) < 5;
+  if (isWellFormed || (push.entries.length > 0 && random.int(10) < 8)) {
+    levels.push(isWellFormed ? "well-formed objects" : "objects");
+    const made = changeObjects(push, random, isWellFormed);
     head = made.head;
     entries = packObjects(made.objects, push.repository.objects, format, random);
     pack = encodePackFile(entries, format, { level: random.int(10) });
   }
+  if (isWellFormed)
+    return { shape: push.shape, levels, repository: push.repository, body: Buffer.concat([head, pack]) };
   if (push.entries.length > 0 && random.int(10) < 2) {
     levels.push("pack");
     pack = mutatePack(entries, format, random);
@@ -56,7 +60,11 @@ export function makePush(corpus: Corpus, random: Random): MutatedPush {
 }
 
 /** The objects of a push, some of them changed, and the commands that go with them. */
-function changeObjects(push: CorpusPush, random: Random): { head: Buffer; objects: Map<string, GitObject> } {
+function changeObjects(
+  push: CorpusPush,
+  random: Random,
+  isWellFormed: boolean,
+): { head: Buffer; objects: Map<string, GitObject> } {
   const { repository } = push;
   const added: GitObject[] = [];
   const scene = {
@@ -64,20 +72,21 @@ function changeObjects(push: CorpusPush, random: Random): { head: Buffer; object
     random,
     objects: push.objects,
     old: repository.objects,
+    isWellFormed,
     add: (object: GitObject) => {
       added.push(object);
       return idsOf([object], repository.format)[0] ?? "";
     },
   };
   const changed = mutateObjects(scene);
-  if (random.once(25)) strayObject(scene);
+  if (!isWellFormed && random.once(25)) strayObject(scene);
   const { objects, renamed } = rehash(push.objects, changed, added, repository.format);
   // What nothing refers to any more would only be refused: most of the time it stays out.
-  const kept = random.once(12) ? objects : reachable(objects, push, renamed);
+  const kept = !isWellFormed && random.once(12) ? objects : reachable(objects, push, renamed);
   let { head } = push;
   for (const [from, to] of renamed) head = replaceAll(head, Buffer.from(from), Buffer.from(to));
   // One of the old objects goes along, as clients do that know little of the other side.
-  if (random.once(10) && repository.objects.size > 0) {
+  if (!isWellFormed && random.once(10) && repository.objects.size > 0) {
     const [oid, object] = random.pick([...repository.objects]);
     kept.set(oid, object);
   }

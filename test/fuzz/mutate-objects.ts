@@ -17,6 +17,8 @@ export interface MutationScene {
   readonly old: ReadonlyMap<string, GitObject>;
   /** Takes an object that goes along. @returns its id */
   readonly add: (object: GitObject) => string;
+  /** Only what git itself could have made: contents, names, modes, messages, in their order. */
+  readonly isWellFormed: boolean;
 }
 
 const MODES = [
@@ -145,6 +147,7 @@ function treeContent(scene: MutationScene, content: Buffer): Buffer {
     entry === undefined
       ? content
       : writeTree(entries.map((other) => (other === entry ? { ...other, ...change } : other)));
+  if (scene.isWellFormed) return wellFormedTree(scene, entries, blob);
   return random.pick<() => Buffer>([
     () => withEntry({ mode: "100644", name: Buffer.from(`${newToken(random)}.txt`), oid: blob() }),
     () => withEntry({ mode: "100755", name: names(random), oid: blob() }),
@@ -185,6 +188,46 @@ function treeContent(scene: MutationScene, content: Buffer): Buffer {
   ])();
 }
 
+/** Another tree of unlike names, sorted as git sorts. */
+function wellFormedTree(
+  { random, format, add }: MutationScene,
+  entries: readonly TreeEntry[],
+  blob: () => string,
+): Buffer {
+  const at = random.int(Math.max(1, entries.length));
+  const others = entries.filter((_, place) => place !== at);
+  const kept = entries[at];
+  const name = (): Buffer =>
+    random.pick<() => Buffer>([
+      () => Buffer.from(newToken(random)),
+      () => Buffer.from(`${newToken(random)}.txt`),
+      () => Buffer.from(`tab\t${newToken(random)} "q"`),
+      () => Buffer.from(`line\n${newToken(random)}`),
+      () => Buffer.from(`größe ${newToken(random)}`),
+      () => Buffer.concat([Buffer.from([0xff, 0xc0]), Buffer.from(newToken(random))]),
+      () => Buffer.from(`:100644 ${newToken(random)}`),
+      () => Buffer.from(newToken(random).padEnd(4200, "x")),
+    ])();
+  const file = (): TreeEntry => ({ mode: random.pick(["100644", "100755", "120000"]), name: name(), oid: blob() });
+  const isFile = kept !== undefined && kept.mode.startsWith("1") && kept.mode !== "160000";
+  const changed = random.pick<() => readonly TreeEntry[]>([
+    () => [...entries, file()],
+    () => [...entries, file(), file(), file()],
+    () => [...others, file()],
+    () => (isFile ? [...others, { ...kept, oid: blob() }] : [...entries, file()]),
+    () => (isFile ? [...others, { ...kept, mode: random.pick(["100644", "100755", "120000"]) }] : entries),
+    () => (kept === undefined ? [file()] : [...others, { ...kept, name: name() }]),
+    () => (kept === undefined ? [file()] : [...entries, { ...kept, name: name() }]),
+    () => [...entries, { mode: "160000", name: name(), oid: random.hex(idBytes(format) * 2) }],
+    () => [...entries, { mode: "40000", name: name(), oid: add({ kind: "tree", content: writeTree([file()]) }) }],
+    () => [...others, { mode: "40000", name: name(), oid: add({ kind: "tree", content: writeTree(others) }) }],
+    () => others,
+  ])();
+  const key = ({ mode, name: at }: TreeEntry): Buffer =>
+    mode.endsWith("40000") ? Buffer.concat([at, Buffer.from("/")]) : at;
+  return writeTree([...changed].sort((a, b) => key(a).compare(key(b))));
+}
+
 function headered(scene: MutationScene, content: Buffer): Buffer {
   const { random } = scene;
   const text = content.toString("latin1");
@@ -201,6 +244,20 @@ function headered(scene: MutationScene, content: Buffer): Buffer {
     ...head.slice(place),
   ];
   const token = newToken(random);
+  if (scene.isWellFormed) {
+    const isCommit = head[0]?.startsWith("tree ") === true;
+    return random.pick<() => Buffer>([
+      () => build(head, `${message}${token}\n`),
+      () => build(head, `${token} ${message}`),
+      () => build(head, token),
+      () => build(head, `${message}\n\nKey: ${token}`),
+      () => build(isCommit ? [...head, `x-note ${token}`] : head, `${token}\n`),
+      () => build(isCommit ? [...head, "gpgsig -----BEGIN PGP SIGNATURE-----", " ", ` ${token}`, " -----END"] : head),
+      () => build(isCommit ? [...head, "encoding ISO-8859-1"] : head, `${token}\xe9`),
+      () => build(head.map((line) => line.replace(/^(author|tagger) .*/, `$1 ${token} <a@x> 1700000000 +0000`))),
+      () => build(head.map((line) => line.replace(/^(committer|tagger) .*/, `$1 A <${token}> 1700000000 -1130`))),
+    ])();
+  }
   return random.pick<() => Buffer>([
     () => build(head, `${message}${token}\n`),
     () => build(head, `${token} ${message}`),
