@@ -38,6 +38,29 @@ export class SseParser {
     const events: SseEvent[] = [];
     if (this.overflowed) return events;
     const text = this.#decoder.decode(bytes, { stream: true });
+    if (this.#afterCarriageReturn || text.includes("\r")) this.#takeAnyLines(text, events);
+    else this.#takeLines(text, events);
+    if (this.#size + this.#line.length > this.#maxEvent) {
+      this.overflowed = true;
+      this.#line = "";
+      this.#data = [];
+    }
+    return events;
+  }
+
+  /** Lines that end with line feeds, as everybody sends them. */
+  #takeLines(text: string, events: SseEvent[]): void {
+    let start = 0;
+    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", start)) {
+      const event = this.#takeLine(this.#line + text.slice(start, at));
+      if (event !== null) events.push(event);
+      this.#line = "";
+      start = at + 1;
+    }
+    this.#line += text.slice(start);
+  }
+
+  #takeAnyLines(text: string, events: SseEvent[]): void {
     let start = 0;
     for (let at = 0; at < text.length; at += 1) {
       const code = text.charCodeAt(at);
@@ -56,12 +79,6 @@ export class SseParser {
       start = at + 1;
     }
     this.#line += text.slice(start);
-    if (this.#size + this.#line.length > this.#maxEvent) {
-      this.overflowed = true;
-      this.#line = "";
-      this.#data = [];
-    }
-    return events;
   }
 
   /** Whether the last bytes have begun an event and not ended it. */

@@ -89,7 +89,6 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
     const drop = rewriter === null ? [] : CHANGED;
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection, drop });
     response.writeHead(known.httpStatus, answer.statusMessage ?? "", headers);
-    response.flushHeaders();
     await relayAnswer({
       answer,
       response,

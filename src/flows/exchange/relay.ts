@@ -16,6 +16,7 @@ export interface RelayEnd {
 
 export interface Relay {
   readonly answer: IncomingMessage;
+  /** Its head is written, and not sent yet. */
   readonly response: ServerResponse;
   readonly recorder: AnswerRecorder;
   readonly streamed: boolean;
@@ -51,10 +52,12 @@ export function relayAnswer(relay: Relay): Promise<void> {
   let isReadPlanned = false;
   /** The last chunk of a plain body is known only when the body ends; of a stream, its last event tells. */
   let held: Buffer | null = null;
+  let isHeadSent = false;
 
   const settleOnce = (end: RelayEnd["end"]): Promise<void> => (settling ??= settle({ end, bytes, firstByteAt }));
 
   function write(chunk: Buffer): void {
+    isHeadSent ||= chunk.length > 0;
     // Writing to a client that has left would be an error; its `close` event ends the relay.
     if (chunk.length > 0 && !response.destroyed && !response.write(chunk)) answer.pause();
   }
@@ -146,6 +149,10 @@ export function relayAnswer(relay: Relay): Promise<void> {
     const breakOff = () => endOnce("cut", () => response.destroy());
     answer.once("error", breakOff);
     answer.once("close", breakOff);
+    // With the first bytes in one packet where they have come already, alone where they have not: no client waits for either.
+    setImmediate(() => {
+      if (!isHeadSent && !ended && !response.destroyed) response.flushHeaders();
+    });
     stop.addEventListener("abort", stopNow, { once: true });
     if (stop.aborted) stopNow();
     else if (response.destroyed) {
