@@ -200,7 +200,9 @@ ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 
     const began = Date.now();
     const running = measure(client, { kind: "run", ...target, streams, seconds: sustained });
     for (let sampled = 0; sampled * SAMPLE_MS < sustained * 1_000; sampled += 1) {
-      samples.push({ at: Math.round((Date.now() - began) / 1_000), mib: mib(residentBytes(gateway.pid)) });
+      const at = Math.round((Date.now() - began) / 1_000);
+      samples.push({ at, mib: mib(residentBytes(gateway.pid)) });
+      if (sampled % 6 === 0) process.stderr.write(`after ${at} s: ${samples.at(-1)?.mib ?? 0} MiB resident\n`);
       await Promise.race([running, sleep(SAMPLE_MS)]);
     }
     const { delays, exchanges } = await running;
