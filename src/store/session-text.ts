@@ -1,7 +1,7 @@
 /**
- * Which sessions hold a text, in their title or in any message. Messages are found by an index of the extension pg_trgm, where the database
- * has it; without it, or for one or two letters, all of them are read. The index takes a long message 100 ms, so it gets them from
- * {@link indexMessages}, afterwards; what it does not have yet is read.
+ * Which sessions hold a text, in their title or in any message. Messages are found by an index of the extension pg_trgm, where an operator
+ * has made it: it is larger than the record itself. Without it, or for one or two letters, all of them are read. The index takes a long
+ * message 100 ms, so it gets them from {@link indexMessages}, afterwards; what it does not have yet is read.
  */
 import { and, eq, not, or, sql, type SQL } from "drizzle-orm";
 import type { Queryable } from "./database.ts";
@@ -32,6 +32,12 @@ export async function holdsText(db: Queryable, text: string | undefined): Promis
     title,
     sql`exists (select 1 from ${messages} where ${and(eq(messages.sessionId, sessions.id), containsText(messages.parts, text))} offset 0)`,
   );
+}
+
+/** Whether there is the index that `messages.is_indexed` is for. */
+export async function hasTextIndex(db: Queryable): Promise<boolean> {
+  const [row] = await db.execute<{ has: boolean }>(sql`select to_regclass('messages_text') is not null as has`);
+  return row?.has === true;
 }
 
 /**

@@ -1,10 +1,11 @@
 /** Sessions by their text: the same ones, whether the index has their messages or not. */
+import { readFile } from "node:fs/promises";
 import { sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { lockSession, storeMessages } from "../../src/store/messages.ts";
 import { messages } from "../../src/store/schema.ts";
-import { indexMessages } from "../../src/store/session-text.ts";
+import { hasTextIndex, indexMessages } from "../../src/store/session-text.ts";
 import { listSessions } from "../../src/store/sessions.ts";
 import { addPerson, addSession } from "../attribution/record.ts";
 import { testDatabase } from "../harness/database.ts";
@@ -69,8 +70,12 @@ test("a word that stands in hundreds of messages: the latest sessions first, pag
   expect(second.next).toBeNull();
 });
 
-test("the index of texts is what finds them, where the server has pg_trgm", async () => {
+test("the index of texts is what finds them, once somebody has made it as the documentation says", async () => {
   const { db } = await testDatabase();
+  expect(await hasTextIndex(db)).toBe(false);
+  const documented = await readFile(new URL("../../docs/pages.md", import.meta.url), "utf8");
+  await db.execute(sql.raw(/```sql\n([^`]+messages_text[^`]+)```/.exec(documented)?.[1] ?? ""));
+  expect(await hasTextIndex(db)).toBe(true);
   const plan = await db.transaction(async (tx) => {
     await tx.execute(sql`set local enable_seqscan = off`);
     return tx.execute(sql`explain select 1 from messages where is_indexed and parts::text ilike '%needle%'`);
