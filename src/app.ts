@@ -23,16 +23,24 @@ export interface AppDependencies {
 
 export function createApp(deps: AppDependencies): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
+  /** Telemetry at the root is a connection's, where it says whose it is: clients drop the address's last segment for it. */
+  const copilotTarget = (target: string, authorization: string | undefined): string | null => {
+    if (isCopilotTarget(target)) return target;
+    const { connection } = deps.github.github;
+    const isSigned = target === "/telemetry" && authorization !== undefined && connection !== null;
+    return isSigned ? `/copilot/${connection}/telemetry` : null;
+  };
 
   // Byte streams, by the raw target: what a request is about is taken from its path as it came, never from a header.
   app.route("/", createGitRoutes(deps.git)); //                 /git/…      /u/<token>/git/…
   app.use("*", async (c, next) => {
     //                                                          /copilot/…  /u/<token>/copilot/…
     const target = rawTarget(c);
-    if (target === undefined || !isCopilotTarget(target)) return next();
+    const own = target === undefined ? null : copilotTarget(target, c.req.header("authorization"));
+    if (own === null) return next();
     return answerNatively(
       c,
-      ({ incoming, outgoing }) => deps.copilot(incoming, outgoing, target),
+      ({ incoming, outgoing }) => deps.copilot(incoming, outgoing, own),
       (error) => deps.log.error({ error }, "a Copilot request failed"),
     );
   });

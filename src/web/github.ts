@@ -36,7 +36,7 @@ export function createGithubRoutes(deps: GithubDependencies): Hono {
     );
   });
 
-  routes.route("/", createTelemetryRoutes());
+  routes.route("/", createTelemetryRoutes(deps));
   routes.use(
     "/login/*",
     bodyLimit({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hashToken } from "../../../src/identity/tokens.ts";
-import { copilotTokens } from "../../../src/store/schema.ts";
+import { copilotTokens, events } from "../../../src/store/schema.ts";
 import { revokeToken } from "../../../src/store/tokens.ts";
 import { COPILOT, GATEWAY, startGithubHost } from "../github-host.ts";
 
@@ -138,10 +138,17 @@ describe("what clients ask besides", () => {
     });
   });
 
-  it("POST /telemetry is taken and forgotten", async () => {
+  it("POST /telemetry that says nobody's name is taken and dropped, and on record by the minute", async () => {
     const host = await startGithubHost();
-    const answer = await host.ask("/telemetry", { method: "POST", body: "x".repeat(400_000) });
-    expect(answer.status).toBe(200);
+    const post = () => host.ask("/telemetry", { method: "POST", body: "words ".repeat(50_000) });
+    for (let count = 0; count < 3; count += 1) expect((await post()).status).toBe(200);
+    host.wait(61);
+    await post();
+    const rows = await host.db.select({ kind: events.kind, data: events.data }).from(events).orderBy(events.id);
+    expect(rows).toEqual([
+      { kind: "telemetry.dropped", data: { requests: 1, bytes: 300_000 } },
+      { kind: "telemetry.dropped", data: { requests: 3, bytes: 900_000 } },
+    ]);
   });
 
   it("answers settings that there are none of with a plain 404, and never with a page", async () => {
