@@ -21,6 +21,8 @@ const MARKS: ReadonlySet<string> = new Set([
   "detail",
   "media_type",
   "format",
+  "jsonrpc",
+  "method",
 ]);
 const MARK = /^[\w.:/@+=-]{0,256}$/;
 /** Sealed by the upstream: nobody else can read it, and it is another one in every answer. */
