@@ -9,7 +9,7 @@ import { furthestBefore } from "./regex-anchors.ts";
 import { beginningMasks, RegexFilter } from "./regex-filter.ts";
 import { beside, besideOf } from "./regex-program.ts";
 import { parseRegex, type RegexNode } from "./regex-syntax.ts";
-import type { Allowlist, Rule } from "./rule.ts";
+import type { Allowlist, RandomTest, Rule } from "./rule.ts";
 import {
   boundRegex,
   createAnchoredRegex,
@@ -191,11 +191,14 @@ interface Found {
   readonly secret: string;
 }
 
+const isAskedForRandomness = (random: RandomTest, secret: string): boolean =>
+  random === "letters" ? /^[A-Za-z_.:-]*$/.test(secret) : random;
+
 /** @returns null if it is no secret after all. */
 function judge({ rule, allow }: Matcher, text: string, path: string | undefined, found: Found): Severity | null {
   const { start, end, at, matchEnd, secret } = found;
   if (secret === "" || (rule.entropy > 0 && entropyOf(secret) < rule.entropy)) return null;
-  if (rule.random && !looksRandom(secret)) return null;
+  if (isAskedForRandomness(rule.random, secret) && !looksRandom(secret)) return null;
   const targets = {
     secret: () => secret,
     match: () => text.slice(at, matchEnd),

@@ -17,6 +17,9 @@ export interface Allowlist {
   readonly paths: readonly string[];
 }
 
+/** `letters` asks only of a secret of letters, `_`, `-` and `.` that it read like random characters. */
+export type RandomTest = boolean | "letters";
+
 /** Another rule that must find something near, in the same text. */
 export interface RequiredRule {
   readonly rule: string;
@@ -53,7 +56,7 @@ export interface Rule {
   /** Shannon entropy that the secret must reach, in bits per character. */
   readonly entropy: number;
   /** Whether what reads like words is no secret. */
-  readonly random: boolean;
+  readonly random: RandomTest;
   readonly checksum: ChecksumName | null;
   readonly path: string | null;
   readonly allow: readonly Allowlist[];

@@ -42,7 +42,7 @@ const ruleSchema = z.strictObject({
   wordStart: z.boolean().default(false),
   until: pattern.nullable().default(null),
   entropy: z.number().min(0).max(8).default(0),
-  random: z.boolean().default(false),
+  random: z.union([z.boolean(), z.literal("letters")]).default(false),
   checksum: z.enum(checksumNames).nullable().default(null),
   path: pattern.nullable().default(null),
   allow: allowSchema,
