@@ -6,7 +6,7 @@ import { createDetector } from "../../src/secrets/detector.ts";
 import { builtinRules, fingerprint, pem, secrets } from "./builtin-rules.ts";
 
 /** A few rules, so that none finds the encoded text as it stands. */
-const ids = ["aws-access-key", "slack-token", "sallyport-token", "private-key", "generic-secret-unquoted"];
+const ids = ["aws-access-key", "slack-token", "sallyport-token", "private-key", "generic-password-unquoted"];
 const builtin = createDetector(builtinRules().filter(({ id }) => ids.includes(id)));
 
 const utf16 = (text: string, order: "le" | "be"): string =>
@@ -67,7 +67,7 @@ test("a private key in base64, its lines and all", () => {
 test("what a Kubernetes secret holds is read with its name", () => {
   const text = `kind: Secret\ndata:\n  password: ${btoa("Y4tCWNXEbuti2-9")}\n  note: ${btoa("hello hello hello hello")}\n`;
   const found = builtin.detect(text);
-  expect(found).toMatchObject([{ rule: "generic-secret-unquoted", severity: "warn" }]);
+  expect(found).toMatchObject([{ rule: "generic-password-unquoted", severity: "warn" }]);
   expect(text.slice(found[0]!.start, found[0]!.end)).toBe(btoa("Y4tCWNXEbuti2-9"));
 });
 
