@@ -131,9 +131,21 @@ export class ObjectReader {
 
   /** Starts git ahead of the first question. */
   start(): { readonly child: GitChild; readonly reader: OutputReader } {
-    this.#child ??= this.#context.git.start(readCommand(this.#context, ["cat-file", "--batch"]));
-    this.#reader ??= new OutputReader(this.#child.stdout as AsyncIterable<Buffer>);
-    return { child: this.#child, reader: this.#reader };
+    const child = this.#child ?? this.#context.git.start(readCommand(this.#context, ["cat-file", "--batch"]));
+    if (this.#child === null) {
+      const forget = (): void => this.#forget(child);
+      child.ended.then(forget, forget);
+    }
+    this.#child = child;
+    this.#reader ??= new OutputReader(child.stdout as AsyncIterable<Buffer>);
+    return { child, reader: this.#reader };
+  }
+
+  /** One that has ended while nobody asked, as when a slow client kept it waiting for too long: the next question starts another. */
+  #forget(child: GitChild): void {
+    if (this.#child !== child || this.#isAnswering) return;
+    this.#child = null;
+    this.#reader = null;
   }
 
   /** Reading that is broken off starts git anew. @throws GatewayError `inspection_failed` */
@@ -191,7 +203,11 @@ export class ObjectReader {
   }
 
   async #answer(child: GitChild, reader: OutputReader): Promise<ObjectInfo | MissingObject> {
-    const line = await reader.line();
+    const line = await reader.line().catch(async (error: unknown) => {
+      // Of one that was stopped the output breaks off; why it was stopped says more than that.
+      if (!(error instanceof GatewayError)) await child.stop().then(() => child.ended);
+      throw error;
+    });
     if (line === null) {
       await child.ended;
       throw unreadable();

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ObjectReader } from "../../src/git/cat-file.ts";
+import { GatewayError } from "../../src/errors.ts";
 import { startScene } from "./inspection.ts";
 
 test("an object that is asked for while another is being read is refused, not answered with the other's bytes", async () => {
@@ -22,6 +23,28 @@ test("an object that is asked for while another is being read is refused, not an
     expect(await textOf(b)).toBe("the second\n");
     expect(await textOf("0".repeat(40))).toBe("missing");
     expect(await textOf(a)).toBe("the first\n");
+  } finally {
+    await reader.close();
+  }
+});
+
+test("a git that was stopped: the next question starts another, and one that is under way is told why", async () => {
+  const scene = await startScene();
+  await scene.commit("one", { "a.txt": "text\n" });
+  const oid = await scene.must("rev-parse", "HEAD:a.txt");
+  const reader = new ObjectReader({ git: scene.git, gitDir: `${scene.work}/.git`, timeoutMs: 20_000 });
+  const late = new GatewayError("limit_exceeded", "git cat-file took longer than 20 s");
+  try {
+    // As when its time ends while a slow client still sends its pack.
+    await reader.start().child.stop(late);
+    const found = await reader.open(oid);
+    expect(found).toMatchObject({ oid, size: 5 });
+    if (found.type !== "missing") for await (const piece of found.chunks) expect(piece.toString()).toBe("text\n");
+
+    const { child } = reader.start();
+    const asked = reader.open(oid);
+    void child.stop(late);
+    await expect(asked).rejects.toBe(late);
   } finally {
     await reader.close();
   }
