@@ -37,6 +37,13 @@ export class GatewayError extends Error {
   }
 }
 
+/** The same failure with its text masked; anything else is given back as it is. */
+export function maskFailure(error: unknown, mask: (text: string) => string): unknown {
+  if (!(error instanceof GatewayError)) return error;
+  const message = mask(error.message);
+  return message === error.message ? error : new GatewayError(error.code, message, { cause: error.cause });
+}
+
 /** An expected outcome: either the value, or the reason why there is none. */
 export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
 

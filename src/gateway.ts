@@ -19,6 +19,7 @@ import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
 import { createScanPool } from "./flows/scanning/scan-in-workers.ts";
 import { createStopWatch } from "./flows/stopping.ts";
+import { createCommandSeal } from "./flows/push/sealed-commands.ts";
 import { createPushLoad } from "./flows/push/load.ts";
 import { defaultPushLimits } from "./git/limits.ts";
 import { startGitLauncher } from "./git/git-launcher.ts";
@@ -111,7 +112,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const publicUrl = config.publicUrl.endsWith(":0") ? server.address : config.publicUrl;
   const now = (): Date => new Date();
   const stopping = new AbortController();
-  const mask = (text: string): string => scanner.mask(text).text;
+  const mask = (text: string): string => scanner.maskName(text);
 
   const quarantineRoot = path.join(config.dataDir, "quarantine");
   await removeStaleQuarantines(quarantineRoot);
@@ -197,8 +198,10 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const attribution = createAttributionFlow({ db, key: config.key, log, now });
   const attributionJob = createAttributionJob({ attribution, isBusy: () => load.isBusy(), log, now });
   const announce = (tx: Queryable, pushId: string): Promise<void> => signals.notify(tx, DECIDED, pushId);
+  const seal = createCommandSeal(config.key);
   const delivery = createDelivery({
     db,
+    seal,
     blobs,
     upstream,
     mask,
@@ -238,6 +241,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     policyVersion: config.policyVersion,
     notifiers: notifiers.map(({ name }) => name),
     delivery,
+    seal,
     withdraw: (pushId, why) => approvals.withdraw(pushId, why),
     publicUrl,
     heard: (pushId, timeoutMs, signal) => signals.wait(DECIDED, pushId, { timeoutMs, signal }),
@@ -333,6 +337,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     authenticate,
     authenticateAway,
     exchanges,
+    mask,
   };
   const app = createApp({
     git: {
@@ -342,7 +347,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       pushFlow,
       onFetch: (fetch) => fetches.record(fetch),
       now,
-      lfs: createLfsHandler({ flow: lfsFlow, log }),
+      lfs: createLfsHandler({ flow: lfsFlow, mask, log }),
       headLimits: (repository) => limitsOf(repository).head,
       mask,
       log,
@@ -355,6 +360,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       connections: config.connections,
       identity,
       signIn: createSignIn({ db, identity, publicUrl, now, people: provider?.people ?? null, clientAddress }),
+      mask,
       log,
       now,
     },
@@ -374,6 +380,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       provider,
       decide,
       signIns,
+      mask,
       log,
       now,
       connections: config.connections,

@@ -5,6 +5,7 @@
 import { pino } from "pino";
 import type { LogFields, Logger } from "./model/log.ts";
 import { escapeUnprintable } from "./model/printable.ts";
+import { maskWords } from "./secrets/mask-words.ts";
 
 export interface LogOptions {
   /** Where lines go, as `process.stderr`. */
@@ -15,7 +16,7 @@ export interface LogOptions {
 }
 
 export function createLogger({ stream, mask = (text) => text, level = "info" }: LogOptions): Logger {
-  const clean = (text: string): string => escapeUnprintable(mask(redactCredentials(text)));
+  const clean = (text: string): string => escapeUnprintable(maskWords(redactCredentials(text), mask));
   const write =
     stream.isTTY === true ? (line: string) => stream.write(forPeople(line)) : (line: string) => stream.write(line);
   const log = pino(

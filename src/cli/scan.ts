@@ -12,6 +12,7 @@ import type { Detection, Severity } from "../model/finding.ts";
 import { escapeLine } from "../model/printable.ts";
 import { createDetector, type Detector } from "../secrets/detector.ts";
 import { createFingerprint, type Fingerprint } from "../secrets/fingerprint.ts";
+import { maskText } from "../secrets/mask.ts";
 import type { Command, CommandIo, ExitCode } from "./command.ts";
 import { readRules, tellMistakes } from "./load-config.ts";
 import { parseOptions } from "./parse-options.ts";
@@ -52,6 +53,9 @@ Exit code 1 if something was found or a file could not be read.
   },
 };
 
+/** Of what an operating system opens (Linux, PATH_MAX). */
+const LONGEST_PATH = 4096;
+
 interface ScanTools {
   readonly detector: Detector;
   readonly fingerprint: Fingerprint;
@@ -73,20 +77,23 @@ async function scanAll(paths: readonly string[], tools: ScanTools, io: CommandIo
   let found = 0;
   let unread = 0;
   for await (const file of listFiles(paths, io)) {
+    // A name may be a secret as well, and what is told here ends in the logs of build machines.
+    const shown = maskText(file.path, tools.detector, tools.fingerprint).text;
     try {
       if ("error" in file) throw file.error;
-      for await (const { description, ...secret } of scanStream(file.open(), file.path, tools)) {
+      for await (const { description, ...placed } of scanStream(file.open(), file.path, tools)) {
         found++;
-        const { path, line, column, rule, severity } = secret;
+        const secret = { ...placed, path: shown };
+        const { line, column, rule, severity } = secret;
         const text = tools.json
           ? JSON.stringify(secret)
-          : `${escapeLine(path, 500)}:${line}:${column}: ${description} (${rule}${severity === "warn" ? ", warning" : ""})`;
+          : `${escapeLine(shown, LONGEST_PATH)}:${line}:${column}: ${description} (${rule}${severity === "warn" ? ", warning" : ""})`;
         io.stdout.write(`${text}\n`);
       }
       files++;
     } catch (error) {
       unread++;
-      io.stderr.write(`sallyport scan: ${escapeLine(file.path, 500)}: ${readProblem(error)}\n`);
+      io.stderr.write(`sallyport scan: ${escapeLine(shown, LONGEST_PATH)}: ${readProblem(error)}\n`);
     }
   }
   if (!tools.json) {

@@ -10,6 +10,7 @@ import type { PushReport } from "../git/report-status.ts";
 import { DeliveryError } from "../git/upstream-delivery.ts";
 import type { ClientHeaders } from "../git/upstream-headers.ts";
 import type { GitUpstream } from "../git/upstream.ts";
+import type { RefUpdate } from "../model/ref-update.ts";
 import type { Logger } from "../model/log.ts";
 import { claimApproval } from "../store/approvals.ts";
 import type { Database } from "../store/database.ts";
@@ -25,6 +26,8 @@ import {
 } from "../store/pushes.ts";
 import type { PushStatus } from "../store/schema.ts";
 
+import type { CommandSeal, PushCommands } from "./push/sealed-commands.ts";
+
 /** How long a gateway may be silent about a push that it works on before another one takes over. */
 export const LEASE_MS = 30_000;
 
@@ -37,6 +40,7 @@ export interface DeliveryDependencies {
   /** @throws GatewayError `not_found` when the connection is no longer configured */
   readonly upstream: (connection: string) => GitUpstream;
   readonly mask: (text: string) => string;
+  readonly seal: CommandSeal;
   /** Tells waiting clients of every gateway how the push ended. */
   readonly announce: (db: Database, pushId: string) => Promise<void>;
   /** Called after a push has been delivered: attribution reads it then. */
@@ -50,7 +54,7 @@ export interface Delivery {
   deliver(pushId: string, options?: DeliverOptions): Promise<PushOutcome>;
   /** Delivers an approved push if nobody else has begun to. @returns null when somebody else has */
   deliverApproved(pushId: string, options?: DeliverOptions): Promise<PushOutcome | null>;
-  /** Whether this gateway can deliver the push: gateways that share a database need not share their data directories. */
+  /** Whether this gateway can deliver the push: gateways that share a database need not share their data directories, or keys. */
   hasPack(pushId: string): Promise<boolean>;
   /** Finishes what a stopped gateway was delivering: asks the upstream's refs what became of it. @returns how many */
   recoverInterrupted(): Promise<number>;
@@ -70,17 +74,30 @@ export interface DeliverOptions {
 const zeroOf = (oid: string): string => "0".repeat(oid.length);
 
 /** What the upstream's refs say about a delivery whose answer nobody saw. */
-function compareRefs(push: DeliverablePush, refs: ReadonlyMap<string, string>): "delivered" | "untouched" | "unclear" {
+function compareRefs(
+  updates: readonly RefUpdate[],
+  refs: ReadonlyMap<string, string>,
+): "delivered" | "untouched" | "unclear" {
   const current = (ref: string, like: string): string => refs.get(ref) ?? zeroOf(like);
-  if (push.refs.every((ref) => current(ref.ref, ref.newOid) === ref.newOid)) return "delivered";
-  if (push.refs.every((ref) => current(ref.ref, ref.oldOid) === ref.oldOid)) return "untouched";
+  if (updates.every(({ ref, newOid }) => current(ref, newOid) === newOid)) return "delivered";
+  if (updates.every(({ ref, oldOid }) => current(ref, oldOid) === oldOid)) return "untouched";
   return "unclear";
 }
 
 export function createDelivery(deps: DeliveryDependencies): Delivery {
+  /** Null: another gateway has sealed them, with a key of its own. */
+  const openCommands = (push: DeliverablePush): PushCommands | null => deps.seal.open(push.id, push.head);
+  /** As they are upstream, or, where only another gateway can read that, as the record names them. */
+  const placeOf = (push: DeliverablePush): Pick<PushCommands, "updates" | "upstreamPath"> =>
+    openCommands(push) ?? {
+      updates: push.refs,
+      upstreamPath: push.upstreamPath,
+    };
+
   const finish = async (push: DeliverablePush, outcome: PushOutcome): Promise<PushOutcome> => {
     const released = await deps.db.transaction(async (tx) => {
-      const blob = await finishPush(tx, push.id, outcome);
+      const recorded = [...outcome.upstreamStatus].map(([ref, status]) => [deps.mask(ref), status] as const);
+      const blob = await finishPush(tx, push.id, { ...outcome, upstreamStatus: new Map(recorded) });
       await insertEvent(tx, {
         kind: `push.${outcome.status}`,
         principalId: push.principalId,
@@ -116,10 +133,11 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
 
   /** The request was sent and no answer came back: the upstream's refs are the only witness. */
   const outcomeUnseen = async (push: DeliverablePush, cause: GatewayError): Promise<PushOutcome> => {
-    const refs = push.refs.map((ref) => ref.ref);
+    const { updates, upstreamPath } = placeOf(push);
+    const refs = updates.map(({ ref }) => ref);
     try {
-      const advertised = await deps.upstream(push.connection).advertise(push.upstreamPath, "git-receive-pack");
-      if (compareRefs(push, advertised.refs) === "delivered") {
+      const advertised = await deps.upstream(push.connection).advertise(upstreamPath, "git-receive-pack");
+      if (compareRefs(updates, advertised.refs) === "delivered") {
         return outcomeOf(
           "delivered",
           refs.map((ref) => [ref, "ok"] as const),
@@ -137,7 +155,9 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     );
   };
 
-  const isPackHere = async ({ packBlob }: DeliverablePush): Promise<boolean> => {
+  const isHere = async (push: DeliverablePush): Promise<boolean> => {
+    const { packBlob } = push;
+    if (openCommands(push) === null) return false;
     if (packBlob === null) return true;
     try {
       await deps.blobs.size(packBlob);
@@ -150,17 +170,18 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
 
   const hasPack = async (pushId: string): Promise<boolean> => {
     const push = await findPush(deps.db, pushId);
-    return push !== null && isPackHere(push);
+    return push !== null && isHere(push);
   };
 
   const send = async (push: DeliverablePush, options: DeliverOptions): Promise<PushOutcome> => {
     try {
-      if (!(await isPackHere(push)))
+      const commands = openCommands(push);
+      if (commands === null || !(await isHere(push)))
         throw new GatewayError("not_found", "the gateway no longer has what was pushed: push it again");
       const pack = push.packBlob === null ? null : await deps.blobs.open(push.packBlob);
       const packBytes = push.packBlob === null ? 0 : await deps.blobs.size(push.packBlob);
-      const { report } = await deps.upstream(push.connection).deliver(push.upstreamPath, {
-        head: push.head,
+      const { report } = await deps.upstream(push.connection).deliver(commands.upstreamPath, {
+        head: commands.head,
         pack,
         packBytes,
         ...(options.clientHeaders === undefined ? {} : { clientHeaders: options.clientHeaders }),
@@ -227,9 +248,10 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
   const recover = async (pushId: string): Promise<void> => {
     const push = await findPush(deps.db, pushId);
     if (push === null) return;
-    const advertised = await deps.upstream(push.connection).advertise(push.upstreamPath, "git-receive-pack");
-    const refs = push.refs.map((ref) => ref.ref);
-    switch (compareRefs(push, advertised.refs)) {
+    const { updates, upstreamPath } = placeOf(push);
+    const advertised = await deps.upstream(push.connection).advertise(upstreamPath, "git-receive-pack");
+    const refs = updates.map(({ ref }) => ref);
+    switch (compareRefs(updates, advertised.refs)) {
       case "delivered":
         await finish(
           push,
@@ -242,7 +264,7 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
         return;
       case "untouched":
         // The gateway that has its pack may come back; without a lease it can take over at once.
-        if (!(await isPackHere(push)) && deps.now().getTime() - push.receivedAt.getTime() < PACK_LOST_MS) {
+        if (!(await isHere(push)) && deps.now().getTime() - push.receivedAt.getTime() < PACK_LOST_MS) {
           await setLease(deps.db, pushId, null);
           return;
         }

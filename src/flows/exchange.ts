@@ -19,7 +19,7 @@ import { createPassOn, type Forwarded } from "./exchange/pass-on.ts";
 import { type ReadRequest, readRequest } from "./exchange/read-request.ts";
 import type { ExchangeStart } from "./exchange/record.ts";
 import { createRecords, type RecordLimits, type RecordsDependencies } from "./exchange/records.ts";
-import { type Refusal, sendRefusal, unrouted } from "./exchange/refusals.ts";
+import { maskRefusal, type Refusal, sendRefusal, unrouted } from "./exchange/refusals.ts";
 import { createSocketRelay, type SocketRelay } from "./exchange/socket.ts";
 import { createTelemetry } from "./exchange/telemetry.ts";
 import { createUpstreamAgents, sendUpstream } from "./exchange/upstream.ts";
@@ -193,7 +193,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
 
   async function refuse(response: ServerResponse, start: ExchangeStart, refusal: Refusal): Promise<void> {
     await records.refuse(start, refusal);
-    sendRefusal(response, start.id, refusal);
+    sendRefusal(response, start.id, maskRefusal(refusal, deps.mask));
   }
 
   function startOf({ principal, connection, path, request }: ExchangeRequest, id: string): ExchangeStart {

@@ -43,6 +43,7 @@ export function createFetchRecorder(options: FetchRecorderOptions): FetchRecorde
       ...facts,
       id: newId(),
       principalId: principal.id,
+      repository: mask(fetch.repository),
       refs: fetch.refs.slice(0, KEPT_REFS).map(mask),
       wants: fetch.wants.slice(),
       options: fetch.options.map(mask),

@@ -136,7 +136,7 @@ async function judge(
       quarantine,
       scanner: deps.scanner,
       scanPool: deps.scanPool,
-      readBaseline: createBaseline(deps.db, request.repository, deps.now),
+      readBaseline: createBaseline(deps.db, request.repository, deps.scanner, deps.now),
       verify,
     }),
   );
@@ -144,7 +144,12 @@ async function judge(
     onFault: (check, error) => deps.log.error({ check, error }, "a policy check failed; the push is refused"),
   });
   const unseen = await checkPointers(
-    { db: deps.db, lfs: deps.lfsUpstream(request.connection.name), now: deps.now },
+    {
+      db: deps.db,
+      mask: (text) => deps.scanner.maskName(text),
+      lfs: deps.lfsUpstream(request.connection.name),
+      now: deps.now,
+    },
     request,
     reading.pointers,
   );
@@ -174,15 +179,17 @@ function reject(deps: PushDependencies, { id, isWhole, head, verdict, facts }: P
   const reasons = new Map(
     verdict.refs.map(({ update, opinion }) => [
       update.ref,
-      opinion.kind === "reject" ? opinion.reason : "not delivered: another ref of this push was refused",
+      opinion.kind === "reject"
+        ? deps.scanner.maskName(opinion.reason)
+        : "not delivered: another ref of this push was refused",
     ]),
   );
   const url = `${deps.publicUrl}/pushes/${id}`;
   return {
     report: refusalReport({ head, reasons }),
     // Masked: the secret may be a ref's name, and these lines end in the logs of build machines.
-    messages: renderRejection({ url, refs: verdict.refs, findings: facts.findings, isWhole }).map(
-      (line) => deps.scanner.mask(line).text,
+    messages: renderRejection({ url, refs: verdict.refs, findings: facts.findings, isWhole }).map((line) =>
+      deps.scanner.maskName(line),
     ),
     isDelivered: false,
   };
@@ -192,7 +199,7 @@ function reject(deps: PushDependencies, { id, isWhole, head, verdict, facts }: P
 async function allow(deps: PushDependencies, part: PushPart): Promise<PartAnswer> {
   const answer = await deliverPart(part, (options) => deps.delivery.deliver(part.id, options));
   const warnings = renderWarnings({ findings: part.facts.findings, refs: part.verdict.refs });
-  return { ...answer, messages: warnings.map((line) => deps.scanner.mask(line).text) };
+  return { ...answer, messages: warnings.map((line) => deps.scanner.maskName(line)) };
 }
 
 /** The push stands between the doors until a human has decided; its client is kept company for a while. */
@@ -205,7 +212,7 @@ async function hold(deps: PushDependencies, part: PushPart, { pushId, approvalId
   try {
     const { findings } = part.facts;
     for (const line of renderHold({ repository, url, refs: verdict.refs, findings, waitMs, isWhole })) {
-      exchange.progress(deps.scanner.mask(line).text);
+      exchange.progress(deps.scanner.maskName(line));
     }
     const end = await waitForDecision({
       db: deps.db,

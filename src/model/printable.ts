@@ -14,8 +14,11 @@ const escapeCodePoint = (character: string): string => {
 /** Every unprintable character shown as `\x1b` or `\u202e`; tabs and line feeds stay. */
 export const escapeUnprintable = (text: string): string => text.replace(UNPRINTABLE, escapeCodePoint);
 
-/** The same on one line (tabs and line feeds escaped too), cut to `max` characters. */
+/**
+ * The same on one line (tabs and line feeds escaped too), in `max` characters. What is longer ends with the last word that fits: of a
+ * secret that the cut goes through no detector would know the half that is left.
+ */
 export function escapeLine(text: string, max = 200): string {
   const line = escapeUnprintable(text).replace(/\n/g, "\\n").replace(/\t/g, "\\t");
-  return line.length <= max ? line : `${line.slice(0, max - 1)}…`;
+  return line.length <= max ? line : `${line.slice(0, line.lastIndexOf(" ", max - 1) + 1)}…`;
 }

@@ -4,6 +4,7 @@ import { createFingerprint } from "./fingerprint.ts";
 import { createLineIndex } from "./line-index.ts";
 import { createMaskStream, type MaskStream } from "./mask-stream.ts";
 import { maskLines } from "./mask-lines.ts";
+import { maskWords } from "./mask-words.ts";
 import { maskText, type MaskedText } from "./mask.ts";
 
 /** A secret as it may be told: where it stands, never what it is. */
@@ -27,18 +28,23 @@ export interface Scanner {
   /** @param path as of `Detector.detect` */
   find(text: string, path?: string): PlacedSecret[];
   mask(text: string): MaskedText;
+  /** For names, and for texts that quote them; see `maskWords`. */
+  maskName(text: string): string;
   /** As `mask`, line by line, as part of a file; see `maskLines`. */
   maskLines(text: string, path?: string): string;
   /** For a text that comes in parts. */
   maskStream(): MaskStream;
 }
 
+/** Characters of the reason of a comment that are told. */
+const LONGEST_REASON = 300;
+
 /** @throws GatewayError `config_invalid` for a key that is too short */
 export function createScanner(detector: Detector, key: Uint8Array): Scanner {
   const fingerprint = createFingerprint(key);
   /** A reason may hold other secrets, and this one again, without what it was known by. */
   const tellReason = (reason: string, secret: string): string =>
-    maskText(reason, detector, fingerprint).text.replaceAll(secret, "…");
+    maskText(reason, detector, fingerprint).text.replaceAll(secret, "…").slice(0, LONGEST_REASON);
   return {
     find: (text, path) => {
       const found = detector.find(text, path);
@@ -61,6 +67,7 @@ export function createScanner(detector: Detector, key: Uint8Array): Scanner {
       });
     },
     mask: (text) => maskText(text, detector, fingerprint),
+    maskName: (text) => maskWords(text, (one) => maskText(one, detector, fingerprint).text),
     maskLines: (text, path) => maskLines(text, detector, fingerprint, path),
     maskStream: () => createMaskStream(detector, fingerprint),
   };

@@ -43,6 +43,7 @@ export interface NewPush {
   readonly policyVersion: string;
   readonly binding: string;
   readonly objectFormat: "sha1" | "sha256";
+  /** Sealed; see `flows/push/sealed-commands.ts`. */
   readonly head: Buffer;
   readonly pushOptions: readonly string[];
   readonly packBlob: string | null;
@@ -193,6 +194,8 @@ export async function findPush(db: Queryable, pushId: string): Promise<Deliverab
   return { ...push, refs };
 }
 
+const NOTHING = Buffer.alloc(0);
+
 export interface PushOutcome {
   readonly status: PushStatus;
   /** By ref: `ok`, or the upstream's reason. */
@@ -202,7 +205,7 @@ export interface PushOutcome {
 }
 
 /**
- * Writes how a push ended. Call inside a transaction.
+ * Writes how a push ended; what it would be sent with is no longer kept. Call inside a transaction.
  * @returns the blob of its pack, which is no longer needed: to be deleted once the transaction has committed
  */
 export async function finishPush(tx: Transaction, pushId: string, outcome: PushOutcome): Promise<string | null> {
@@ -219,6 +222,7 @@ export async function finishPush(tx: Transaction, pushId: string, outcome: PushO
       finishedAt: outcome.finishedAt,
       leaseUntil: null,
       packBlob: null,
+      head: NOTHING,
     })
     .where(eq(pushes.id, pushId));
   for (const [ref, status] of outcome.upstreamStatus) {

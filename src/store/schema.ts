@@ -119,7 +119,7 @@ export const pushes = pgTable(
       .references(() => principals.id),
     connection: text("connection").notNull(),
     repository: text("repository").notNull(),
-    /** Below the connection, as the client wrote it, with or without `.git`: what the upstream is asked for. */
+    /** Below the connection, as the client wrote it, with or without `.git`, masked. */
     upstreamPath: text("upstream_path").notNull(),
     status: text("status").$type<PushStatus>().notNull(),
     /** SHA-256 of the policy that judged it, hex. */
@@ -127,7 +127,10 @@ export const pushes = pgTable(
     /** SHA-256 over connection, repository, every ref's old and new id and the policy version, hex. */
     binding: text("binding").notNull(),
     objectFormat: text("object_format").$type<"sha1" | "sha256">().notNull(),
-    /** What is sent before the pack: the client's own command section, asking for a report where the client did not. */
+    /**
+     * What it is delivered with besides its pack: the client's own command section, sealed under the gateway's key, because names may
+     * hold secrets. Empty for a push that is refused, or has ended.
+     */
     head: bytea("head").notNull(),
     pushOptions: text("push_options").array().notNull(),
     /** The pack in the blob store; null when the push has none, or when it is no longer kept. */
@@ -740,6 +743,7 @@ export const authorizationCodes = pgTable(
   {
     hash: bytea("hash").primaryKey(),
     clientId: text("client_id").notNull(),
+    /** Its SHA-256, base64url: it is only compared, and a client writes into its address what it likes. */
     redirectUri: text("redirect_uri").notNull(),
     /** S256 (RFC 7636): base64url of the SHA-256 of what the client keeps. */
     challenge: text("challenge").notNull(),

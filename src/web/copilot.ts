@@ -20,6 +20,8 @@ export interface CopilotDependencies {
   /** For connections that go on while the database is away; absent: the same. */
   readonly authenticateAway?: Authenticate;
   readonly exchanges: ExchangeFlow;
+  /** Takes secrets out of a text. */
+  readonly mask: (text: string) => string;
 }
 
 /** What a request target below `/copilot/` says, as sent and undecoded. */
@@ -105,7 +107,7 @@ export function createCopilotHandler(
     if (!person.ok) return sendFailure(response, person.error);
     const principal = person.value;
 
-    if (connection === undefined) return sendFailure(response, unknownConnection(parsed.value.connection));
+    if (connection === undefined) return sendFailure(response, unknownConnection(deps, parsed.value.connection));
     if (!isNamed(principal, connection.allow)) return sendFailure(response, notAllowed(connection, principal));
 
     await deps.exchanges.run({ principal, connection, path, query, request, response });
@@ -140,12 +142,12 @@ export function createCopilotUpgrade(deps: CopilotDependencies, stopping: AbortS
     const who = async (): Promise<Result<Principal, Failure>> => {
       const person = await authenticateOrFail(authenticateFor(deps, connection), sources);
       if (!person.ok) return person;
-      if (connection === undefined) return err(unknownConnection(parsed.value.connection));
+      if (connection === undefined) return err(unknownConnection(deps, parsed.value.connection));
       return isNamed(person.value, connection.allow) ? person : err(notAllowed(connection, person.value));
     };
     const person = await who();
     if (!person.ok || connection === undefined) {
-      return endWithFailure(socket, person.ok ? unknownConnection(parsed.value.connection) : person.error);
+      return endWithFailure(socket, person.ok ? unknownConnection(deps, parsed.value.connection) : person.error);
     }
     const recheck = async (): Promise<Result<Principal, string>> => {
       const still = await who();
@@ -207,10 +209,10 @@ async function authenticateOrFail(
   return err({ status: 401, code: "unauthenticated", message: `${person.error.message} ${how}` });
 }
 
-const unknownConnection = (name: string): Failure => ({
+const unknownConnection = ({ mask }: CopilotDependencies, name: string): Failure => ({
   status: 404,
   code: "not_found",
-  message: `This gateway has no Copilot connection named ${escapeLine(name, 60)}. Check the address in your client's settings.`,
+  message: `This gateway has no Copilot connection named ${escapeLine(mask(name), 60)}. Check the address in your client's settings.`,
 });
 
 const notAllowed = (connection: CopilotConnection, principal: Principal): Failure => ({

@@ -1,6 +1,6 @@
 /** A fetch or clone, passed as a stream, and told to whoever records it. */
 import type { IncomingMessage } from "node:http";
-import { GatewayError } from "../errors.ts";
+import { GatewayError, maskFailure } from "../errors.ts";
 import { isDumbFile } from "../git/dumb-file.ts";
 import { createFetchTap, type FetchTap } from "../git/fetch-tap.ts";
 import { encodePktLine } from "../git/pkt-line.ts";
@@ -22,6 +22,8 @@ export interface FetchDependencies {
   readonly onFetch: (fetch: RelayedFetch) => void;
   /** Told of what was answered as an error packet. */
   readonly onError: (error: unknown) => void;
+  /** Takes secrets out of a text. */
+  readonly mask: (text: string) => string;
   readonly now: () => Date;
 }
 
@@ -74,7 +76,7 @@ export async function relayFetch(
     tell(statusOf(error));
     if (kind === "advertisement" || outgoing.headersSent) throw error;
     deps.onError(error);
-    return answerFetchError(exchange, error);
+    return answerFetchError(exchange, maskFailure(error, deps.mask));
   }
   tell((meter.status ?? 0) >= 500 ? "upstream_failed" : "complete");
 }

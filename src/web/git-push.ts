@@ -1,5 +1,5 @@
 /** The requests of a push: the upstream's refs, git's probe, and the push itself. */
-import { GatewayError } from "../errors.ts";
+import { GatewayError, maskFailure } from "../errors.ts";
 import { createByteReader, type ByteReader } from "../git/byte-reader.ts";
 import { openRequestBody, type RequestBody } from "../git/http-body.ts";
 import { FLUSH_PKT } from "../git/pkt-line.ts";
@@ -153,7 +153,7 @@ async function decidePush(
     if (!exchange.isOver) throw new GatewayError("internal", "the push was not answered");
   } catch (error) {
     options.onError(error);
-    const reason = refusalReason(error);
+    const reason = refusalReason(maskFailure(error, options.mask));
     await exchange.finish(refusalReport({ head, reasons: sameReason(head, reason) }), [`Sallyport: ${reason}`]);
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { Hono } from "hono";
-import { GatewayError } from "../errors.ts";
+import { GatewayError, maskFailure } from "../errors.ts";
 import { createRefNames, type RefNames } from "../git/ref-names.ts";
 import { mayAccess } from "../git/repository-access.ts";
 import { isGitTarget, parseGitTarget, type GitService, type GitTarget } from "../git/repository-path.ts";
@@ -42,7 +42,15 @@ export function createGitRoutes(options: GitRoutesOptions): Hono<NodeEnv> {
   app.use("*", async (c, next) => {
     const target = rawTarget(c);
     if (target === undefined || !isGitTarget(target)) return next();
-    return answerNatively(c, (exchange) => handleGit(context, exchange, target), onError);
+    return answerNatively(
+      c,
+      (exchange) =>
+        handleGit(context, exchange, target).catch((error: unknown) => {
+          // Texts quote addresses and commands, and end in the logs of build machines.
+          throw maskFailure(error, options.mask);
+        }),
+      onError,
+    );
   });
   return app;
 }
@@ -109,6 +117,7 @@ const fetchDependencies = (options: GitContext, { connection }: Admitted): Fetch
   refNames: options.refNames,
   onFetch: options.onFetch,
   onError: options.onError,
+  mask: options.mask,
   now: options.now,
 });
 

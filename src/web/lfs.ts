@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
-import { GatewayError } from "../errors.ts";
+import { GatewayError, maskFailure } from "../errors.ts";
 import type { LfsFlow } from "../flows/lfs.ts";
 import { TICKET_HEADER } from "../flows/lfs/batch.ts";
 import type { LfsAnswer } from "../flows/lfs/call.ts";
@@ -35,6 +35,8 @@ export type LfsHandler = (exchange: NodeExchange, admitted: LfsAdmitted, path: s
 
 export interface LfsHandlerOptions {
   readonly flow: LfsFlow;
+  /** Takes secrets out of a text. */
+  readonly mask: (text: string) => string;
   readonly log: Logger;
   /** How long git-lfs hears nothing before it is told that its upload is being worked on; see {@link keepCompany}. */
   readonly companyMs?: number;
@@ -52,7 +54,7 @@ export function createLfsHandler(options: LfsHandlerOptions): LfsHandler {
       const isExpected = error instanceof GatewayError && error.code !== "internal";
       const { repository } = admitted.target;
       options.log[isExpected ? "info" : "error"]({ repository, error }, "a Git LFS request was not served");
-      const { status, message } = describeError(error);
+      const { status, message } = describeError(maskFailure(error, options.mask));
       await answer(exchange, { status, headers: {}, body: { message: `Sallyport: ${message}` } });
     }
   };

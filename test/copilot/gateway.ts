@@ -144,11 +144,13 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     },
   });
   const connections = [connection("copilot", ["eng"]), connection("closed", ["nobody-is-in-this-group"])];
-  const handler = createCopilotHandler({ connections, authenticate, exchanges: flow });
+  const handler = createCopilotHandler({ connections, authenticate, exchanges: flow, mask: (text: string) => text });
   const onRequest = (request: IncomingMessage, response: ServerResponse) => void handler(request, response);
   const server = createServer(onRequest);
   const upgrades = createUpgrades(onRequest);
-  upgrades.handle(createCopilotUpgrade({ connections, authenticate, exchanges: flow }, stopping.signal));
+  upgrades.handle(
+    createCopilotUpgrade({ connections, authenticate, exchanges: flow, mask: (text: string) => text }, stopping.signal),
+  );
   server.on("upgrade", upgrades.onUpgrade);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -20,12 +20,13 @@ import type { Logger } from "../../src/model/log.ts";
 import { UNMATCHED_POLICY, type PushPolicy } from "../../src/policy/schema.ts";
 import { createScanner } from "../../src/secrets/scanner.ts";
 import { createLfsHandler } from "../../src/web/lfs.ts";
+import { insertBaseline } from "../../src/store/baseline.ts";
 import { findLfsObjects } from "../../src/store/lfs-objects.ts";
 import { addPerson, at } from "../attribution/record.ts";
 import { testDatabase } from "../harness/database.ts";
 import { temporaryDirectory } from "../harness/git.ts";
 import { noise, sha256 } from "../harness/lfs.ts";
-import { plantedAwsKey, plantedPem } from "../harness/planted.ts";
+import { plantedAwsKey, plantedPem, plantedSlackToken } from "../harness/planted.ts";
 import { builtin } from "../secrets/builtin-rules.ts";
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -249,6 +250,65 @@ describe("a secret in an object", () => {
     expect(world.lfs.objects.size).toBe(0);
   });
 
+  it("is let through where the baseline accepts it, and refused anew where it does no longer", async () => {
+    const world = await setting();
+    expect(await send(world, secret)).toMatchObject({ status: 403 });
+    const [refused] = await eventsOf(world);
+    const [finding] = (refused?.data as { findings: { fingerprint: string }[] }).findings;
+    const fingerprint = finding?.fingerprint ?? "";
+    await expect(send(world, secret)).rejects.toThrow(`sallyport baseline add ${fingerprint} --reason`);
+    const entry = { fingerprint, repository: null, reason: "revoked", addedBy: "lee", addedAt: at(0), expiresAt: null };
+    // Nobody knows what file it will be.
+    await insertBaseline(world.deps.db, { ...entry, path: "docs/**" });
+    await expect(send(world, secret)).rejects.toThrow("1 secret found");
+
+    const { id } = await insertBaseline(world.deps.db, { ...entry, path: null, repository: "code/team/*" });
+    expect(await send(world, secret)).toMatchObject({ status: 200 });
+    expect(world.lfs.objects.size).toBe(1);
+    const events = await eventsOf(world);
+    expect(events.at(-1)).toMatchObject({
+      kind: "lfs.accepted",
+      data: { findings: [{ fingerprint, baseline: { id, reason: "revoked" } }] },
+    });
+    const others = Buffer.from(`${secret.toString()}other = ${plantedSlackToken}\n`);
+    expect(await send(world, others)).toMatchObject({ status: 403 });
+  });
+
+  it("does not hide behind two hundred that are accepted", async () => {
+    const world = await setting();
+    const accepted = Array.from({ length: 300 }, (_, i) => `${"\n".repeat(i % 2)}key = ${plantedAwsKey}`).join("\n");
+    const fingerprint = scanner.find(plantedAwsKey)[0]?.fingerprint ?? "";
+    const entry = { repository: null, path: null, reason: "r", addedBy: "lee", addedAt: at(0), expiresAt: null };
+    await insertBaseline(world.deps.db, { ...entry, fingerprint });
+    expect(await send(world, Buffer.from(accepted))).toMatchObject({ status: 200 });
+    expect(await send(world, Buffer.from(`${accepted}\ntoken = ${plantedSlackToken}\n`))).toMatchObject({
+      status: 403,
+      body: { message: expect.stringContaining("1 secret found (slack-token in line") as string },
+    });
+  });
+
+  it.each([
+    ["pass", 200],
+    ["hold", 403],
+    ["ignore", 403],
+  ] as const)(
+    "under a comment that allows it, where such comments are told to %s, is answered %i",
+    async (mode, status) => {
+      const world = await setting({ policy: { allowComments: mode } });
+      const content = Buffer.from(`key = ${plantedAwsKey} # sallyport:allow of the sandbox\n`);
+      const answer = await send(world, content);
+      expect(answer.status).toBe(status);
+      const held = expect.stringContaining("An LFS object cannot be held for approval") as string;
+      if (mode === "hold") expect(answer.body).toEqual({ message: held });
+      if (mode === "ignore") expect(answer.body).not.toEqual({ message: held });
+      expect((await eventsOf(world))[0]).toMatchObject({
+        data: { findings: [{ allowed: { by: "sallyport:allow", reason: "of the sandbox" } }] },
+      });
+      const [bare] = [Buffer.from(`key = ${plantedAwsKey}\n`)];
+      expect((await send(world, bare)).status).toBe(403);
+    },
+  );
+
   it("is refused again by another gateway, which has not seen it", async () => {
     const world = await setting();
     expect(await send(world, secret)).toMatchObject({ status: 403 });
@@ -258,10 +318,11 @@ describe("a secret in an object", () => {
 
   it("is found however the object comes in pieces", async () => {
     const content = Buffer.concat([noise(50), Buffer.from(`\n${plantedPem}\nkey = ${plantedAwsKey}\n`), noise(50)]);
-    const whole = await inspectObject(chunksOf(content), scanner, () => Promise.resolve());
+    const judge = () => Promise.resolve({ baseline: null, refuses: true });
+    const whole = await inspectObject(chunksOf(content), scanner, judge, () => Promise.resolve());
     expect(whole.secrets.map(({ rule }) => rule).toSorted()).toEqual(["aws-access-key", "private-key"]);
     for (let size = 1; size < 200; size += 1) {
-      const inspected = await inspectObject(chunksOf(content, size), scanner, () => Promise.resolve());
+      const inspected = await inspectObject(chunksOf(content, size), scanner, judge, () => Promise.resolve());
       expect(inspected).toEqual(whole);
     }
   });
@@ -311,12 +372,15 @@ describe("an object of any size", () => {
 describe("what was refused", () => {
   it("is remembered by repository and object, the latest thousand", () => {
     const refusals = createLfsRefusals();
-    for (let i = 0; i < 1001; i++) refusals.add("code/a", `oid-${i}`, `text ${i}`);
+    const refusal = (message: string) => ({ message, fingerprints: ["0a1b2c3d4e5f6071"] });
+    for (let i = 0; i < 1001; i++) refusals.add("code/a", `oid-${i}`, refusal(`text ${i}`));
     expect(refusals.find("code/a", "oid-0")).toBeNull();
-    expect(refusals.find("code/a", "oid-1")).toBe("text 1");
+    expect(refusals.find("code/a", "oid-1")).toEqual(refusal("text 1"));
     expect(refusals.find("code/b", "oid-1")).toBeNull();
-    refusals.add("code/a", "oid-1", "another");
-    expect(refusals.find("code/a", "oid-1")).toBe("another");
+    refusals.add("code/a", "oid-1", refusal("another"));
+    expect(refusals.find("code/a", "oid-1")).toEqual(refusal("another"));
+    refusals.forget("code/a", "oid-1");
+    expect(refusals.find("code/a", "oid-1")).toBeNull();
   });
 });
 
@@ -337,7 +401,7 @@ describe("a client that waits for its upload to be sent on", () => {
         return { status: 200, headers: {}, body: {} };
       },
     };
-    const handler = createLfsHandler({ flow, log: silent, companyMs: 1 });
+    const handler = createLfsHandler({ flow, mask: (text) => text, log: silent, companyMs: 1 });
     const { request } = world;
     const target = {
       connection: "code",

@@ -12,102 +12,17 @@ import { startWebhookReceiver, type WebhookReceiver } from "../../fixtures/webho
 import { createDetector, type Detector } from "../../src/secrets/detector.ts";
 import { parseGitleaks } from "../../src/secrets/gitleaks-toml.ts";
 import { git, type WorkingCopy } from "../harness/git.ts";
+import {
+  encodings,
+  exampleIds,
+  findNeedles,
+  foreignToml,
+  plants,
+  plantsInTurn,
+  type Plant,
+} from "../harness/plants.ts";
 import { startWorld, type Person, type World } from "../harness/world.ts";
 import { builtinRules } from "../secrets/builtin-rules.ts";
-
-const foreignToml = `
-[[rules]]
-id = "acme-robot"
-regex = '''\\brobot_([a-z0-9]{24})\\b'''
-keywords = ["robot_"]
-
-[[rules]]
-id = "acme-vault"
-regex = '''(?i)acme[_-]vault\\s*[:=]\\s*["']?([0-9a-f]{40})'''
-entropy = 3
-secretGroup = 1
-keywords = ["acme"]
-`;
-const foreign = [
-  { id: "acme-robot", text: `run with ${["robot", "k3v9x1m7q2w8z4t6b5n0c3d7"].join("_")} today`, path: null },
-  { id: "acme-vault", text: `acme_vault = "${["9f2c4e7a1b8d", "3056e1f49a7c2b8d6e03f5a1c4b7"].join("")}"`, path: null },
-];
-
-/** A text with a secret in it, and what must not be found again. */
-interface Plant {
-  readonly id: string;
-  readonly text: string;
-  /** In a push, the name of the file. */
-  readonly path: string;
-  readonly needles: readonly string[];
-}
-
-const SHORTEST = 8;
-
-/** A line of key material, where a secret has several: the names around it are none. */
-const KEY_LINE = 24;
-
-const needlesOf = (secret: string): string[] => {
-  const lines = secret.split(/\r?\n/);
-  return lines.filter((line) => line.trim().length >= (lines.length === 1 ? SHORTEST : KEY_LINE));
-};
-
-const encodings: Readonly<Record<string, (text: string) => string>> = {
-  clear: (text) => text,
-  base64: (text) => `data: ${Buffer.from(text).toString("base64")}`,
-  hexadecimal: (text) => `data = ${Buffer.from(text).toString("hex")} end`,
-  percent: (text) =>
-    `?q=${[...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("")}&x=1`,
-  json: (text) => JSON.stringify({ output: text, more: [text.toUpperCase().length] }),
-  escapes: (text) => `"${text.replace(/[^]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}"`,
-  kubernetes: (text) =>
-    `apiVersion: v1\nkind: Secret\ndata:\n  value: ${Buffer.from(text).toString("base64")}\ntype: Opaque\n`,
-};
-
-/** Of what is written in other ways, every so manieth: how it is written matters, and not by which rule it is found. */
-const SAMPLE = 8;
-
-/** What of these texts the detector knows: the rest is its recall, which other tests measure. */
-function plants(detector: Detector, where: string, encode: (text: string) => string, every = 1): Plant[] {
-  const examples = [
-    ...builtinRules().flatMap(({ id, examples }) => examples.match.map((text) => ({ id, text, path: examples.path }))),
-    ...foreign,
-  ];
-  return examples.flatMap(({ id, text, path: own }, at): Plant[] => {
-    const name = `${where}/${at}/${own ?? "notes.txt"}`;
-    if (at % every !== 0) return [];
-    const encoded = encode(text);
-    const found = detector.find(encoded, where === "exchange" ? undefined : name);
-    const needles = found.flatMap(({ detection: { start, end }, secret }) => [
-      ...needlesOf(secret),
-      ...needlesOf(encoded.slice(start, end)),
-    ]);
-    return found.length === 0 ? [] : [{ id, text: encoded, path: name, needles }];
-  });
-}
-
-/** Looks for all needles in one pass. @returns those that are there, with what stands around them */
-function findNeedles(haystack: string, needles: Iterable<readonly [needle: string, id: string]>): string[] {
-  const byHead = new Map<string, (readonly [string, string])[]>();
-  for (const [needle, id] of needles) {
-    // As jsonb, as an array's element and as a row's text show it.
-    for (const form of new Set([needle, JSON.stringify(needle).slice(1, -1), needle.replaceAll("\\", "\\\\")])) {
-      const head = form.slice(0, SHORTEST);
-      const others = byHead.get(head);
-      if (others === undefined) byHead.set(head, [[form, id]]);
-      else others.push([form, id]);
-    }
-  }
-  const found = new Set<string>();
-  for (let at = 0; at + SHORTEST <= haystack.length; at++) {
-    for (const [needle, id] of byHead.get(haystack.slice(at, at + SHORTEST)) ?? []) {
-      if (haystack.startsWith(needle, at)) {
-        found.add(`${id}: …${haystack.slice(Math.max(0, at - 60), at + needle.length + 20)}…`);
-      }
-    }
-  }
-  return [...found];
-}
 
 let world: World;
 let hook: WebhookReceiver;
@@ -219,14 +134,12 @@ async function importCommits(copy: WorkingCopy, branch: string, commits: readonl
 const isName = ({ text }: Plant): boolean => /^[^\n\r<>\0"\\]{8,150}$/.test(text);
 
 test("in files, in clear and written in other ways: refused, held and let pass", async () => {
-  const all = Object.entries(encodings).flatMap(([name, encode]) =>
-    plants(detector, name, encode, name === "clear" ? 1 : SAMPLE),
-  );
-  const utf16 = plants(detector, "utf16", encodings["clear"]!, SAMPLE).map((plant) => ({
+  const all = plantsInTurn(detector, "files");
+  const utf16 = plants(detector, "utf16", encodings["clear"]!, (at) => at % 7 === 0).map((plant) => ({
     ...plant,
     content: Buffer.from(`\ufeff${plant.text}\n`, "utf16le"),
   }));
-  expect(new Set(all.map(({ id }) => id)).size).toBe(new Set([...builtinRules(), ...foreign].map(({ id }) => id)).size);
+  expect(new Set(all.map(({ id }) => id)).size).toBe(exampleIds.size);
   const files = [...all.map((plant) => ({ ...plant, content: Buffer.from(`${plant.text}\n`) })), ...utf16];
   const copy = await ana.clone("team/app");
   await importCommits(copy, "files", [{ files, message: "Add them\n", author: "Ana" }]);
@@ -241,9 +154,7 @@ test("in files, in clear and written in other ways: refused, held and let pass",
 }, 240_000);
 
 test("in exchanges: messages, tool calls, results, answers, headers, models and addresses", async () => {
-  const all = Object.entries(encodings).flatMap(([name, encode]) =>
-    plants(detector, "exchange", encode, name === "clear" ? 1 : SAMPLE),
-  );
+  const all = plantsInTurn(detector, null);
   const texts = all.map(({ text }) => text);
   const slices = Array.from({ length: 8 }, (_, at) => texts.filter((_, index) => index % 8 === at));
   let said = "";

@@ -34,7 +34,8 @@ export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
     const number = countOrNull(call["index"]) ?? at;
     const place = isObject(call["custom"]) ? "custom" : "function";
     const body = asObject(call[place]);
-    const masked: Record<string, unknown> = { ...body };
+    const { arguments: _arguments, input: _input, ...others } = body;
+    const masked = masks.json(others) as Record<string, unknown>;
     for (const name of ["arguments", "input"]) {
       const value = body[name];
       if (typeof value !== "string") continue;
@@ -42,20 +43,25 @@ export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
         carry({ tool_calls: [{ index: number, [place]: { [name]: text } }] }),
       );
     }
-    return { ...call, ...(call[place] === undefined ? {} : { [place]: masked }) };
+    const { [place]: _body, ...rest } = call;
+    return { ...(masks.json(rest) as JsonObject), ...(call[place] === undefined ? {} : { [place]: masked }) };
   }
 
   return {
     take({ type, json }) {
       const before: OutgoingEvent[] = [];
-      const { choices: _choices, ...envelope } = json;
+      const { choices: _choices, ...others } = json;
+      const envelope = masks.json(others) as JsonObject;
       const choices = asArray(json["choices"]).map((value, at) => {
         const choice = asObject(value);
         const index = countOrNull(choice["index"]) ?? at;
-        const masked: Record<string, unknown> = { ...choice };
+        const masked: Record<string, unknown> = {};
+        for (const [name, inner] of Object.entries(choice)) {
+          const streams = (name === "delta" && isObject(inner)) || (name === "text" && typeof inner === "string");
+          // `logprobs` spell the text out, token by token.
+          masked[name] = streams ? inner : name === "logprobs" ? null : masks.json(inner);
+        }
         if (isObject(choice["delta"])) masked["delta"] = takeDelta(envelope, index, choice["delta"]);
-        if (isObject(choice["message"])) masked["message"] = masks.json(choice["message"]);
-        if (choice["logprobs"] !== undefined && choice["logprobs"] !== null) masked["logprobs"] = null;
         if (typeof choice["text"] === "string") {
           masked["text"] = texts.push(`${index} text`, choice["text"], (text) => ({
             type: null,
@@ -73,10 +79,7 @@ export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
         }
         return masked;
       });
-      return [
-        ...before,
-        { type, json: json["choices"] === undefined ? (masks.json(json) as JsonObject) : { ...json, choices } },
-      ];
+      return [...before, { type, json: json["choices"] === undefined ? envelope : { ...envelope, choices } }];
     },
     end: () => texts.close(""),
   };

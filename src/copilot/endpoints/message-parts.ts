@@ -3,6 +3,9 @@ import type { Message, Part } from "../../model/exchange.ts";
 import { asObject, describeJson, isObject, type JsonObject, textsUnder, without } from "../json-value.ts";
 import type { UpstreamReference } from "./endpoint.ts";
 
+/** A word of the wire, or another one where it is longer than any: it is masked later, and half of a secret would not be recognised. */
+const wholeOr = (word: string, max: number, other: string): string => (word.length <= max ? word : other);
+
 /** Everything in the request that is not the conversation (temperature, limits, …): kept, so that nothing said goes unrecorded. */
 export const parametersMessage = (request: JsonObject, conversation: readonly string[]): Message => ({
   role: "system",
@@ -19,7 +22,7 @@ export const toolsMessage = (tools: unknown): readonly Message[] =>
 export const stopNote = (reason: string | null): readonly Message[] =>
   reason === null || ORDINARY_STOPS.has(reason)
     ? []
-    : [{ role: "assistant", parts: [{ type: "opaque", kind: "stop", text: reason.slice(0, 100) }] }];
+    : [{ role: "assistant", parts: [{ type: "opaque", kind: "stop", text: wholeOr(reason, 100, "unknown") }] }];
 const ORDINARY_STOPS = new Set(["stop", "end_turn", "tool_use", "tool_calls", "function_call", "stop_sequence"]);
 
 export const textPart = (text: string): readonly Part[] => (text === "" ? [] : [{ type: "text", text }]);
@@ -40,7 +43,7 @@ export function referenceTo(field: string, value: unknown): readonly UpstreamRef
 /** A part that this gateway has no word for. */
 export const opaquePart = (value: unknown, fallback: string): Part => ({
   type: "opaque",
-  kind: isObject(value) && typeof value["type"] === "string" ? value["type"].slice(0, 60) : fallback,
+  kind: isObject(value) && typeof value["type"] === "string" ? wholeOr(value["type"], 60, fallback) : fallback,
   text: describeJson(value),
 });
 

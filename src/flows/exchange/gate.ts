@@ -16,7 +16,15 @@ import { endOfStop, NOTHING } from "./outcome.ts";
 import { within } from "./patience.ts";
 import type { ExchangeStart } from "./record.ts";
 import type { OpenRecord, Records } from "./records.ts";
-import { DATABASE_AWAY, type Refusal, refusedTool, secretsInPrompt, sharedReference, stopped } from "./refusals.ts";
+import {
+  DATABASE_AWAY,
+  maskRefusal,
+  type Refusal,
+  refusedTool,
+  secretsInPrompt,
+  sharedReference,
+  stopped,
+} from "./refusals.ts";
 import type { UpstreamIds } from "./upstream-ids.ts";
 
 export interface GateDependencies {
@@ -89,7 +97,7 @@ export function createGate(deps: GateDependencies): Gate {
 
   async function refuse<T>(start: ExchangeStart, refusal: Refusal): Promise<Result<T, Refusal>> {
     await records.refuse(start, refusal);
-    return err(refusal);
+    return err(maskRefusal(refusal, deps.mask));
   }
 
   return {

@@ -1,6 +1,7 @@
 /** Masks everything of a message before it is stored. The mask is handed in. */
 import type { Message, Part } from "../../model/exchange.ts";
 import { maskJson } from "../../secrets/mask-json.ts";
+import { maskWords } from "../../secrets/mask-words.ts";
 
 export interface MaskedText {
   readonly text: string;
@@ -11,16 +12,6 @@ export type Mask = (text: string) => MaskedText;
 
 /** PostgreSQL's text and jsonb hold no U+0000 and no lone surrogate. Before masking: what is looked at is what is stored. */
 const storable = (text: string): string => text.replaceAll("\0", "\u2400").toWellFormed();
-
-/** What is no UTF-8 stays as it is. */
-const withoutPercentSigns = (text: string): string =>
-  text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
-    try {
-      return decodeURIComponent(escapes);
-    } catch {
-      return escapes;
-    }
-  });
 
 /** One mask with a running count: what was masked, over all texts of an exchange. */
 export interface MaskTally {
@@ -60,19 +51,11 @@ export function createMaskTally(mask: Mask): MaskTally {
     return { type: value.type, text: deep(value.text) };
   }
 
-  /** Addresses say `KEY%3Dvalue`: where something is found only behind the percent signs, they are kept without them. */
-  function address(value: string): string {
-    const masked = text(value);
-    const plain = withoutPercentSigns(masked);
-    const again = plain === masked ? plain : text(plain);
-    return again === plain ? masked : again;
-  }
-
   return {
     text,
     // Masked before it is cut: half of a secret is not recognised, and still half of a secret.
     line: (value, max = 300) =>
-      value === null ? null : address(value).replace(/\s+/g, " ").slice(0, max).toWellFormed(),
+      value === null ? null : maskWords(value, text).replace(/\s+/g, " ").slice(0, max).toWellFormed(),
     messages: (list) => list.map(({ role, parts }) => ({ role, parts: parts.map(part) })),
     add,
     counts,

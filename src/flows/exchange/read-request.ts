@@ -102,4 +102,9 @@ export function readConversation(
   return ok({ bytes, parsed: whole, json: json.value, conversation, unread: null });
 }
 
-const shortType = (type: string | undefined): string => (type ?? "").split(";")[0]?.slice(0, 80) ?? "";
+/** Whole or not at all: it is masked later, and half of a secret would not be recognised. */
+const shortType = (type: string | undefined): string => {
+  const [name = ""] = (type ?? "").split(";");
+  return name.length <= MAX_TYPE ? name : "an unknown type";
+};
+const MAX_TYPE = 80;

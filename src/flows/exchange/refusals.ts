@@ -3,7 +3,9 @@ import type { Unrouted } from "../../copilot/routes.ts";
 import type { CopilotConnection } from "../../model/connection.ts";
 import type { WireFormat } from "../../model/exchange.ts";
 import { escapeLine } from "../../model/printable.ts";
+import { maskWords } from "../../secrets/mask-words.ts";
 import { REQUEST_ID } from "./headers.ts";
+import type { Mask } from "./mask-messages.ts";
 import type { ExchangeStart } from "./record.ts";
 
 /** Why a request goes no further. 400 with JSON: the Copilot CLI shows its message, and does not try again. */
@@ -14,6 +16,12 @@ export interface Refusal {
   /** When it may be tried again. */
   readonly retryAfterS?: number | undefined;
 }
+
+/** Texts name paths, models and tools, which the client has chosen: what it is told ends in its log. */
+export const maskRefusal = <R extends Pick<Refusal, "message">>(refusal: R, mask: Mask): R => ({
+  ...refusal,
+  message: maskWords(refusal.message, (text) => mask(text).text),
+});
 
 export const DATABASE_AWAY: Refusal = {
   httpStatus: 503,

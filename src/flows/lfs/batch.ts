@@ -4,6 +4,7 @@ import { parseLfsBatchAnswer, type LfsActionName, type LfsObjectAnswer } from ".
 import { encodeLfsBatchRequest, type LfsBatchRequest } from "../../git/lfs/batch-request.ts";
 import type { StorageAction } from "../../git/lfs/storage-action.ts";
 import { encodeRepositoryPath } from "../../git/repository-path.ts";
+import { createBaseline } from "../push/baseline.ts";
 import { callLfs, type LfsAnswer } from "./call.ts";
 import type { LfsDependencies, LfsRequest } from "./dependencies.ts";
 
@@ -25,7 +26,7 @@ export async function answerBatch(
   const refused = new Map<string, object>();
   if (batch.operation === "upload") {
     for (const { oid, bytes } of batch.objects) {
-      const message = whyNot(deps, request.repository, oid, bytes);
+      const message = await whyNot(deps, request.repository, oid, bytes);
       if (message !== null) refused.set(oid, { oid, size: bytes, error: { code: 403, message } });
     }
   }
@@ -52,11 +53,17 @@ export async function answerBatch(
   };
 }
 
-function whyNot(deps: LfsDependencies, repository: string, oid: string, bytes: number): string | null {
+async function whyNot(deps: LfsDependencies, repository: string, oid: string, bytes: number): Promise<string | null> {
   const limit = deps.maxObjectBytes(repository);
   if (bytes > limit)
     return `Sallyport: this object has ${bytes} bytes; objects of up to ${limit} bytes may be pushed here`;
-  return deps.refusals.find(repository, oid);
+  const refused = deps.refusals.find(repository, oid);
+  if (refused === null) return null;
+  const accepts = await createBaseline(deps.db, repository, deps.scanner, deps.now)();
+  if (!refused.fingerprints.every((fingerprint) => accepts({ fingerprint, path: null }) !== null))
+    return refused.message;
+  deps.refusals.forget(repository, oid);
+  return null;
 }
 
 function rewrite(deps: LfsDependencies, request: LfsRequest, object: LfsObjectAnswer, now: number): object {

@@ -76,9 +76,9 @@ export async function recordDownload(
   await insertEvent(deps.db, {
     kind: "lfs.downloaded",
     principalId: principal.id,
-    repository,
+    repository: deps.scanner.maskName(repository),
     subject: oid,
-    data: { status, responseBytes, complete: isComplete, userAgent: deps.scanner.mask(userAgent).text },
+    data: { status, responseBytes, complete: isComplete, userAgent: deps.scanner.maskName(userAgent) },
   });
 }
 

@@ -3,29 +3,42 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { AdditionAssembler } from "../../git/addition-assembler.ts";
 import type { Addition } from "../../git/additions.ts";
 import { readContentLines } from "../../git/content-lines.ts";
+import type { Acceptance } from "../../model/finding.ts";
 import type { PlacedSecret, Scanner } from "../../secrets/scanner.ts";
 
 export interface InspectedObject {
   /** SHA-256, lower-case hexadecimal. */
   readonly oid: string;
   readonly bytes: number;
-  /** By place; the first of them where there are very many. */
-  readonly secrets: readonly PlacedSecret[];
+  /** By place; the first of them where there are very many, and in any case one that refuses it. */
+  readonly secrets: readonly ObjectSecret[];
 }
 
-/** A hundred secrets refuse an object as well as a million do. */
+export interface ObjectSecret extends PlacedSecret {
+  /** The entry of the baseline that accepts it; null: none does. */
+  readonly baseline: Acceptance | null;
+  /** What policy says of it. */
+  readonly refuses: boolean;
+}
+
+/** @returns whether the object is refused because of this one, and what speaks for it */
+export type JudgeSecret = (secret: PlacedSecret) => Promise<Pick<ObjectSecret, "baseline" | "refuses">>;
+
+/** A hundred secrets are told of, and one that refuses the object: it must not pass because others stand before it. */
 const KEPT_SECRETS = 100;
 /** Characters looked through before other requests get a turn. */
 const TURN_CHARACTERS = 256 * 1024;
 
 /**
  * Reads an object once, as it comes, in constant memory: hashes it, and looks for secrets in it as in a file of a commit.
+ * @param judge is asked about every secret that may be kept
  * @param keep is given every byte, in order, before it counts as read
  * @throws what `chunks` and `keep` throw
  */
 export async function inspectObject(
   chunks: AsyncIterable<Buffer>,
   scanner: Scanner,
+  judge: JudgeSecret,
   keep: (chunk: Buffer) => Promise<void>,
 ): Promise<InspectedObject> {
   const hash = createHash("sha256");
@@ -38,7 +51,7 @@ export async function inspectObject(
       yield chunk;
     }
   }
-  const secrets = createSecrets(scanner);
+  const secrets = createSecrets(scanner, judge);
   // No commit and no path: of an LFS object nobody says what file it will be.
   const assembler = new AdditionAssembler("", "");
   for await (const lines of readContentLines(read())) {
@@ -48,24 +61,36 @@ export async function inspectObject(
   return { oid: hash.digest("hex"), bytes, secrets: secrets.found };
 }
 
-function createSecrets(scanner: Scanner) {
-  const found: PlacedSecret[] = [];
+function createSecrets(scanner: Scanner, judge: JudgeSecret) {
+  const found: ObjectSecret[] = [];
   const seen = new Set<string>();
+  let isRefused = false;
   let characters = 0;
+
+  async function note(secret: PlacedSecret): Promise<void> {
+    // Pieces overlap, and a line is read in more than one way.
+    const key = `${secret.rule} ${secret.line} ${secret.fingerprint}`;
+    const isFull = found.length >= KEPT_SECRETS;
+    if (seen.has(key) || (isFull && (isRefused || secret.severity === "warn"))) return;
+    const judged = await judge(secret);
+    if (isFull && !judged.refuses) return;
+    isRefused ||= judged.refuses;
+    seen.add(key);
+    found.push({ ...secret, ...judged });
+  }
+
   return {
     found,
     look: async (additions: readonly Addition[]): Promise<void> => {
       for (const { text, startLine, startColumn } of additions) {
         for (const secret of scanner.find(text)) {
           const shift = secret.line === 1 ? startColumn - 1 : 0;
-          const line = startLine + secret.line - 1;
-          const column = secret.column + shift;
-          // Pieces overlap, and a line is read in more than one way.
-          const key = `${secret.rule} ${line} ${secret.fingerprint}`;
-          if (seen.has(key) || (found.length >= KEPT_SECRETS && secret.severity === "warn")) continue;
-          if (seen.size >= 2 * KEPT_SECRETS) continue;
-          seen.add(key);
-          found.push({ ...secret, line, column, endColumn: secret.endColumn + shift });
+          await note({
+            ...secret,
+            line: startLine + secret.line - 1,
+            column: secret.column + shift,
+            endColumn: secret.endColumn + shift,
+          });
         }
         characters += text.length;
         if (characters >= TURN_CHARACTERS) {

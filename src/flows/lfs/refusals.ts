@@ -4,22 +4,31 @@
  * A convenience of one gateway: another one looks the object through again and refuses it as well.
  */
 export interface LfsRefusals {
-  add(repository: string, oid: string, message: string): void;
-  find(repository: string, oid: string): string | null;
+  add(repository: string, oid: string, refusal: LfsRefusal): void;
+  find(repository: string, oid: string): LfsRefusal | null;
+  /** Somebody has accepted what it was refused for: it is looked through again. */
+  forget(repository: string, oid: string): void;
+}
+
+export interface LfsRefusal {
+  readonly message: string;
+  /** Of the secrets that it was refused for. */
+  readonly fingerprints: readonly string[];
 }
 
 const KEPT = 1_000;
 
 export function createLfsRefusals(): LfsRefusals {
-  const refusals = new Map<string, string>();
+  const refusals = new Map<string, LfsRefusal>();
   const keyOf = (repository: string, oid: string): string => `${oid} ${repository}`;
   return {
-    add: (repository, oid, message) => {
+    add: (repository, oid, refusal) => {
       refusals.delete(keyOf(repository, oid));
       const [oldest] = refusals.keys();
       if (refusals.size >= KEPT && oldest !== undefined) refusals.delete(oldest);
-      refusals.set(keyOf(repository, oid), message);
+      refusals.set(keyOf(repository, oid), refusal);
     },
     find: (repository, oid) => refusals.get(keyOf(repository, oid)) ?? null,
+    forget: (repository, oid) => void refusals.delete(keyOf(repository, oid)),
   };
 }

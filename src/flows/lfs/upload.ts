@@ -7,16 +7,15 @@ import { GatewayError } from "../../errors.ts";
 import type { LfsTicket } from "../../git/lfs/ticket.ts";
 import { dropResponse } from "../../git/upstream-request.ts";
 import { policyFor } from "../../policy/match.ts";
-import type { SecretsMode } from "../../policy/schema.ts";
-import type { PlacedSecret } from "../../secrets/scanner.ts";
 import { insertEvent } from "../../store/events.ts";
 import { recordLfsObject } from "../../store/lfs-objects.ts";
 import type { LfsAnswer } from "./call.ts";
 import type { LfsDependencies, LfsRequest } from "./dependencies.ts";
-import { inspectObject, type InspectedObject } from "./inspect-object.ts";
+import { createBaseline } from "../push/baseline.ts";
+import { inspectObject, type InspectedObject, type JudgeSecret, type ObjectSecret } from "./inspect-object.ts";
 import { openTicket, type ShownTicket } from "./open-ticket.ts";
 import { storageFailure } from "./storage-answer.ts";
-import { renderRefusal } from "./texts.ts";
+import { renderRefusal, type RefusingPolicy } from "./texts.ts";
 
 export interface LfsUpload extends ShownTicket {
   /** The object, decoded. */
@@ -29,22 +28,20 @@ export async function uploadObject(deps: LfsDependencies, request: LfsRequest, u
   const spool = await deps.blobs.create();
   let key: string | null = null;
   try {
-    const inspected = await inspectObject(upload.body, deps.scanner, async (chunk) => {
+    const judge = createJudge(deps, request);
+    const inspected = await inspectObject(upload.body, deps.scanner, judge.secret, async (chunk) => {
       if (spool.bytesWritten + chunk.length > ticket.bytes)
         throw wrongContent(upload.oid, "is larger than was announced");
       await spool.write(chunk);
     });
     checkContent(inspected, upload.oid, ticket);
-    const policy = policyFor(deps.policies, request.repository);
-    const mode = policy.observe.includes("secrets") ? "observe" : policy.secrets;
-    const refused = inspected.secrets.some(({ severity }) => severity === "block") && mode !== "observe";
-    if (refused) return await refuse(deps, request, inspected, mode);
+    if (inspected.secrets.some(({ refuses }) => refuses)) return await refuse(deps, request, inspected, judge.policy);
 
     await note(deps, request, "lfs.accepted", inspected);
     key = await spool.commit();
     await forward(deps, request, ticket, await deps.blobs.open(key));
     await recordLfsObject(deps.db, {
-      repository: request.repository,
+      repository: deps.scanner.maskName(request.repository),
       oid: inspected.oid,
       bytes: inspected.bytes,
       principalId: request.principal.id,
@@ -66,14 +63,33 @@ function checkContent(inspected: InspectedObject, oid: string, { bytes }: LfsTic
   if (inspected.oid !== oid) throw wrongContent(oid, "has another SHA-256");
 }
 
+/**
+ * What is said of secrets here is said of those in files, with one difference: nothing can be held. The object comes before the
+ * push that needs it, and whoever sends it waits for an answer to each; so what would be a question elsewhere is a refusal here.
+ */
+function createJudge(deps: LfsDependencies, { repository }: LfsRequest) {
+  const configured = policyFor(deps.policies, repository);
+  const policy = configured.observe.includes("secrets") ? { ...configured, secrets: "observe" as const } : configured;
+  const readBaseline = createBaseline(deps.db, repository, deps.scanner, deps.now);
+  let accepts: ReturnType<typeof readBaseline> | null = null;
+  const secret: JudgeSecret = async ({ severity, fingerprint, allowed }) => {
+    // Asked for with the first one: most objects have none.
+    const baseline = (await (accepts ??= readBaseline()))({ fingerprint, path: null });
+    const isExcused = baseline !== null || (allowed !== null && policy.allowComments === "pass");
+    return { baseline, refuses: severity === "block" && policy.secrets !== "observe" && !isExcused };
+  };
+  return { policy, secret };
+}
+
 async function refuse(
   deps: LfsDependencies,
   request: LfsRequest,
   inspected: InspectedObject,
-  mode: SecretsMode,
+  policy: RefusingPolicy,
 ): Promise<LfsAnswer> {
-  const message = renderRefusal(inspected, mode);
-  deps.refusals.add(request.repository, inspected.oid, message);
+  const message = renderRefusal(inspected, policy);
+  const fingerprints = inspected.secrets.flatMap(({ refuses, fingerprint }) => (refuses ? [fingerprint] : []));
+  deps.refusals.add(request.repository, inspected.oid, { message, fingerprints });
   await note(deps, request, "lfs.rejected", inspected);
   return { status: 403, headers: {}, body: { message } };
 }
@@ -88,19 +104,21 @@ async function note(
   await insertEvent(deps.db, {
     kind,
     principalId: principal.id,
-    repository,
+    repository: deps.scanner.maskName(repository),
     subject: oid,
     data: { bytes, policyVersion: deps.policyVersion, findings: secrets.map(placeOf) },
   });
 }
 
-const placeOf = ({ rule, severity, line, column, endColumn, fingerprint }: PlacedSecret) => ({
+const placeOf = ({ rule, severity, line, column, endColumn, fingerprint, allowed, baseline }: ObjectSecret) => ({
   rule,
   severity,
   line,
   column,
   endColumn,
   fingerprint,
+  allowed,
+  baseline,
 });
 
 /** Sends the object to where the upstream has said. @throws GatewayError `upstream_*`, `client_gone` */

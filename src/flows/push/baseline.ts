@@ -1,6 +1,7 @@
 /** Findings that were accepted beforehand: the entries of the baseline, held against what a push brings. */
 import type { Acceptance, Finding } from "../../model/finding.ts";
 import { matchesGlob } from "../../model/glob.ts";
+import type { Scanner } from "../../secrets/scanner.ts";
 import { listLiveBaseline, type BaselineRow } from "../../store/baseline.ts";
 import type { Queryable } from "../../store/database.ts";
 
@@ -12,9 +13,13 @@ export type ReadBaseline = () => Promise<(finding: FindingPlace) => Acceptance |
 
 /** @param repository `<connection>/<path>` */
 export const createBaseline =
-  (db: Queryable, repository: string, now: () => Date): ReadBaseline =>
+  (db: Queryable, repository: string, scanner: Pick<Scanner, "maskName">, now: () => Date): ReadBaseline =>
   async () => {
-    const entries = (await listLiveBaseline(db, now())).filter((entry) => matches(entry.repository, repository));
+    // By the name that the record has as well: an entry made from a recorded push has that one.
+    const names = [repository, scanner.maskName(repository)];
+    const entries = (await listLiveBaseline(db, now())).filter((entry) =>
+      names.some((name) => matches(entry.repository, name)),
+    );
     const byFingerprint = new Map<string, BaselineRow[]>();
     for (const entry of entries) {
       const others = byFingerprint.get(entry.fingerprint);

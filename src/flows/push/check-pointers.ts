@@ -18,6 +18,8 @@ export interface PushedPointer extends LfsPointer {
 
 export interface CheckPointersDependencies {
   readonly db: Queryable;
+  /** Names of repositories stand masked in the record. */
+  readonly mask: (text: string) => string;
   /** The upstream's LFS server, of the push's connection. */
   readonly lfs: LfsUpstream;
   readonly now: () => Date;
@@ -48,7 +50,9 @@ export async function checkPointers(
   // Nothing can be hidden in nothing, and no client sends it.
   const asked = pointers.filter(({ oid, bytes }) => oid !== EMPTY_SHA256 || bytes !== 0);
   if (asked.length === 0) return [];
-  const passed = await findLfsObjects(deps.db, request.repository, [...new Set(asked.map(({ oid }) => oid))]);
+  const passed = await findLfsObjects(deps.db, deps.mask(request.repository), [
+    ...new Set(asked.map(({ oid }) => oid)),
+  ]);
   const unknown = asked.filter(({ oid, bytes }) => passed.get(oid) !== bytes);
   const upstream = await findUpstream(deps, request, unknown);
   return unknown.filter((pointer) => !upstream.has(keyOf(pointer)));

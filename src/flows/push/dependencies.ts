@@ -16,6 +16,7 @@ import type { Database } from "../../store/database.ts";
 import type { Delivery } from "../delivery.ts";
 import type { Scanner } from "../../secrets/scanner.ts";
 import type { ScanPool } from "../scanning/scan-in-workers.ts";
+import type { CommandSeal } from "./sealed-commands.ts";
 import type { PushLoad } from "./load.ts";
 import type { PushReading } from "./reading.ts";
 
@@ -40,6 +41,7 @@ export interface PushDependencies {
   /** The names of everyone who is told of a hold. */
   readonly notifiers: readonly string[];
   readonly delivery: Delivery;
+  readonly seal: CommandSeal;
   /** Ends a hold that nobody can deliver any more. */
   readonly withdraw: (pushId: string, why: string) => Promise<void>;
   /** Without a final slash. */

@@ -41,7 +41,7 @@ export class Findings {
   constructor(scanner: Scanner, readBaseline: ReadBaseline) {
     this.#scanner = scanner;
     this.#readBaseline = readBaseline;
-    this.#maskPath = rememberAnswers((path) => scanner.mask(path).text);
+    this.#maskPath = rememberAnswers((path) => scanner.maskName(path));
     // Thousands of commits touch the same ones.
     this.#findInPeople = rememberAnswers((text) => scanner.find(text));
     this.#findInPath = rememberAnswers((path) => scanner.find(path, path));

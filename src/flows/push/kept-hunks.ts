@@ -14,7 +14,7 @@ export class KeptHunks {
   #characters = 0;
 
   constructor(scanner: Scanner) {
-    this.#maskPath = rememberAnswers((path) => scanner.mask(path).text);
+    this.#maskPath = rememberAnswers((path) => scanner.maskName(path));
   }
 
   /** Whether anything more is kept. */

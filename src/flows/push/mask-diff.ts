@@ -22,11 +22,11 @@ export function maskDiff(diff: string, scanner: Scanner, hasFinding: (path: stri
     if (hunk === null) {
       // Of a file that is gone the old name is all there is.
       path = FILE_NAME.exec(line)?.[1] ?? path;
-      masked.push(scanner.mask(line).text);
+      masked.push(scanner.maskName(line));
       at++;
       continue;
     }
-    masked.push(scanner.mask(line).text);
+    masked.push(scanner.maskName(line));
     const body = hunkBody(lines, at + 1, Number(hunk[1] ?? 1), Number(hunk[2] ?? 1));
     masked.push(...maskHunk(body, (text) => maskSide(text, path, scanner, hasFinding(path))));
     at += 1 + body.length;

@@ -33,6 +33,7 @@ export async function prepareHold(
 ): Promise<{ readonly hold: OpenHold; readonly write: (tx: Transaction) => Promise<void> }> {
   const { request, reading } = part.push;
   const { holds } = part.verdict;
+  const mask = (text: string): string => deps.scanner.maskName(text);
   const refs = new Set(part.head.updates.map(({ ref }) => ref));
   const diffs = await readRefDiffs(reading, deps.scanner, (ref) => refs.has(ref));
   const approvalId = newId();
@@ -43,7 +44,7 @@ export async function prepareHold(
   const requirements = holds.map(({ reason, requirement }) => ({
     approvers: requirement.approvers,
     approvals: requirement.approvals,
-    reason,
+    reason: mask(reason),
   }));
   const message = holdMessage({
     approvalId,
@@ -54,13 +55,13 @@ export async function prepareHold(
     holds,
     requestedAt,
     expiresAt,
-    mask: (text) => deps.scanner.mask(text).text,
+    mask,
   });
   return {
     hold: { pushId: part.id, approvalId },
     write: async (tx) => {
       await insertPush(tx, pushRow(deps, part, { status: "held", pack, diffs }));
-      await insertEvent(tx, eventOf(part, "push.held"));
+      await insertEvent(tx, eventOf(deps, part, "push.held"));
       await insertApproval(tx, { id: approvalId, pushId: part.id, requirements, requestedAt, expiresAt });
       await insertOutbox(
         tx,

@@ -340,7 +340,7 @@ export async function readRefDiffs(
     if (kind === "delete" || !isOf(update.ref)) continue;
     const { text, truncated } = await readRefDiff(reading.objects, update, DIFF_BYTES);
     diffs.push({
-      ref: scanner.mask(update.ref).text,
+      ref: scanner.maskName(update.ref),
       diff: maskDiff(text, scanner, (path) => withFindings.has(path)),
       truncated,
     });

@@ -20,7 +20,7 @@ export interface PartState {
 export function pushRow(deps: PushDependencies, part: PushPart, state: PartState): NewPush {
   const { head, facts, verdict, push } = part;
   const { request, reading } = push;
-  const mask = (text: string): string => deps.scanner.mask(text).text;
+  const mask = (text: string): string => deps.scanner.maskName(text);
   const maskName = rememberAnswers(mask);
   const now = deps.now();
   const isOver = state.status === "rejected";
@@ -30,14 +30,20 @@ export function pushRow(deps: PushDependencies, part: PushPart, state: PartState
     partOf: part.partOf,
     principalId: request.principal.id,
     connection: request.connection.name,
-    repository: request.repository,
-    upstreamPath: request.upstreamPath,
+    repository: mask(request.repository),
+    upstreamPath: mask(request.upstreamPath),
     status: state.status,
     policyVersion: deps.policyVersion,
     binding: bindingOf(part, deps.policyVersion),
     objectFormat: head.objectFormat,
     // A refused push is never sent, and its command section may be what holds the secret.
-    head: isOver ? Buffer.alloc(0) : encodePushRequest(head, { capabilities: deliveryCapabilities(head) }),
+    head: isOver
+      ? Buffer.alloc(0)
+      : deps.seal.seal(part.id, {
+          head: encodePushRequest(head, { capabilities: deliveryCapabilities(head) }),
+          updates: head.updates,
+          upstreamPath: request.upstreamPath,
+        }),
     pushOptions: head.pushOptions.map(mask),
     packBlob: state.pack?.key ?? null,
     packBytes: state.pack?.bytes ?? facts.packBytes,
@@ -67,7 +73,7 @@ export function pushRow(deps: PushDependencies, part: PushPart, state: PartState
       authorEmail: maskName(commit.authorEmail),
       committerName: maskName(commit.committerName),
       committerEmail: maskName(commit.committerEmail),
-      message: mask(commit.message),
+      message: deps.scanner.mask(commit.message).text,
     })),
     hunks: part.hunks,
     diffs: state.diffs ?? [],
@@ -84,10 +90,14 @@ export const bindingOf = ({ head, push: { request } }: PushPart, policyVersion: 
     policyVersion,
   });
 
-export const eventOf = ({ id, facts, verdict, push }: PushPart, kind: string): NewEvent => ({
+export const eventOf = (
+  { scanner }: Pick<PushDependencies, "scanner">,
+  { id, facts, verdict, push }: PushPart,
+  kind: string,
+): NewEvent => ({
   kind,
   principalId: push.request.principal.id,
-  repository: push.request.repository,
+  repository: scanner.maskName(push.request.repository),
   subject: id,
   data: { refs: verdict.refs.map(({ opinion }) => opinion.kind), findings: facts.findings.length },
 });
@@ -100,5 +110,5 @@ export async function writePart(
   state: PartState,
 ): Promise<void> {
   await insertPush(tx, pushRow(deps, part, state));
-  await insertEvent(tx, eventOf(part, state.status === "rejected" ? "push.rejected" : "push.allowed"));
+  await insertEvent(tx, eventOf(deps, part, state.status === "rejected" ? "push.rejected" : "push.allowed"));
 }

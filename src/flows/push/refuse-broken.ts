@@ -1,4 +1,4 @@
-import { GatewayError } from "../../errors.ts";
+import { GatewayError, maskFailure } from "../../errors.ts";
 import type { PushRequest } from "../../git/push-exchange.ts";
 import { refusalReason, refusalReport, sameReason } from "../../git/refusal.ts";
 import { isDatabaseAway } from "../../store/database.ts";
@@ -22,7 +22,7 @@ export async function noteBroken(deps: PushDependencies, request: PushRequest, e
         { cause: error },
       )
     : error;
-  const reason = deps.scanner.mask(refusalReason(failure)).text;
+  const reason = refusalReason(maskFailure(failure, (text) => deps.scanner.maskName(text)));
   const isExpected = failure instanceof GatewayError && failure.code !== "internal";
   deps.log[isExpected ? "info" : "error"](
     { repository, principal: principal.id, error: failure },
@@ -31,7 +31,7 @@ export async function noteBroken(deps: PushDependencies, request: PushRequest, e
   await insertEvent(deps.db, {
     kind: "push.refused",
     principalId: principal.id,
-    repository,
+    repository: deps.scanner.maskName(repository),
     subject: null,
     data: { reason, code: failure instanceof GatewayError ? failure.code : "internal" },
   }).catch((cause: unknown) => deps.log.warn({ repository, error: cause }, "a refused push could not be recorded"));

@@ -8,12 +8,15 @@ import type { RefVerdict } from "../../model/verdict.ts";
 
 /** More findings than this are counted, not listed: the page has them all. */
 const LISTED_FINDINGS = 20;
+/** Of what an operating system opens (Linux, PATH_MAX). */
+const LONGEST_PATH = 4096;
 
 const shortOid = (oid: string | null): string => (oid === null ? "" : oid.slice(0, 10));
 
 /** Where a finding stands, as `file:line:column` where it has a file, so that terminals make it a link. */
 function renderPlace(finding: Finding): string {
-  const path = escapeLine(finding.path ?? "");
+  // Whole: a place that is cut leads nowhere.
+  const path = escapeLine(finding.path ?? "", LONGEST_PATH);
   switch (finding.source) {
     case "file":
       return `${path}:${finding.line}:${finding.column}`;

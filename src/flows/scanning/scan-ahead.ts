@@ -163,7 +163,7 @@ function notScanned(error: GatewayError, texts: readonly ScanText[], scanner: Sc
   const where =
     first === undefined
       ? "the messages of its commits"
-      : `${scanner.mask(first).text}${paths.length > 1 ? ` and ${paths.length - 1} more files` : ""}`;
+      : `${scanner.maskName(first)}${paths.length > 1 ? ` and ${paths.length - 1} more files` : ""}`;
   return new GatewayError(
     "inspection_failed",
     `${error.message}, in ${where}. What is not looked through is not let through: push again, or ask the gateway's operator`,

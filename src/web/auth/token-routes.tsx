@@ -19,7 +19,7 @@ export const grantableAudiences = ({ by }: Viewer): readonly Audience[] =>
 
 export function createTokenPages(pages: PagesContext): Hono<PagesEnv> {
   const { deps, signIn } = pages;
-  const { db, now } = deps;
+  const { db, mask, now } = deps;
   const routes = new Hono<PagesEnv>();
 
   const sendTokens = async (
@@ -47,7 +47,7 @@ export function createTokenPages(pages: PagesContext): Hono<PagesEnv> {
   routes.post("/tokens", async (c) => {
     const form = await c.req.parseBody({ all: true });
     if (!signIn.isOwnForm(c, form["form"])) return sendTokens(c, { problem: FORGED, made: null }, 403);
-    const name = typeof form["name"] === "string" ? escapeLine(form["name"].trim(), MAX_NAME) : "";
+    const name = typeof form["name"] === "string" ? escapeLine(mask(form["name"].trim()), MAX_NAME) : "";
     const chosen = [form["for"] ?? []].flat();
     const audiences = AUDIENCES.filter((audience) => chosen.includes(audience));
     const life = LIVES.find(({ value }) => value === form["expires"]);

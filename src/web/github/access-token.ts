@@ -12,6 +12,7 @@ import { sendOauth, sendOauthError } from "./answers.ts";
 import { findClient, unknownClient, type GithubDependencies } from "./context.ts";
 import { issueForConsent } from "./issue.ts";
 import { readParameters, type Parameters } from "./parameters.ts";
+import { digestRedirect } from "./redirect.ts";
 import { grantedScope } from "./scopes.ts";
 
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
@@ -88,7 +89,7 @@ export function createAccessTokenRoute(deps: GithubDependencies): Hono {
         return null;
       }
       if (row.expiresAt <= now() || row.clientId !== client.id) return null;
-      if (given !== undefined && given !== row.redirectUri) return null;
+      if (given !== undefined && digestRedirect(given) !== row.redirectUri) return null;
       if (!isVerifier(parameters.get("code_verifier"), row.challenge)) return null;
       const made = await issueForConsent(tx, {
         client,

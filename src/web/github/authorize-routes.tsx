@@ -15,7 +15,7 @@ import { AuthorizePage, DonePage } from "./consent-pages.tsx";
 import { findClient, unknownClient, type GithubDependencies } from "./context.ts";
 import { consentOf, grantableTo } from "./issue.ts";
 import { collect, type Parameters } from "./parameters.ts";
-import { formActionOf, parseRedirect, redirectWith } from "./redirect.ts";
+import { digestRedirect, formActionOf, parseRedirect, redirectWith } from "./redirect.ts";
 import { parseScope } from "./scopes.ts";
 
 /** A browser brings it at once; whoever finds it in a history later comes too late. */
@@ -40,7 +40,7 @@ const WHERE =
   "The client wants to be sent to an address that is neither on this machine (http://127.0.0.1, http://localhost) nor listed for it in `github.clients`.";
 
 export function createAuthorizeRoutes(deps: GithubDependencies): Hono {
-  const { db, now, signIn } = deps;
+  const { db, mask, now, signIn } = deps;
   const routes = new Hono();
 
   function parse(parameters: Parameters): Result<Authorization, Refusal> {
@@ -127,9 +127,9 @@ export function createAuthorizeRoutes(deps: GithubDependencies): Hono {
       ...consentOf(viewer),
       hash: hashToken(code),
       clientId: client.id,
-      redirectUri,
+      redirectUri: digestRedirect(redirectUri),
       challenge,
-      scope,
+      scope: mask(scope),
       address: clientAddress(c),
       createdAt: now(),
       expiresAt: new Date(now().getTime() + CODE_MS),

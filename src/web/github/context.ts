@@ -15,6 +15,8 @@ export interface GithubDependencies {
   readonly identity: Pick<Identity, "identify">;
   /** Who is at the browser, and the guard of the forms. */
   readonly signIn: Pick<SignIn, "findViewer" | "formToken" | "isOwnForm">;
+  /** Takes secrets out of a text. */
+  readonly mask: (text: string) => string;
   readonly log: Logger;
   readonly now: () => Date;
 }

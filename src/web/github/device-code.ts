@@ -21,7 +21,7 @@ const MAX_USER_AGENT = 300;
 const ATTEMPTS = 5;
 
 export function createDeviceCodeRoute(deps: GithubDependencies): Hono {
-  const { db, now } = deps;
+  const { db, mask, now } = deps;
   const begun = createRateLimit({ db, name: "device begun", limit: PER_MINUTE, windowMs: 60_000, now });
   const routes = new Hono();
 
@@ -36,7 +36,7 @@ export function createDeviceCodeRoute(deps: GithubDependencies): Hono {
     if (client === null) {
       return sendOauthError(c, "invalid_client", unknownClient(read.value.get("client_id")), 401);
     }
-    const scope = parseScope(read.value.get("scope") ?? "").join(" ");
+    const scope = mask(parseScope(read.value.get("scope") ?? "").join(" "));
     if (audiencesFor(client, scope).length === 0) {
       const message = "This client is known for git alone, and did not ask for the scope repo.";
       return sendOauthError(c, "invalid_scope", message, 400);
@@ -53,7 +53,7 @@ export function createDeviceCodeRoute(deps: GithubDependencies): Hono {
         clientId: client.id,
         scope,
         address,
-        userAgent: (c.req.header("user-agent") ?? "").slice(0, MAX_USER_AGENT),
+        userAgent: mask(c.req.header("user-agent") ?? "").slice(0, MAX_USER_AGENT),
         interval: POLL_INTERVAL_S,
         createdAt: now(),
         expiresAt: new Date(now().getTime() + DEVICE_CODE_MS),

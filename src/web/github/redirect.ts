@@ -1,4 +1,5 @@
 /** Where a browser sign-in may end. A redirect to anywhere else would hand the code to whoever made the link. */
+import { createHash } from "node:crypto";
 import type { OauthClient } from "../../model/oauth-client.ts";
 
 /**
@@ -17,6 +18,9 @@ export function parseRedirect(text: string | undefined, client: OauthClient): UR
   const url = new URL(text);
   return isLoopback(url) && url.username === "" && url.password === "" ? url : null;
 }
+
+/** What is kept of an address until it comes again: enough to know it by. SHA-256, base64url. */
+export const digestRedirect = (text: string): string => createHash("sha256").update(text).digest("base64url");
 
 /** The address with an answer in it; what the client's own address holds stays. */
 export function redirectWith(redirect: URL, answer: Readonly<Record<string, string | undefined>>): string {

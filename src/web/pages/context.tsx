@@ -25,6 +25,8 @@ export interface PagesDependencies extends RecordDependencies {
   readonly connections: ReadonlyMap<string, Connection>;
   /** The one that clients are sent to which sign in at the gateway; null: none. */
   readonly steeredTo: string | null;
+  /** Takes secrets out of a text. */
+  readonly mask: (text: string) => string;
   readonly log: Logger;
   readonly now: () => Date;
 }

@@ -48,7 +48,7 @@ async function setting(credential: GitConnection["credential"]): Promise<Setting
   const ana = await addPerson(db, "ana@example.com");
   return {
     lfs,
-    deps: { db, lfs: upstream, now: () => at(0) },
+    deps: { db, mask: (text) => text, lfs: upstream, now: () => at(0) },
     request: {
       connection,
       repository: "code/team/app",

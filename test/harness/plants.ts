@@ -1,0 +1,181 @@
+/**
+ * Secrets of every rule, the gateway's own and a foreign file's, in clear and written in other ways: what tests plant, and what must
+ * not be found again afterwards.
+ */
+import type { Detector } from "../../src/secrets/detector.ts";
+import { builtinRules } from "../secrets/builtin-rules.ts";
+
+/** What a company has in a gitleaks file of its own. */
+export const foreignToml = `
+[[rules]]
+id = "acme-robot"
+regex = '''\\brobot_([a-z0-9]{24})\\b'''
+keywords = ["robot_"]
+
+[[rules]]
+id = "acme-vault"
+regex = '''(?i)acme[_-]vault\\s*[:=]\\s*["']?([0-9a-f]{40})'''
+entropy = 3
+secretGroup = 1
+keywords = ["acme"]
+`;
+const foreign = [
+  { id: "acme-robot", text: `run with ${["robot", "k3v9x1m7q2w8z4t6b5n0c3d7"].join("_")} today`, path: null },
+  { id: "acme-vault", text: `acme_vault = "${["9f2c4e7a1b8d", "3056e1f49a7c2b8d6e03f5a1c4b7"].join("")}"`, path: null },
+];
+
+/** A text with a secret in it, and what must not be found again. */
+export interface Plant {
+  readonly id: string;
+  readonly text: string;
+  /** In a push, the name of the file. */
+  readonly path: string;
+  readonly needles: readonly string[];
+}
+
+const SHORTEST = 8;
+
+/** A line of key material, where a secret has several: the names around it are none. */
+const KEY_LINE = 24;
+
+const needlesOf = (secret: string): string[] => {
+  const lines = secret.split(/\r?\n/);
+  return lines.filter((line) => line.trim().length >= (lines.length === 1 ? SHORTEST : KEY_LINE));
+};
+
+export const encodings: Readonly<Record<string, (text: string) => string>> = {
+  clear: (text) => text,
+  base64: (text) => `data: ${Buffer.from(text).toString("base64")}`,
+  hexadecimal: (text) => `data = ${Buffer.from(text).toString("hex")} end`,
+  percent: (text) =>
+    `?q=${[...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("")}&x=1`,
+  json: (text) => JSON.stringify({ output: text, more: [text.toUpperCase().length] }),
+  escapes: (text) => `"${text.replace(/[^]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}"`,
+  kubernetes: (text) =>
+    `apiVersion: v1\nkind: Secret\ndata:\n  value: ${Buffer.from(text).toString("base64")}\ntype: Opaque\n`,
+};
+
+const examples = [
+  ...builtinRules().flatMap(({ id, examples }) => examples.match.map((text) => ({ id, text, path: examples.path }))),
+  ...foreign,
+];
+
+export const exampleIds: ReadonlySet<string> = new Set(examples.map(({ id }) => id));
+
+/** What is found in a text, and what of the text that is. */
+const needlesIn = (detector: Detector, text: string, path?: string): readonly string[] =>
+  detector
+    .find(text, path)
+    .flatMap(({ detection: { start, end }, secret }) => [...needlesOf(secret), ...needlesOf(text.slice(start, end))]);
+
+/**
+ * What of these texts the detector knows: the rest is its recall, which other tests measure.
+ * @param where in a push, the directory; `null`: it is no file's
+ * @param isMeant which of the examples, by their place in the list
+ */
+export function plants(
+  detector: Detector,
+  where: string | null,
+  encode: (text: string) => string,
+  isMeant: (at: number) => boolean = () => true,
+): Plant[] {
+  return examples.flatMap(({ id, text, path: own }, at): Plant[] => {
+    if (!isMeant(at)) return [];
+    const path = `${where}/${at}/${own ?? "notes.txt"}`;
+    const encoded = encode(text);
+    const needles = needlesIn(detector, encoded, where === null ? undefined : path);
+    return needles.length === 0 ? [] : [{ id, text: encoded, path, needles }];
+  });
+}
+
+/** All examples in clear, and each of them written in one other way, in turn. */
+export function plantsInTurn(detector: Detector, where: string | null): Plant[] {
+  const { clear = (text: string) => text, ...others } = encodings;
+  const ways = Object.entries(others);
+  return [
+    ...plants(detector, where === null ? null : `${where}/clear`, clear),
+    ...ways.flatMap(([name, encode], way) =>
+      plants(detector, where === null ? null : `${where}/${name}`, encode, (at) => at % ways.length === way),
+    ),
+  ];
+}
+
+/** What a name may hold, and what of it must not be found again. */
+interface NamePart {
+  readonly text: string;
+  readonly needles: readonly string[];
+}
+
+const bare: Readonly<Record<"base64" | "hexadecimal", (text: string) => string>> = {
+  base64: (text) => Buffer.from(text).toString("base64url"),
+  hexadecimal: (text) => Buffer.from(text).toString("hex"),
+};
+
+const partsOf = new WeakMap<Detector, readonly (readonly NamePart[])[]>();
+
+/** By example: its text, the secret alone, and for every fifth of them that in another writing, as far as they are found. */
+function nameParts(detector: Detector): readonly (readonly NamePart[])[] {
+  const known = partsOf.get(detector);
+  if (known !== undefined) return known;
+  const parts = examples.map(({ text, path }, at): readonly NamePart[] => {
+    const [secret] = detector.find(text, path ?? undefined);
+    const encode = at % 5 === 0 ? bare.base64 : at % 5 === 1 ? bare.hexadecimal : null;
+    return [
+      ...(encode === null || secret === undefined ? [] : [encode(secret.secret)]),
+      text,
+      ...(secret === undefined ? [] : [secret.secret]),
+    ].flatMap((candidate) => {
+      const needles = needlesIn(detector, candidate).filter((needle) => candidate.includes(needle));
+      return needles.length === 0 ? [] : [{ text: candidate, needles }];
+    });
+  });
+  partsOf.set(detector, parts);
+  return parts;
+}
+
+/**
+ * A secret of every rule that has one which fits in a name: of each example what fits first, written in another way, as it is, alone.
+ * @param isName what fits
+ * @param wrap makes the name of it
+ */
+export function names(
+  detector: Detector,
+  isName: (text: string) => boolean,
+  wrap: (text: string, at: number) => string = (text) => text,
+): Plant[] {
+  return nameParts(detector).flatMap((parts, at): Plant[] => {
+    const part = parts.find(({ text }) => isName(text));
+    if (part === undefined) return [];
+    const name = wrap(part.text, at);
+    return [{ id: examples[at]!.id, text: name, path: name, needles: part.needles }];
+  });
+}
+
+/** Looks for all needles in one pass. @returns those that are there, with what stands around them */
+export function findNeedles(haystack: string, needles: Iterable<readonly [needle: string, id: string]>): string[] {
+  const byHead = new Map<string, (readonly [string, string])[]>();
+  for (const [needle, id] of needles) {
+    // As jsonb, as an array's element and as a row's text show it.
+    for (const form of new Set([
+      needle,
+      JSON.stringify(needle).slice(1, -1),
+      needle.replaceAll("\\", "\\\\"),
+      // As an address has it.
+      encodeURIComponent(needle),
+    ])) {
+      const head = form.slice(0, SHORTEST);
+      const others = byHead.get(head);
+      if (others === undefined) byHead.set(head, [[form, id]]);
+      else others.push([form, id]);
+    }
+  }
+  const found = new Set<string>();
+  for (let at = 0; at + SHORTEST <= haystack.length; at++) {
+    for (const [needle, id] of byHead.get(haystack.slice(at, at + SHORTEST)) ?? []) {
+      if (haystack.startsWith(needle, at)) {
+        found.add(`${id}: …${haystack.slice(Math.max(0, at - 60), at + needle.length + 20)}…`);
+      }
+    }
+  }
+  return [...found];
+}
