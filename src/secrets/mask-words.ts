@@ -5,7 +5,7 @@
 const mask = "⟦[\\w.-]{1,64}:[0-9a-f]{8}⟧";
 const around = "\\s\"'`“”‘’«»()\\[\\]{}<>,;|⟦⟧";
 /** Words, segments of paths, values of parameters. Masks that are there already stay as they are. */
-const patterns = ["", "/?&#…", "/?&#…=:@!"].map((more) => new RegExp(`${mask}|[^${around}${more}]{8,}`, "g"));
+const patterns = ["", "/?&#…", "/?&#…=", "/?&#…=:@!"].map((more) => new RegExp(`${mask}|[^${around}${more}]{8,}`, "g"));
 
 /** Secrets that stand alone have digits, or are long. */
 const mayBeSecret = (word: string): boolean => !word.startsWith("⟦") && (word.length >= 20 || /[0-9]/.test(word));

@@ -254,7 +254,7 @@ describe("a secret in an object", () => {
     const world = await setting();
     expect(await send(world, secret)).toMatchObject({ status: 403 });
     const [refused] = await eventsOf(world);
-    const [finding] = (refused?.data as { findings: { fingerprint: string }[] }).findings;
+    const { findings: [finding] = [] } = (refused?.data ?? {}) as { findings?: { fingerprint: string }[] };
     const fingerprint = finding?.fingerprint ?? "";
     await expect(send(world, secret)).rejects.toThrow(`sallyport baseline add ${fingerprint} --reason`);
     const entry = { fingerprint, repository: null, reason: "revoked", addedBy: "lee", addedAt: at(0), expiresAt: null };

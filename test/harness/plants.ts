@@ -134,7 +134,7 @@ function nameParts(detector: Detector): readonly (readonly NamePart[])[] {
 }
 
 /**
- * A secret of every rule that has one which fits in a name: of each example what fits first, written in another way, as it is, alone.
+ * One secret of every rule that has one which fits in a name: written in another way, as it is, or alone.
  * @param isName what fits
  * @param wrap makes the name of it
  */
@@ -143,12 +143,15 @@ export function names(
   isName: (text: string) => boolean,
   wrap: (text: string, at: number) => string = (text) => text,
 ): Plant[] {
-  return nameParts(detector).flatMap((parts, at): Plant[] => {
+  const found = new Map<string, Plant>();
+  for (const [at, parts] of nameParts(detector).entries()) {
+    const { id } = examples[at]!;
     const part = parts.find(({ text }) => isName(text));
-    if (part === undefined) return [];
+    if (part === undefined || found.has(id)) continue;
     const name = wrap(part.text, at);
-    return [{ id: examples[at]!.id, text: name, path: name, needles: part.needles }];
-  });
+    found.set(id, { id, text: name, path: name, needles: part.needles });
+  }
+  return [...found.values()];
 }
 
 /** Looks for all needles in one pass. @returns those that are there, with what stands around them */

@@ -6,6 +6,9 @@ import { builtin, fingerprint, secrets } from "./builtin-rules.ts";
 const whole = (text: string): string => maskText(text, builtin, fingerprint).text;
 const masked = (text: string): string => maskWords(text, whole);
 
+/** Those that are known without what stands around them. */
+const alone = Object.values(secrets).filter((secret) => whole(secret) !== secret);
+
 const SHAPES = [
   "git/2.43.0 (X)",
   "Mozilla/5.0 (X11; X; Linux) like Gecko",
@@ -20,7 +23,7 @@ const SHAPES = [
 ];
 
 test.each(SHAPES)("%s", (shape) => {
-  for (const secret of Object.values(secrets)) {
+  for (const secret of alone) {
     const text = masked(shape.replace("X;", `${secret};`).replace(/X(?!1)/, secret));
     expect(text).not.toContain(secret);
     expect(text).toContain("⟦");

@@ -61,7 +61,17 @@ export async function startGithubHost(options: { readonly connection?: CopilotCo
   const app = new Hono();
   app.route(
     "/",
-    createGithubRoutes({ db, publicUrl: GATEWAY, github, connections, identity, signIn, mask: (text) => text, log: silentLog, now }),
+    createGithubRoutes({
+      db,
+      publicUrl: GATEWAY,
+      github,
+      connections,
+      identity,
+      signIn,
+      mask: (text) => text,
+      log: silentLog,
+      now,
+    }),
   );
   app.route("/", createPagesRoutes(pages) as unknown as Hono);
 
