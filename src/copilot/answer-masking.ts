@@ -15,7 +15,6 @@ export type { AnswerMasks } from "./answer-masking/wire-mask.ts";
 
 const WIRES: Readonly<Partial<Record<WireFormat, (masks: AnswerMasks) => WireMask>>> = {
   "chat-completions": createChatCompletionsMask,
-  completions: createChatCompletionsMask,
   messages: createMessagesMask,
   responses: createResponsesMask,
   // Ghost text: `choices[].text`.

@@ -181,10 +181,6 @@ test("of refs, tags, people, files and options: refused, held, approved and let 
   const options = named(isLine, (text) => `ci.variable=${text}`);
   const all = [...Object.values(planted).flat(), ...options];
   const copy = await ana.clone("team/app");
-  process.stderr.write(
-      .map((p) => p.length)
-      .join()} ${options.length} ${new Date().toISOString()}\n`,
-  );
   await importNames(copy, planted);
   const asOptions = options.flatMap(({ text }) => ["-o", text]);
   const allRefs = ["refs/heads/*:refs/heads/*", "refs/tags/*:refs/tags/*"];
@@ -197,8 +193,6 @@ test("of refs, tags, people, files and options: refused, held, approved and let 
   const push = async (repository: string, refs: readonly string[], ...args: readonly string[]): Promise<string> => {
     const url = `${world.url}/git/code/team/${repository}.git`;
     const agent = ["-c", `http.userAgent=git/2.43.0 (${planted.author[7]?.text.trim() ?? ""})`];
-    process.stderr.write(
-    );
     const run = await copy.git(...agent, "push", ...args, url, ...refs);
     const told = fromServer(run.stderr);
     said += told;

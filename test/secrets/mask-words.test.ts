@@ -11,7 +11,7 @@ const alone = Object.values(secrets).filter((secret) => whole(secret) !== secret
 
 const SHAPES = [
   "git/2.43.0 (X)",
-  "Mozilla/5.0 (X11; X; Linux) like Gecko",
+  "Mozilla/5.0 (Linux; X; x64) like Gecko",
   "“X” in the address",
   "refs/heads/feature/X/fix",
   "repository code/X/app does not exist",
@@ -24,7 +24,7 @@ const SHAPES = [
 
 test.each(SHAPES)("%s", (shape) => {
   for (const secret of alone) {
-    const text = masked(shape.replace("X;", `${secret};`).replace(/X(?!1)/, secret));
+    const text = masked(shape.replace("X", secret));
     expect(text).not.toContain(secret);
     expect(text).toContain("⟦");
   }
