@@ -2,6 +2,7 @@
  * Secrets of every rule, the gateway's own and a foreign file's, in clear and written in other ways: what tests plant, and what must
  * not be found again afterwards.
  */
+import { setImmediate } from "node:timers/promises";
 import type { Detector } from "../../src/secrets/detector.ts";
 import { builtinRules } from "../secrets/builtin-rules.ts";
 
@@ -154,13 +155,16 @@ export function names(
   return [...found.values()];
 }
 
-/** Looks for all needles in one pass. @returns those that are there, with what stands around them */
-export function findNeedles(haystack: string, needles: Iterable<readonly [needle: string, id: string]>): string[] {
-  const byHead = new Map<string, (readonly [string, string])[]>();
+/** A needle in one of the forms that it may stand there in, and what it is of. */
+type Form = readonly [form: string, id: string];
+
+/** By their first characters. */
+function formsOf(needles: Iterable<readonly [needle: string, id: string]>): ReadonlyMap<string, readonly Form[]> {
+  const byHead = new Map<string, Form[]>();
   for (const [needle, id] of needles) {
-    // As jsonb, as an array's element and as a row's text show it.
     for (const form of new Set([
       needle,
+      // As jsonb, as an array's element and as a row's text show it.
       JSON.stringify(needle).slice(1, -1),
       needle.replaceAll("\\", "\\\\"),
       // As an address has it.
@@ -172,13 +176,36 @@ export function findNeedles(haystack: string, needles: Iterable<readonly [needle
       else others.push([form, id]);
     }
   }
-  const found = new Set<string>();
-  for (let at = 0; at + SHORTEST <= haystack.length; at++) {
-    for (const [needle, id] of byHead.get(haystack.slice(at, at + SHORTEST)) ?? []) {
-      if (haystack.startsWith(needle, at)) {
-        found.add(`${id}: …${haystack.slice(Math.max(0, at - 60), at + needle.length + 20)}…`);
+  return byHead;
+}
+
+function* findForms(haystack: string, forms: ReturnType<typeof formsOf>, from: number, to: number): Generator<string> {
+  for (let at = from; at < Math.min(to, haystack.length - SHORTEST + 1); at++) {
+    for (const [form, id] of forms.get(haystack.slice(at, at + SHORTEST)) ?? []) {
+      if (haystack.startsWith(form, at)) {
+        yield `${id}: …${haystack.slice(Math.max(0, at - 60), at + form.length + 20)}…`;
       }
     }
+  }
+}
+
+/** Looks for all needles in one pass. @returns those that are there, with what stands around them */
+export const findNeedles = (haystack: string, needles: Iterable<readonly [needle: string, id: string]>): string[] => [
+  ...new Set(findForms(haystack, formsOf(needles), 0, haystack.length)),
+];
+
+const TURN = 500_000;
+
+/** The same for a long text: others have their turn in between, or the gateway of the test closes connections that it seems to keep in vain. */
+export async function findNeedlesInTurns(
+  haystack: string,
+  needles: Iterable<readonly [needle: string, id: string]>,
+): Promise<string[]> {
+  const forms = formsOf(needles);
+  const found = new Set<string>();
+  for (let from = 0; from < haystack.length; from += TURN) {
+    for (const one of findForms(haystack, forms, from, from + TURN)) found.add(one);
+    await setImmediate();
   }
   return [...found];
 }
