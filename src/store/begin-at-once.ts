@@ -5,7 +5,7 @@
  */
 import type { Database } from "./database.ts";
 import type { ExchangeLinks, NewExchange } from "./exchanges.ts";
-import { findMasks } from "./mask-sightings.ts";
+import { freshStep, hex, listStep, storeSteps } from "./message-steps.ts";
 import type { HashedMessage } from "./messages.ts";
 import type { NewSession } from "./sessions.ts";
 
@@ -32,17 +32,15 @@ export async function beginAtOnce(db: Database, { session, exchange, ...said }: 
     title: session.title,
     at: session.at,
   };
-  const rows = await db.$client<{ session_id: string }[]>`
+  const sql = db.$client;
+  const rows = await sql<{ session_id: string }[]>`
     with given as materialized (
       select * from json_to_record(${JSON.stringify(row)}::json) as g(
         id uuid, "sessionId" uuid, "principalId" uuid, connection text, client text, "clientKey" text, title text, at timestamptz,
         format text, method text, path text, model text, interaction text, "agentTask" text, "parentAgent" text, initiator text,
         turn integer, "userAgent" text, status text, refusal text, streamed boolean, "startedAt" timestamptz, "finishedAt" timestamptz,
         "httpStatus" integer, "requestBytes" bigint, masked jsonb, "requestMasked" boolean, error text, gateway uuid, history bytea)
-    ), listed as materialized (
-      select decode(hash, 'hex') as hash, place
-      from json_array_elements_text(${listHashes(said.messages)}::json) with ordinality as l(hash, place)
-    ), there as materialized (
+    ), ${listStep(sql, said.messages)}, there as materialized (
       select s.id as session_id, m.hash, m.number
       from given g
       join sessions s on s.principal_id = g."principalId" and s.connection = g.connection and s.client_key = g."clientKey"
@@ -51,12 +49,7 @@ export async function beginAtOnce(db: Database, { session, exchange, ...said }: 
       cross join lateral (
         select hash, number from messages where messages.session_id = s.id and messages.hash = l.hash offset 0
       ) m
-    ), fresh as materialized (
-      select decode(b.hash, 'hex') as hash, b.role, b.parts, row_number() over (order by place) - 1 as at
-      from rows from (json_to_recordset(${encodeBodies(said.unknown)}::json) as (hash text, role text, parts jsonb))
-        with ordinality as b(hash, role, parts, place)
-      where not exists (select from there where there.hash = decode(b.hash, 'hex'))
-    ), session as (
+    ), ${freshStep(sql, said.unknown)}, session as (
       insert into sessions (id, principal_id, connection, client, client_key, title, message_count, started_at, last_active_at)
       select "sessionId", "principalId", connection, client, "clientKey", title, (select count(*) from fresh), at, at from given
       on conflict (principal_id, connection, client_key) do update set
@@ -64,23 +57,7 @@ export async function beginAtOnce(db: Database, { session, exchange, ...said }: 
         title = coalesce(sessions.title, excluded.title),
         message_count = sessions.message_count + excluded.message_count
       returning id, message_count - (select count(*) from fresh) as next
-    ), stored as (
-      insert into messages (session_id, number, hash, role, parts)
-      select session.id, session.next + fresh.at, fresh.hash, fresh.role, fresh.parts from session, fresh
-    ), sighted as (
-      insert into mask_sightings (session_id, fingerprint, kind)
-      select session.id, m.fingerprint, m.kind
-      from session, json_to_recordset(${encodeSightings(said.unknown)}::json) as m(fingerprint text, kind text)
-      on conflict do nothing
-    ), numbered as (
-      select coalesce(array_agg(n.number order by l.place), '{}') as numbers, count(*) = count(n.number) as is_whole
-      from listed l
-      left join (
-        select hash, number from there
-        union all
-        select fresh.hash, (session.next + fresh.at)::integer from session, fresh
-      ) n on n.hash = l.hash
-    )
+    ), ${storeSteps(sql, said.unknown)}
     insert into exchanges (
       id, session_id, principal_id, connection, format, method, path, model, interaction, agent_task, parent_agent, initiator, turn,
       user_agent, status, refusal, streamed, started_at, finished_at, http_status, request_bytes, masked, request_masked, error,
@@ -96,14 +73,3 @@ export async function beginAtOnce(db: Database, { session, exchange, ...said }: 
     returning session_id`;
   return rows[0]?.session_id ?? null;
 }
-
-/** As `bytea` reads it. */
-export const hex = (bytes: Uint8Array): string => `\\x${Buffer.from(bytes).toString("hex")}`;
-
-export const listHashes = (messages: readonly HashedMessage[]): string =>
-  JSON.stringify(messages.map(({ hash }) => hash.toString("hex")));
-
-export const encodeBodies = (messages: readonly HashedMessage[]): string =>
-  JSON.stringify(messages.map(({ hash, role, parts }) => ({ hash: hash.toString("hex"), role, parts })));
-
-export const encodeSightings = (messages: readonly HashedMessage[]): string => JSON.stringify(findMasks(messages));

@@ -4,9 +4,9 @@
  */
 import type { ToolUse } from "../model/exchange.ts";
 import { encodeTiming } from "./answer-timing.ts";
-import { encodeBodies, encodeSightings, hex, listHashes } from "./begin-at-once.ts";
 import type { Database } from "./database.ts";
 import { ABANDONED, type ExchangeOutcome } from "./exchanges.ts";
+import { freshStep, hex, listStep, storeSteps } from "./message-steps.ts";
 import { uniqueMessages, type HashedMessage } from "./messages.ts";
 import { storablePath, type SuggestionRow } from "./suggestions.ts";
 import { toolUseRows } from "./tool-uses.ts";
@@ -41,49 +41,26 @@ export async function finishAtOnce(db: Database, ending: NewEnding): Promise<boo
     path: path === null ? null : storablePath(path),
     lineHashes: hex(lineHashes),
   }));
-  const rows = await db.$client`
+  const sql = db.$client;
+  const rows = await sql`
     with given as materialized (
       select * from json_to_record(${JSON.stringify(row)}::json) as g(
         id uuid, "sessionId" uuid, status text, "httpStatus" integer, model text, "firstByteAt" timestamptz, "finishedAt" timestamptz,
         "responseBytes" bigint, "inputTokens" integer, "outputTokens" integer, "cachedTokens" integer, "upstreamRequestId" text, refusal text, masked jsonb,
         "answerMasked" boolean, "historyAfter" bytea, error text, timing bytea)
-    ), listed as materialized (
-      select decode(hash, 'hex') as hash, place
-      from json_array_elements_text(${listHashes(messages)}::json) with ordinality as l(hash, place)
-    ), there as materialized (
+    ), ${listStep(sql, messages)}, there as materialized (
       select m.hash, m.number
       from given g
       cross join (select distinct hash from listed) l
       cross join lateral (
         select hash, number from messages where messages.session_id = g."sessionId" and messages.hash = l.hash offset 0
       ) m
-    ), fresh as materialized (
-      select decode(b.hash, 'hex') as hash, b.role, b.parts, row_number() over (order by place) - 1 as at
-      from rows from (json_to_recordset(${encodeBodies(unique)}::json) as (hash text, role text, parts jsonb))
-        with ordinality as b(hash, role, parts, place)
-      where not exists (select from there where there.hash = decode(b.hash, 'hex'))
-    ), session as (
+    ), ${freshStep(sql, unique)}, session as (
       update sessions set message_count = sessions.message_count + (select count(*) from fresh)
       from given g
       where sessions.id = g."sessionId" and exists (select from fresh)
       returning sessions.id, sessions.message_count - (select count(*) from fresh) as next
-    ), stored as (
-      insert into messages (session_id, number, hash, role, parts)
-      select session.id, session.next + fresh.at, fresh.hash, fresh.role, fresh.parts from session, fresh
-    ), sighted as (
-      insert into mask_sightings (session_id, fingerprint, kind)
-      select session.id, m.fingerprint, m.kind
-      from session, json_to_recordset(${encodeSightings(unique)}::json) as m(fingerprint text, kind text)
-      on conflict do nothing
-    ), numbered as (
-      select coalesce(array_agg(n.number order by l.place), '{}') as numbers, count(*) = count(n.number) as is_whole
-      from listed l
-      left join (
-        select hash, number from there
-        union all
-        select fresh.hash, (session.next + fresh.at)::integer from session, fresh
-      ) n on n.hash = l.hash
-    ), finished as (
+    ), ${storeSteps(sql, unique)}, finished as (
       update exchanges set
         status = g.status, http_status = g."httpStatus", model = coalesce(exchanges.model, g.model),
         first_byte_at = g."firstByteAt", finished_at = g."finishedAt", response_bytes = g."responseBytes",
