@@ -178,8 +178,9 @@ async function admit(options: GitRoutesOptions, exchange: NodeExchange, target: 
 
 /** Told to everybody alike: which connections there are, and of which form, is for those who are signed in. */
 const HOW_TO_SIGN_IN =
-  "The gateway's operator makes tokens (sallyport token create), and who signs in at its pages. Where the gateway passes your own password on to the\n" +
-  "upstream (credential: passthrough), the token goes into a header beside it: sallyport setup prints the setting.";
+  "You make a token yourself on the gateway's page /tokens, or its operator makes one (sallyport token create). Where the gateway\n" +
+  "passes your own password on to the upstream (credential: passthrough), the token goes into a header beside it: sallyport setup\n" +
+  "prints the setting.";
 
 /** 401 makes git ask for a password; that is no help where the credential stands in a header or in the address. */
 async function refuseCredential(

@@ -40,7 +40,7 @@ function gitSetups(publicUrl: string, { name, credential }: Connection): readonl
     ...gitSignIns(publicUrl),
     {
       client: "Without any of them",
-      note: "When git asks: any user name, and as the password your gateway token. Or without asking, from a file that should be readable by you alone:",
+      note: "When git asks for them, give any user name, and your gateway token as the password. With this setting it does not ask: the token then stands in ~/.gitconfig, which nobody else should be able to read.",
       text: header("/"),
     },
   ];
