@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -43,6 +43,25 @@ test("nothing is visible before commit, and nothing is left after abort", async 
   await writer.abort();
   await writer.abort();
   expect(await readdir(join(directory, "incoming"))).toEqual([]);
+});
+
+test("a failure that the early flush met is commit's: the system tells of it once only", async () => {
+  const { directory } = await newStore();
+  await mkdir(directory);
+  const temporary = join(directory, "temporary");
+  const handle = await open(temporary, "wx");
+  const sync = handle.sync.bind(handle);
+  let asked = 0;
+  handle.sync = () => {
+    asked += 1;
+    return asked === 1 ? Promise.reject(Object.assign(new Error("input/output error"), { code: "EIO" })) : sync();
+  };
+  const writer = createDiskBlobWriter(handle, temporary, join(directory, "kept"), "kept");
+  await writer.write(Buffer.from("pack"));
+  writer.flush();
+  await expect(writer.commit()).rejects.toMatchObject({ code: "storage_failed" });
+  await writer.abort();
+  expect(await readdir(directory)).toEqual([]);
 });
 
 test("abort after commit leaves the blob; delete removes it, and again is no error", async () => {

@@ -52,14 +52,26 @@ async function setUp(options: Pick<GatewayOptions, "policy" | "limits">) {
   });
   await migrateDatabase(handle);
   const gateway = await startGateway({ ...options, database: handle, spool });
-  return { gateway, start, stop, spool };
+  /** Until the database is back, replaying fails. */
+  const everythingReplayed = (): Promise<void> =>
+    expect
+      .poll(
+        () =>
+          gateway.flow.replay().then(
+            () => spool.size,
+            () => -1,
+          ),
+        PATIENCE,
+      )
+      .toBe(0);
+  return { gateway, start, stop, spool, everythingReplayed };
 }
 
 test(
   "spool: exchanges go on, masked on the disk; afterwards all of them are in the database, once, in their order",
   { timeout: 120_000 },
   async () => {
-    const { gateway, start, stop, spool } = await setUp({
+    const { gateway, start, stop, spool, everythingReplayed } = await setUp({
       policy: { databaseAway: "spool" },
       limits: { beginMs: 2_000 },
     });
@@ -90,16 +102,7 @@ test(
     await expect(gateway.flow.replay()).rejects.toBeInstanceOf(Error);
 
     await start();
-    await expect
-      .poll(
-        () =>
-          gateway.flow.replay().then(
-            () => spool.size,
-            () => -1,
-          ),
-        PATIENCE,
-      )
-      .toBe(0);
+    await everythingReplayed();
     const rows = await recordedExchanges(gateway.db);
     expect(rows.map(({ status }) => status)).toEqual(["complete", "complete", "complete", "complete", "refused"]);
     expect(new Set(rows.slice(0, 4).map(({ sessionId }) => sessionId)).size).toBe(1);
@@ -120,7 +123,7 @@ test(
   "refuse: nothing is sent that cannot be recorded; what was under way is not lost",
   { timeout: 120_000 },
   async () => {
-    const { gateway, start, stop, spool } = await setUp({ limits: { beginMs: 2_000, settleMs: 1_000 } });
+    const { gateway, start, stop, everythingReplayed } = await setUp({ limits: { beginMs: 2_000, settleMs: 1_000 } });
     let release = () => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
@@ -135,16 +138,7 @@ test(
     expect((await running).text).toContain("[DONE]");
 
     await start();
-    await expect
-      .poll(
-        () =>
-          gateway.flow.replay().then(
-            () => spool.size,
-            () => -1,
-          ),
-        PATIENCE,
-      )
-      .toBe(0);
+    await everythingReplayed();
     const [row] = await recordedExchanges(gateway.db);
     expect(row).toMatchObject({ status: "complete" });
     expect((await findExchangeMessages(gateway.db, row?.id ?? "")).response).toEqual([

@@ -12,6 +12,7 @@ import { startWebhookReceiver, type WebhookReceiver } from "../../fixtures/webho
 import { encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
 import { createDetector, type Detector } from "../../src/secrets/detector.ts";
 import { parseGitleaks } from "../../src/secrets/gitleaks-toml.ts";
+import { allTold } from "../harness/all-told.ts";
 import { git, type WorkingCopy } from "../harness/git.ts";
 import { lfsClient, noise, sha256 } from "../harness/lfs.ts";
 import { findNeedlesInTurns, foreignToml, names, type Plant } from "../harness/plants.ts";
@@ -88,28 +89,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** Everything that the gateway has written or told. */
-async function everything(): Promise<string> {
-  const pages: string[] = [];
-  for (const list of ["pushes", "approvals", "sessions", "exchanges", "commits", "events"]) {
-    pages.push(await (await lee.fetch(`/api/v1/${list}?limit=200`)).text());
-  }
-  const metrics = await (await fetch(`${world.url}/metrics`)).text();
-  return [
-    await world.dumpDatabase(),
-    world.logText(),
-    metrics,
-    JSON.stringify(slack.posts),
-    JSON.stringify(hook.deliveries),
-    ...pages,
-    said,
-  ].join("\n");
-}
-
 async function expectNone(planted: readonly Plant[]): Promise<void> {
   const needles = planted.flatMap(({ id, needles }) => needles.map((needle) => [needle, id] as const));
   expect(new Set(planted.map(({ id }) => id)).size).toBeGreaterThan(250);
-  expect(await findNeedlesInTurns(await everything(), needles)).toEqual([]);
+  expect(await findNeedlesInTurns(await allTold({ world, reader: lee, slack, hook, said }), needles)).toEqual([]);
 }
 
 /** What a server has said, of what git prints: the names beside it are the person's own. */

@@ -11,6 +11,7 @@ import { startSlackServer, type SlackServer } from "../../fixtures/slack-server.
 import { startWebhookReceiver, type WebhookReceiver } from "../../fixtures/webhook-receiver.ts";
 import { createDetector, type Detector } from "../../src/secrets/detector.ts";
 import { parseGitleaks } from "../../src/secrets/gitleaks-toml.ts";
+import { allTold } from "../harness/all-told.ts";
 import { git, type WorkingCopy } from "../harness/git.ts";
 import {
   encodings,
@@ -82,31 +83,10 @@ async function secretFile(name: string, secret: string): Promise<string> {
   return file;
 }
 
-/** Everything that the gateway has written or told. */
-async function everything(said: string): Promise<string> {
-  const pages: string[] = [];
-  for (const list of ["pushes", "approvals", "sessions", "exchanges", "commits", "events"]) {
-    const response = await lee.fetch(`/api/v1/${list}?limit=200`);
-    pages.push(await response.text());
-  }
-  const { items } = await lee.api("/api/v1/pushes?limit=200");
-  for (const { id } of items) pages.push(await (await lee.fetch(`/api/v1/pushes/${String(id)}`)).text());
-  const metrics = await (await fetch(`${world.url}/metrics`)).text();
-  return [
-    await world.dumpDatabase(),
-    world.logText(),
-    metrics,
-    JSON.stringify(slack.posts),
-    JSON.stringify(hook.deliveries),
-    ...pages,
-    said,
-  ].join("\n");
-}
-
 async function expectNone(planted: readonly Plant[], said: string): Promise<void> {
   const needles = planted.flatMap(({ id, needles }) => needles.map((needle) => [needle, id] as const));
   expect(needles.length).toBeGreaterThan(0);
-  expect(await findNeedlesInTurns(await everything(said), needles)).toEqual([]);
+  expect(await findNeedlesInTurns(await allTold({ world, reader: lee, slack, hook, said }), needles)).toEqual([]);
 }
 
 interface PlantedCommit {
