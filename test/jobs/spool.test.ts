@@ -53,8 +53,8 @@ async function setUp(options: Pick<GatewayOptions, "policy" | "limits">) {
   await migrateDatabase(handle);
   const gateway = await startGateway({ ...options, database: handle, spool });
   /** Until the database is back, replaying fails. */
-  const everythingReplayed = (): Promise<void> =>
-    expect
+  const everythingReplayed = async (): Promise<void> => {
+    await expect
       .poll(
         () =>
           gateway.flow.replay().then(
@@ -64,6 +64,7 @@ async function setUp(options: Pick<GatewayOptions, "policy" | "limits">) {
         PATIENCE,
       )
       .toBe(0);
+  };
   return { gateway, start, stop, spool, everythingReplayed };
 }
 
