@@ -205,7 +205,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     blobs,
     upstream,
     mask,
-    announce,
+    channel: DECIDED,
     onDelivered: () => attributionJob.wake(),
     log,
     now,

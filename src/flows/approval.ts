@@ -16,7 +16,7 @@ import {
 } from "../store/approvals.ts";
 import type { Database, Queryable, Transaction } from "../store/database.ts";
 import { insertEvent } from "../store/events.ts";
-import { finishPush } from "../store/pushes.ts";
+import { finishPush } from "../store/push-record.ts";
 import { isApprover, whyNotDecide, type Decider, type SignInRule } from "./approval/decider.ts";
 
 export interface ApprovalRequest {

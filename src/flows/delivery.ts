@@ -14,11 +14,10 @@ import type { RefUpdate } from "../model/ref-update.ts";
 import type { Logger } from "../model/log.ts";
 import { claimApproval } from "../store/approvals.ts";
 import type { Database } from "../store/database.ts";
-import { insertEvent } from "../store/events.ts";
+import { recordEnd } from "../store/push-record.ts";
 import {
   claimInterrupted,
   findPush,
-  finishPush,
   setLease,
   setStatus,
   type DeliverablePush,
@@ -41,8 +40,8 @@ export interface DeliveryDependencies {
   readonly upstream: (connection: string) => GitUpstream;
   readonly mask: (text: string) => string;
   readonly seal: CommandSeal;
-  /** Tells waiting clients of every gateway how the push ended. */
-  readonly announce: (db: Database, pushId: string) => Promise<void>;
+  /** Of signals: on which waiting clients of every gateway hear how the push ended. */
+  readonly channel: string;
   /** Called after a push has been delivered: attribution reads it then. */
   readonly onDelivered: () => void;
   readonly log: Logger;
@@ -50,8 +49,11 @@ export interface DeliveryDependencies {
 }
 
 export interface Delivery {
-  /** Delivers a push whose status is `delivering` and whose lease this gateway holds. Never throws for what the upstream does. */
-  deliver(pushId: string, options?: DeliverOptions): Promise<PushOutcome>;
+  /**
+   * Delivers a push that is recorded as `delivering`, with a lease that this gateway has just got. Never throws for what the upstream
+   * does.
+   */
+  deliver(push: DeliverablePush, options?: DeliverOptions): Promise<PushOutcome>;
   /** Delivers an approved push if nobody else has begun to. @returns null when somebody else has */
   deliverApproved(pushId: string, options?: DeliverOptions): Promise<PushOutcome | null>;
   /** Whether this gateway can deliver the push: gateways that share a database need not share their data directories, or keys. */
@@ -95,20 +97,19 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     };
 
   const finish = async (push: DeliverablePush, outcome: PushOutcome): Promise<PushOutcome> => {
-    const released = await deps.db.transaction(async (tx) => {
-      const recorded = [...outcome.upstreamStatus].map(([ref, status]) => [deps.mask(ref), status] as const);
-      const blob = await finishPush(tx, push.id, { ...outcome, upstreamStatus: new Map(recorded) });
-      await insertEvent(tx, {
+    const recorded = [...outcome.upstreamStatus].map(([ref, status]) => [deps.mask(ref), status] as const);
+    const released = await recordEnd(deps.db, push.id, {
+      outcome: { ...outcome, upstreamStatus: new Map(recorded) },
+      event: {
         kind: `push.${outcome.status}`,
         principalId: push.principalId,
         repository: push.repository,
         subject: push.id,
         data: { refs: push.refs.map((ref) => ref.ref) },
-      });
-      return blob;
+      },
+      channel: deps.channel,
     });
     if (released !== null) await deps.blobs.delete(released);
-    await deps.announce(deps.db, push.id);
     if (outcome.status === "delivered") deps.onDelivered();
     return outcome;
   };
@@ -155,31 +156,31 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     );
   };
 
-  const isHere = async (push: DeliverablePush): Promise<boolean> => {
+  /** Null where this gateway has not got what the push is delivered with. */
+  const bytesHere = async (push: DeliverablePush): Promise<number | null> => {
     const { packBlob } = push;
-    if (openCommands(push) === null) return false;
-    if (packBlob === null) return true;
+    if (openCommands(push) === null) return null;
+    if (packBlob === null) return 0;
     try {
-      await deps.blobs.size(packBlob);
-      return true;
+      return await deps.blobs.size(packBlob);
     } catch (error) {
-      if (error instanceof GatewayError && error.code === "not_found") return false;
+      if (error instanceof GatewayError && error.code === "not_found") return null;
       throw error;
     }
   };
 
   const hasPack = async (pushId: string): Promise<boolean> => {
     const push = await findPush(deps.db, pushId);
-    return push !== null && isHere(push);
+    return push !== null && (await bytesHere(push)) !== null;
   };
 
   const send = async (push: DeliverablePush, options: DeliverOptions): Promise<PushOutcome> => {
     try {
       const commands = openCommands(push);
-      if (commands === null || !(await isHere(push)))
+      const packBytes = await bytesHere(push);
+      if (commands === null || packBytes === null)
         throw new GatewayError("not_found", "the gateway no longer has what was pushed: push it again");
       const pack = push.packBlob === null ? null : await deps.blobs.open(push.packBlob);
-      const packBytes = push.packBlob === null ? 0 : await deps.blobs.size(push.packBlob);
       const { report } = await deps.upstream(push.connection).deliver(commands.upstreamPath, {
         head: commands.head,
         pack,
@@ -197,7 +198,8 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     }
   };
 
-  const holdLease = (pushId: string): { release(): Promise<void>; stop(): void } => {
+  /** Renews a lease that was given just now. */
+  const keepLease = (pushId: string): { renew(): void; release(): Promise<void>; stop(): void } => {
     let renewing = Promise.resolve();
     let isReleased = false;
     const renew = (): void => {
@@ -205,10 +207,10 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
         deps.log.warn({ push: pushId, error }, "the lease on a push could not be renewed");
       });
     };
-    renew();
     const timer = setInterval(renew, LEASE_MS / 3);
     const stop = (): void => clearInterval(timer);
     return {
+      renew,
       stop,
       release: async () => {
         stop();
@@ -221,10 +223,14 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     };
   };
 
-  const deliver = async (pushId: string, options: DeliverOptions = {}): Promise<PushOutcome> => {
-    const push = await findPush(deps.db, pushId);
-    if (push === null) throw new GatewayError("not_found", `push ${pushId} is not in the record`);
-    const lease = holdLease(pushId);
+  const holdLease: Delivery["holdLease"] = (pushId) => {
+    const lease = keepLease(pushId);
+    lease.renew();
+    return lease;
+  };
+
+  const deliver = async (push: DeliverablePush, options: DeliverOptions = {}): Promise<PushOutcome> => {
+    const lease = keepLease(push.id);
     try {
       // The record of the end lets go of the lease as well.
       return await finish(push, await send(push, options));
@@ -242,7 +248,10 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
       await setStatus(tx, pushId, "delivering", new Date(deps.now().getTime() + LEASE_MS));
       return true;
     });
-    return isMine ? deliver(pushId, options) : null;
+    if (!isMine) return null;
+    const push = await findPush(deps.db, pushId);
+    if (push === null) throw new GatewayError("not_found", `push ${pushId} is not in the record`);
+    return deliver(push, options);
   };
 
   const recover = async (pushId: string): Promise<void> => {
@@ -264,12 +273,13 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
         return;
       case "untouched":
         // The gateway that has its pack may come back; without a lease it can take over at once.
-        if (!(await isHere(push)) && deps.now().getTime() - push.receivedAt.getTime() < PACK_LOST_MS) {
+        if ((await bytesHere(push)) === null && deps.now().getTime() - push.receivedAt.getTime() < PACK_LOST_MS) {
           await setLease(deps.db, pushId, null);
           return;
         }
         // Sending it again is safe: the upstream compares the old ids, so it can take effect once at most.
-        await deliver(pushId);
+        await setLease(deps.db, pushId, new Date(deps.now().getTime() + LEASE_MS));
+        await deliver(push);
         return;
       case "unclear":
         await finish(

@@ -16,6 +16,7 @@ import { isZeroOid } from "../model/ref-update.ts";
 import type { Verdict } from "../model/verdict.ts";
 import { evaluatePush } from "../policy/evaluate.ts";
 import { policyFor } from "../policy/match.ts";
+import type { NewPush } from "../store/pushes.ts";
 import { answerClient, deliverPart, outcomeElsewhere, type PartAnswer } from "./push/answer.ts";
 import { checkAliases } from "./push/check-aliases.ts";
 import { checkSigned } from "./push/check-signed.ts";
@@ -26,7 +27,7 @@ import type { PushDependencies, PushPart } from "./push/dependencies.ts";
 import type { OpenHold } from "./push/open-hold.ts";
 import { cutByVerdict } from "./push/parts.ts";
 import { readPush, type PushReading } from "./push/reading.ts";
-import { recordParts } from "./push/record-parts.ts";
+import { recordParts, type RecordedParts } from "./push/record-parts.ts";
 import { refusePointers } from "./push/refuse-pointers.ts";
 import { noteBroken, refuseBroken } from "./push/refuse-broken.ts";
 import { renderHold, renderRejection, renderWaiting, renderWarnings } from "./push/texts.ts";
@@ -102,12 +103,12 @@ async function receiveAndDecide(
       const advertised = await asked;
       const { reading, verdict } = await judge(deps, request, advertised, quarantine);
       const parts = cutByVerdict({ request, receivedAt, reading, verdict, cache, quarantine });
-      const held = await recordParts(deps, parts, async () =>
+      const recorded = await recordParts(deps, parts, async () =>
         received.packBytes > 0 ? { key: await blob.commit(), bytes: received.packBytes } : null,
       );
       leave();
       const answers: PartAnswer[] = [];
-      for (const part of parts) answers.push(await endPart(deps, part, held));
+      for (const part of parts) answers.push(await endPart(deps, part, recorded));
       await answerClient(request, answers);
       const [only, ...others] = parts;
       if (only !== undefined && others.length === 0 && answers[0]?.isDelivered === true) await adopt(deps, only);
@@ -157,16 +158,17 @@ async function judge(
 }
 
 /** The second door, for the refs of one verdict. What breaks behind it is this part's answer: the others have theirs. */
-async function endPart(deps: PushDependencies, part: PushPart, held: OpenHold | null): Promise<PartAnswer> {
+async function endPart(deps: PushDependencies, part: PushPart, recorded: RecordedParts): Promise<PartAnswer> {
   try {
     switch (part.verdict.kind) {
       case "reject":
         return reject(deps, part);
       case "allow":
-        return await allow(deps, part);
+        if (recorded.allowed === null) throw new GatewayError("internal", "a push was not recorded");
+        return await allow(deps, part, recorded.allowed);
       case "hold":
-        if (held === null) throw new GatewayError("internal", "a hold was not recorded");
-        return await hold(deps, part, held);
+        if (recorded.hold === null) throw new GatewayError("internal", "a hold was not recorded");
+        return await hold(deps, part, recorded.hold);
     }
   } catch (error) {
     const reason = await noteBroken(deps, part.push.request, error);
@@ -196,8 +198,8 @@ function reject(deps: PushDependencies, { id, isWhole, head, verdict, facts }: P
 }
 
 /** It opens at once. */
-async function allow(deps: PushDependencies, part: PushPart): Promise<PartAnswer> {
-  const answer = await deliverPart(part, (options) => deps.delivery.deliver(part.id, options));
+async function allow(deps: PushDependencies, part: PushPart, recorded: NewPush): Promise<PartAnswer> {
+  const answer = await deliverPart(part, (options) => deps.delivery.deliver(recorded, options));
   const warnings = renderWarnings({ findings: part.facts.findings, refs: part.verdict.refs });
   return { ...answer, messages: warnings.map((line) => deps.scanner.maskName(line)) };
 }

@@ -1,11 +1,10 @@
-/** The record of a push: written before anything is forwarded, and finished after the upstream has answered. */
+/** The record of a push; `push-record.ts` writes it. */
 import { and, eq, inArray, isNull, lt, or, sql } from "drizzle-orm";
 import type { AddedHunk } from "../model/added-hunk.ts";
 import type { Finding } from "../model/finding.ts";
-import { newId } from "../model/id.ts";
 import type { CommitFacts } from "../model/push-facts.ts";
-import type { Database, Queryable, Transaction } from "./database.ts";
-import { findings, pushes, pushRefs, refDiffs, type PushStatus } from "./schema.ts";
+import type { Database, Queryable } from "./database.ts";
+import { pushes, pushRefs, type PushStatus } from "./schema.ts";
 
 export interface NewPushRef {
   readonly ref: string;
@@ -62,100 +61,6 @@ export interface NewPush {
   readonly diffs: readonly NewRefDiff[];
 }
 
-/**
- * Rows per INSERT: PostgreSQL takes 65,534 parameters in one statement. Commits and their lines, of which there may be tens of
- * thousands, go as one parameter of JSON: building and binding a parameter for each value takes longer than all of the rest.
- * Other people's streams wait while a statement is built, so that none has more than some milliseconds' worth.
- */
-const BATCH = 1_000;
-const BOUND_BATCH = 100;
-const BATCH_CHARACTERS = 512 * 1024;
-
-/** @param lengthOf characters of a row */
-function* batches<T>(rows: readonly T[], most = BOUND_BATCH, lengthOf: (row: T) => number = () => 0): Generator<T[]> {
-  for (let at = 0; at < rows.length;) {
-    let [end, characters] = [at, 0];
-    do characters += lengthOf(rows[end++]!);
-    while (end < rows.length && end - at < most && characters < BATCH_CHARACTERS);
-    yield rows.slice(at, end);
-    at = end;
-  }
-}
-
-/**
- * PostgreSQL's text cannot hold U+0000; what a pusher wrote is kept readable instead of failing the push.
- * Lone surrogates become U+FFFD, because the driver could not send them as UTF-8.
- */
-const storable = (text: string): string => text.replaceAll("\0", "\u2400").toWellFormed();
-
-/** Writes a push with its refs, findings, commits, added lines and diffs. Call inside a transaction. */
-export async function insertPush(tx: Transaction, push: NewPush): Promise<void> {
-  await tx.insert(pushes).values({
-    ...push,
-    pushOptions: push.pushOptions.map(storable),
-    userAgent: storable(push.userAgent),
-    error: push.error === null ? null : storable(push.error),
-  });
-  for (const refs of batches(push.refs.map((ref, ordinal) => ({ pushId: push.id, ordinal, ...ref })))) {
-    await tx.insert(pushRefs).values(refs);
-  }
-  for (const rows of batches(push.findings)) {
-    await tx.insert(findings).values(
-      rows.map((finding) => ({
-        id: newId(),
-        pushId: push.id,
-        ...finding,
-        path: finding.path === null ? null : storable(finding.path),
-        allowed: finding.allowed === null ? null : { ...finding.allowed, reason: storable(finding.allowed.reason) },
-      })),
-    );
-  }
-  const commits = push.commits.map((commit, ordinal) => ({ ...commit, ordinal }));
-  for (const rows of batches(commits, BATCH, ({ message }) => message.length)) {
-    const json = rows.map((commit) => ({
-      oid: commit.oid,
-      ordinal: commit.ordinal,
-      parents: commit.parents,
-      author_name: storable(commit.authorName),
-      author_email: storable(commit.authorEmail),
-      authored_at: commit.authoredAt,
-      committer_name: storable(commit.committerName),
-      committer_email: storable(commit.committerEmail),
-      committed_at: commit.committedAt,
-      message: storable(commit.message),
-    }));
-    await tx.execute(sql`
-      insert into commits (push_id, repository, oid, ordinal, parents, author_name, author_email, authored_at,
-                           committer_name, committer_email, committed_at, message)
-      select ${push.id}::uuid, ${push.repository}, row.*
-      from json_to_recordset(${JSON.stringify(json)}::json) as row(
-        oid text, ordinal integer, parents text[], author_name text, author_email text, authored_at timestamptz,
-        committer_name text, committer_email text, committed_at timestamptz, message text)`);
-  }
-  const ordinals = new Map<string, number>();
-  for (const rows of batches(push.hunks, BATCH, ({ text }) => text.length)) {
-    const json = rows.map((hunk) => {
-      const ordinal = ordinals.get(hunk.commit) ?? 0;
-      ordinals.set(hunk.commit, ordinal + 1);
-      return {
-        oid: hunk.commit,
-        ordinal,
-        path: storable(hunk.path),
-        start_line: hunk.startLine,
-        text: storable(hunk.text),
-      };
-    });
-    await tx.execute(sql`
-      insert into added_hunks (push_id, oid, ordinal, path, start_line, text)
-      select ${push.id}::uuid, row.*
-      from json_to_recordset(${JSON.stringify(json)}::json) as row(
-        oid text, ordinal integer, path text, start_line integer, text text)`);
-  }
-  for (const rows of batches(push.diffs)) {
-    await tx.insert(refDiffs).values(rows.map((row) => ({ pushId: push.id, ...row, diff: storable(row.diff) })));
-  }
-}
-
 /** The hold that the same person's same push opened before, if it still waits. */
 export async function findOpenHold(db: Queryable, principalId: string, binding: string): Promise<string | null> {
   const [row] = await db
@@ -166,17 +71,14 @@ export async function findOpenHold(db: Queryable, principalId: string, binding: 
 }
 
 /** What delivery needs to know of a push. */
-export interface DeliverablePush {
-  readonly id: string;
+export type DeliverablePush = Pick<
+  NewPush,
+  "id" | "connection" | "repository" | "upstreamPath" | "principalId" | "head" | "packBlob" | "receivedAt"
+> & { readonly refs: readonly Pick<NewPushRef, "ref" | "oldOid" | "newOid">[] };
+
+/** And what has become of it. */
+export interface RecordedPush extends DeliverablePush {
   readonly status: PushStatus;
-  readonly connection: string;
-  readonly repository: string;
-  readonly upstreamPath: string;
-  readonly principalId: string;
-  readonly head: Buffer;
-  readonly packBlob: string | null;
-  readonly objectFormat: "sha1" | "sha256";
-  readonly receivedAt: Date;
   readonly error: string | null;
   readonly finishedAt: Date | null;
   readonly refs: readonly {
@@ -187,14 +89,12 @@ export interface DeliverablePush {
   }[];
 }
 
-export async function findPush(db: Queryable, pushId: string): Promise<DeliverablePush | null> {
+export async function findPush(db: Queryable, pushId: string): Promise<RecordedPush | null> {
   const [push] = await db.select().from(pushes).where(eq(pushes.id, pushId));
   if (push === undefined) return null;
   const refs = await db.select().from(pushRefs).where(eq(pushRefs.pushId, pushId)).orderBy(pushRefs.ordinal);
   return { ...push, refs };
 }
-
-const NOTHING = Buffer.alloc(0);
 
 export interface PushOutcome {
   readonly status: PushStatus;
@@ -202,36 +102,6 @@ export interface PushOutcome {
   readonly upstreamStatus: ReadonlyMap<string, string>;
   readonly error: string | null;
   readonly finishedAt: Date;
-}
-
-/**
- * Writes how a push ended; what it would be sent with is no longer kept. Call inside a transaction.
- * @returns the blob of its pack, which is no longer needed: to be deleted once the transaction has committed
- */
-export async function finishPush(tx: Transaction, pushId: string, outcome: PushOutcome): Promise<string | null> {
-  const [before] = await tx
-    .select({ packBlob: pushes.packBlob })
-    .from(pushes)
-    .where(eq(pushes.id, pushId))
-    .for("update");
-  await tx
-    .update(pushes)
-    .set({
-      status: outcome.status,
-      error: outcome.error === null ? null : storable(outcome.error),
-      finishedAt: outcome.finishedAt,
-      leaseUntil: null,
-      packBlob: null,
-      head: NOTHING,
-    })
-    .where(eq(pushes.id, pushId));
-  for (const [ref, status] of outcome.upstreamStatus) {
-    await tx
-      .update(pushRefs)
-      .set({ upstreamStatus: storable(status) })
-      .where(and(eq(pushRefs.pushId, pushId), eq(pushRefs.ref, ref)));
-  }
-  return before?.packBlob ?? null;
 }
 
 export async function setStatus(

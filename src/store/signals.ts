@@ -30,7 +30,7 @@ export interface Signals {
 }
 
 /** All signals share one channel of PostgreSQL's, so that one LISTEN on one connection serves any number of waiters. */
-const PG_CHANNEL = "sallyport";
+export const SIGNAL_CHANNEL = "sallyport";
 const RETRY_MS = [100, 500, 1_000, 5_000] as const;
 
 export function createSignals(handle: Pick<DatabaseHandle, "url">): Signals {
@@ -53,13 +53,13 @@ export function createSignals(handle: Pick<DatabaseHandle, "url">): Signals {
 
   return {
     async notify(tx, channel, payload) {
-      await tx.execute(sql`select pg_notify(${PG_CHANNEL}, ${keyOf(channel, payload)})`);
+      await tx.execute(sql`select pg_notify(${SIGNAL_CHANNEL}, ${signalText(channel, payload)})`);
     },
 
     wait(channel, payload, { timeoutMs, signal }) {
       return new Promise((resolve) => {
         if (closing.signal.aborted || signal?.aborted === true) return resolve(false);
-        const key = keyOf(channel, payload);
+        const key = signalText(channel, payload);
         const here = waiters.get(key) ?? new Set();
         waiters.set(key, here);
         const end = (woken: boolean) => {
@@ -84,7 +84,8 @@ export function createSignals(handle: Pick<DatabaseHandle, "url">): Signals {
   };
 }
 
-const keyOf = (channel: string, payload: string): string => `${channel}:${payload}`;
+/** What is sent on it. */
+export const signalText = (channel: string, payload: string): string => `${channel}:${payload}`;
 
 /** Listens until `closing`; after a loss of the connection again, telling `onConnected` each time since signals may be lost. */
 async function keepListening(
@@ -112,7 +113,7 @@ async function keepListening(
     };
     const client = postgres(url, options);
     try {
-      await client.unsafe(`listen ${PG_CHANNEL}`);
+      await client.unsafe(`listen ${SIGNAL_CHANNEL}`);
       failures = 0;
       onConnected();
       await aborted(AbortSignal.any([closing, lost.signal]));

@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import type { Database } from "../../src/store/database.ts";
 import { newId } from "../../src/model/id.ts";
-import { insertPush } from "../../src/store/pushes.ts";
+import { insertPush } from "../../src/store/push-record.ts";
 import { exchanges, principals, pushes, sessions, type PushStatus } from "../../src/store/schema.ts";
 
 export const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute));

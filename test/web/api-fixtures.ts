@@ -8,7 +8,8 @@ import { GATEWAY_ISSUER, type Audience } from "../../src/model/principal.ts";
 import { insertApproval, type Requirement } from "../../src/store/approvals.ts";
 import type { Database } from "../../src/store/database.ts";
 import { upsertPrincipal } from "../../src/store/principals.ts";
-import { insertPush, type NewPush } from "../../src/store/pushes.ts";
+import { insertPush } from "../../src/store/push-record.ts";
+import type { NewPush } from "../../src/store/pushes.ts";
 import { findTokenByHash, insertToken, touchToken } from "../../src/store/tokens.ts";
 import type { ApiDependencies } from "../../src/web/api.ts";
 

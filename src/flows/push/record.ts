@@ -1,7 +1,6 @@
 import { deliveryCapabilities, encodePushRequest } from "../../git/receive-pack.ts";
-import { insertEvent, type NewEvent } from "../../store/events.ts";
-import { insertPush, type NewPush, type NewRefDiff } from "../../store/pushes.ts";
-import type { Transaction } from "../../store/database.ts";
+import type { NewEvent } from "../../store/events.ts";
+import type { NewPush, NewRefDiff } from "../../store/pushes.ts";
 import { LEASE_MS } from "../delivery.ts";
 import { bindPush } from "./binding.ts";
 import type { PushDependencies, PushPart } from "./dependencies.ts";
@@ -101,14 +100,3 @@ export const eventOf = (
   subject: id,
   data: { refs: verdict.refs.map(({ opinion }) => opinion.kind), findings: facts.findings.length },
 });
-
-/** Records a part that nobody is asked about. */
-export async function writePart(
-  deps: PushDependencies,
-  tx: Transaction,
-  part: PushPart,
-  state: PartState,
-): Promise<void> {
-  await insertPush(tx, pushRow(deps, part, state));
-  await insertEvent(tx, eventOf(deps, part, state.status === "rejected" ? "push.rejected" : "push.allowed"));
-}
