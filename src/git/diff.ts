@@ -72,33 +72,58 @@ export async function readRefDiff(objects: NewObjects, update: RefUpdate, maxByt
 }
 
 /**
- * Whether an update drops commits that the ref had. Creations and deletions are none.
+ * The refs whose update drops commits that they had. Creations and deletions drop none.
  * @throws GatewayError `inspection_failed` and those of fetching
  */
-export async function isForced(objects: NewObjects, update: RefUpdate): Promise<boolean> {
-  const { oldOid } = update;
-  if (isZeroOid(oldOid) || isZeroOid(update.newOid) || oldOid === update.newOid) return false;
-  const { graph, tips, quarantine, context } = objects;
-  // Down through the pack: whoever is reached there or at its border is an ancestor, whatever lies below.
-  const start = peel(update.newOid, objects.tagTargets);
+export async function findForced(objects: NewObjects, updates: readonly RefUpdate[]): Promise<ReadonlySet<string>> {
+  const { tips, turns, quarantine, context } = objects;
+  const open: { readonly ref: string; readonly oldOid: string; readonly border: ReadonlySet<string> }[] = [];
+  for (const { ref, oldOid, newOid } of updates) {
+    if (isZeroOid(oldOid) || isZeroOid(newOid) || oldOid === newOid) continue;
+    const border = borderBefore(objects, newOid, oldOid);
+    if (border !== null) open.push({ ref, oldOid, border });
+    if (turns.due) await turns.take();
+  }
+  const forced = new Set(open.map(({ ref }) => ref));
+  if (quarantine.cache === null || open.length === 0) return forced;
+  const asked = new Set(open.flatMap(({ oldOid, border }) => [oldOid, ...border]));
+  const known = await quarantine.cache.findReachable([...asked], tips, context.signal);
+  // By what they stand on: of all that were moved to one place, the upstream's history is asked once.
+  const standingOn = new Map<string, { readonly ref: string; readonly oldOid: string }[]>();
+  for (const { ref, oldOid, border } of open) {
+    if (!known.has(oldOid)) continue;
+    for (const oid of border) {
+      if (!known.has(oid)) continue;
+      const others = standingOn.get(oid);
+      if (others === undefined) standingOn.set(oid, [{ ref, oldOid }]);
+      else others.push({ ref, oldOid });
+    }
+  }
+  for (const [oid, moved] of standingOn) {
+    const olds = [...new Set(moved.map(({ oldOid }) => oldOid))];
+    const ancestors = await quarantine.cache.findAncestors(olds, oid, tips, context.signal);
+    for (const { ref, oldOid } of moved) if (ancestors.has(oldOid)) forced.delete(ref);
+  }
+  return forced;
+}
+
+/**
+ * Down through the pack: whoever is reached there or at its border is an ancestor, whatever lies below.
+ * @returns the border, what the new id stands on; null where the old one is reached
+ */
+function borderBefore({ graph, tagTargets }: NewObjects, newOid: string, oldOid: string): ReadonlySet<string> | null {
   const border = new Set<string>();
   const seen = new Set<string>();
-  const stack = [start];
+  const stack = [peel(newOid, tagTargets)];
   for (let oid = stack.pop(); oid !== undefined; oid = stack.pop()) {
-    if (oid === oldOid) return false;
+    if (oid === oldOid) return null;
     if (seen.has(oid)) continue;
     seen.add(oid);
     const node = graph.get(oid);
     if (node === undefined) border.add(oid);
     else stack.push(...node.parents);
   }
-  if (quarantine.cache === null) return true;
-  const known = await quarantine.cache.findReachable([oldOid, ...border], tips, context.signal);
-  if (!known.has(oldOid)) return true;
-  for (const oid of border) {
-    if (known.has(oid) && (await quarantine.cache.isAncestor(oldOid, oid, tips, context.signal))) return false;
-  }
-  return true;
+  return border;
 }
 
 /** The first old commit down the line of first parents; null at a root, undefined where nothing is new. */

@@ -32,15 +32,20 @@ function formatBytes(bytes: number): string {
 
 const exceeded = (message: string): GatewayError => new GatewayError("limit_exceeded", message);
 
-/** One text for each bound, so that whoever pushes knows which it was and what to do. */
+/** Each value as an operator sets it: a key below `limits:` of an entry of `pushes:`. */
+const ofPush = (key: string): string => `the limit of one push (limits.${key})`;
+
+const FEWER = "push fewer commits at a time";
+
+/** One text for each bound, so that whoever pushes knows which it was, what to do, and which setting to ask the operator for. */
 export const overLimit = {
   packBytes: (limit: number) =>
-    exceeded(`the pack is larger than ${formatBytes(limit)}, the limit of one push: push fewer commits at a time`),
+    exceeded(`the pack is larger than ${formatBytes(limit)}, ${ofPush("packBytes")}: ${FEWER}`),
   objects: (count: number, limit: number) =>
-    exceeded(`the pack holds ${count} objects, the limit of one push is ${limit}: push fewer commits at a time`),
+    exceeded(`the pack holds ${count} objects, ${ofPush("objects")} is ${limit}: ${FEWER}`),
   objectBytes: (bytes: number, limit: number) =>
     exceeded(
-      `an object of the pack is ${formatBytes(bytes)} unpacked, the limit of one object is ${formatBytes(limit)}: ` +
+      `an object of the pack is ${formatBytes(bytes)} unpacked, the limit of one object (limits.objectBytes) is ${formatBytes(limit)}: ` +
         `keep files of that size in Git LFS, and take this one out of every commit that has it`,
     ),
   commitBytes: (kind: string, oid: string, bytes: number, limit: number) =>
@@ -49,33 +54,33 @@ export const overLimit = {
     ),
   inflatedBytes: (limit: number) =>
     exceeded(
-      `the objects of the pack are more than ${formatBytes(limit)} unpacked, the limit of one push: push fewer commits at a time`,
+      `the objects of the pack are more than ${formatBytes(limit)} unpacked, ${ofPush("inflatedBytes")}: ${FEWER}`,
     ),
   inflationRatio: (ratio: number) =>
     exceeded(
-      `the pack unpacks to more than ${ratio} bytes for each byte sent, the limit of one push: ` +
-        `push fewer commits at a time, or keep files that compress so well out of the repository`,
+      `the pack unpacks to more than ${ratio} bytes for each byte sent, ${ofPush("inflationRatio")}: ` +
+        `${FEWER}, or keep files that compress so well out of the repository`,
     ),
   commits: (count: number, limit: number) =>
-    exceeded(`the push brings ${count} new commits, the limit is ${limit}: push an older commit first, then the rest`),
+    exceeded(
+      `the push brings ${count} new commits, ${ofPush("commits")} is ${limit}: push an older commit first, then the rest`,
+    ),
   rangeCommits: (ref: string, count: number, limit: number) =>
     exceeded(
-      `${ref} moves over ${count} commits, the limit is ${limit}: move it in steps, to a commit in between first`,
+      `${ref} moves over ${count} commits, ${ofPush("commits")} is ${limit}: move it in steps, to a commit in between first`,
     ),
   changedPaths: (limit: number) =>
-    exceeded(
-      `the commits of this push change more than ${limit} paths, the limit of one push: push fewer commits at a time`,
-    ),
+    exceeded(`the commits of this push change more than ${limit} paths, ${ofPush("changedPaths")}: ${FEWER}`),
   treeDepth: (limit: number) =>
-    exceeded(`a commit of this push nests directories more than ${limit} deep, the limit: take them apart`),
-  inspectionTime: (limitMs: number) =>
     exceeded(
-      `reading the push took longer than ${limitMs / 1000} s, the limit of one push: push fewer commits at a time`,
+      `a commit of this push nests directories more than ${limit} deep, ${ofPush("treeDepth")}: take them apart`,
     ),
+  inspectionTime: (limitMs: number) =>
+    exceeded(`reading the push took longer than ${limitMs / 1000} s, ${ofPush("time")}: ${FEWER}`),
   gitTime: (what: string, limitMs: number) =>
-    exceeded(`${what} took longer than ${limitMs / 1000} s, the limit of one push: push fewer commits at a time`),
+    exceeded(`${what} took longer than ${limitMs / 1000} s, ${ofPush("time")}: ${FEWER}`),
   additionBytes: (limit: number) =>
     exceeded(
-      `the commits of this push add more than ${formatBytes(limit)} of content, the limit of one push: push fewer commits at a time`,
+      `the commits of this push add more than ${formatBytes(limit)} of content, ${ofPush("diffBytes")}: ${FEWER}`,
     ),
 };

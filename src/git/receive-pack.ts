@@ -112,7 +112,7 @@ async function nextPayload(reader: ByteReader, draft: Draft, limits: PushHeadLim
   if (reader.consumed > limits.bytes) {
     throw new GatewayError(
       "limit_exceeded",
-      `the commands of this push are larger than ${limits.bytes} bytes; push fewer refs at a time`,
+      `the commands of this push are larger than ${limits.bytes} bytes, the limit of one push (limits.commandBytes); push fewer refs at a time`,
     );
   }
   if (packet.kind === "data") return packet.payload;
@@ -182,7 +182,7 @@ function addUpdates(updates: readonly RefUpdate[], draft: Draft, limits: PushHea
     if (draft.updates.length >= limits.commands) {
       throw new GatewayError(
         "limit_exceeded",
-        `this push has more than ${limits.commands} commands; push fewer refs at a time`,
+        `this push has more than ${limits.commands} commands, the limit of one push (limits.refs); push fewer refs at a time`,
       );
     }
     draft.refs.add(update.ref);

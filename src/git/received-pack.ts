@@ -79,11 +79,16 @@ export class ReceivedPack {
 
   /** As `Quarantine.receive`. */
   async take({ pack, sink, bases, signal }: TakeOptions): Promise<PackSummary> {
-    const { cache, reader } = this.#options;
+    const { cache, reader, limits } = this.#options;
     const scanner = this.#scanner;
+    // From the last byte on: an upstream that hands out old objects slowly, or never, is no reason to wait longer than for reading.
+    const late = new AbortController();
+    const inTime = AbortSignal.any([late.signal, ...(signal === undefined ? [] : [signal])]);
+    const giveUp = (): void => late.abort(overLimit.inspectionTime(limits.inspectionMs));
+    let timer: NodeJS.Timeout | undefined;
     // A base that cannot be had is no reason to refuse: the pack may not need it, and whoever unpacks it tells if it does.
     this.#bases = bases ?? [];
-    this.#ready = cache?.ensureCommits(bases ?? [], signal).catch(() => {}) ?? Promise.resolve();
+    this.#ready = cache?.ensureCommits(bases ?? [], inTime).catch(() => {}) ?? Promise.resolve();
     const ahead = new ReadAhead(pack, AHEAD_BYTES);
     let feed: PackFeed | null = null;
     let hasBytes = false;
@@ -105,12 +110,13 @@ export class ReceivedPack {
         // Told of with the next piece, or at the end.
         written.catch(() => {});
       }
+      timer = setTimeout(giveUp, limits.inspectionMs);
       await written;
       this.#summary = hasBytes ? await scanner.finish() : NOTHING;
       if (feed === null) {
         if (hasBytes) checkChecksum(this.#kept.chunks, this.#options.objectFormat);
       } else {
-        this.#indexed = this.#finishGit(feed, signal);
+        this.#indexed = this.#finishGit(feed, inTime);
         await this.#indexed;
       }
       return this.#summary;
@@ -120,7 +126,9 @@ export class ReceivedPack {
     } finally {
       ahead.stop();
       scanner.close();
+      timer ??= setTimeout(giveUp, limits.inspectionMs);
       await this.#ready;
+      clearTimeout(timer);
       await feed?.child.stop();
       // The sink is the caller's again.
       await written.catch(() => {});

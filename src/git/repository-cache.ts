@@ -54,8 +54,13 @@ export interface CachedRepository {
   findReachable(oids: readonly string[], tips: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
   /** As `UpstreamHistory.listRange`. @throws GatewayError `limit_exceeded`, and as `fetchFromUpstream` */
   listRange(starts: readonly string[], old: string, options: RangeOptions): Promise<readonly string[]>;
-  /** As `git merge-base --is-ancestor`, for commits that the advertised refs reach. */
-  isAncestor(ancestor: string, descendant: string, tips: readonly string[], signal?: AbortSignal): Promise<boolean>;
+  /** As `UpstreamHistory.findAncestors`. @throws GatewayError as `fetchFromUpstream` */
+  findAncestors(
+    oids: readonly string[],
+    descendant: string,
+    tips: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlySet<string>>;
   /**
    * Takes over a quarantine's packs, so that the next push finds its bases here. Only for a push that was delivered
    * whole: what was refused must not come back as an old object.
@@ -146,6 +151,7 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
         entry.isDistrusted = entry.leases > 1;
         if (entry.isDistrusted) return false;
         entry.commits.clear();
+        history.forget();
         await discard(entry.directory);
         await prepare();
         return true;
@@ -211,8 +217,8 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       fetchBlobs,
       findReachable: (oids, tips, signal) => lock.run(historyKey, () => history.findReachable(oids, tips, signal)),
       listRange: (starts, old, options) => lock.run(historyKey, () => history.listRange(starts, old, options)),
-      isAncestor: (ancestor, descendant, tips, signal) =>
-        lock.run(historyKey, () => history.isAncestor(ancestor, descendant, tips, signal)),
+      findAncestors: (oids, descendant, tips, signal) =>
+        lock.run(historyKey, () => history.findAncestors(oids, descendant, tips, signal)),
       adopt: (quarantine, commits) =>
         lock.run(key, async () => {
           await prepare();

@@ -35,6 +35,8 @@ export interface RangeOptions {
  */
 export class UpstreamHistory {
   readonly #options: HistoryOptions;
+  /** The list of tips that are here. */
+  #fetched: readonly string[] | null = null;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
@@ -51,16 +53,41 @@ export class UpstreamHistory {
     signal?: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     await this.#fetchTips(tips, signal);
+    return this.#reachedBy(tips, oids, signal);
+  }
+
+  /** Which of `oids` are ancestors of `descendant`, or the same. All have to be reachable from `tips`. */
+  async findAncestors(
+    oids: readonly string[],
+    descendant: string,
+    tips: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    await this.#fetchTips(tips, signal);
+    return this.#reachedBy([descendant], oids, signal);
+  }
+
+  /** What was fetched may be gone. */
+  forget(): void {
+    this.#fetched = null;
+  }
+
+  /** Which of `oids` are commits (or tags of commits) that one of `starts` reaches. */
+  async #reachedBy(
+    starts: readonly string[],
+    oids: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<ReadonlySet<string>> {
     const context = this.#context(signal);
     const commitOf = await peelToCommits(context, oids);
-    const tipCommits = new Set((await peelToCommits(context, tips)).values());
-    if (tipCommits.size === 0) return new Set();
-    // Whatever is printed is reached by `oids` but by no tip: what is asked for and not printed is reached by a tip.
+    const startCommits = new Set((await peelToCommits(context, starts)).values());
+    if (startCommits.size === 0) return new Set();
+    // Whatever is printed is reached by `oids` but by no start: what is asked for and not printed is reached by one.
     const unreached = new Set<string>();
     const command = readCommand(context, ["rev-list", "--stdin"]);
     const input = [...new Set(commitOf.values())]
       .map((oid) => `${oid}\n`)
-      .concat([...tipCommits].map((oid) => `^${oid}\n`));
+      .concat([...startCommits].map((oid) => `^${oid}\n`));
     for await (const records of splitRecords(this.#options.git.stream({ ...command, input }), 0x0a)) {
       for (const record of records) unreached.add(record.toString("latin1"));
     }
@@ -95,30 +122,21 @@ export class UpstreamHistory {
     return range;
   }
 
-  /** Whether `ancestor` is an ancestor of `descendant`, or the same. Both have to be reachable from `tips`. */
-  async isAncestor(
-    ancestor: string,
-    descendant: string,
-    tips: readonly string[],
-    signal?: AbortSignal,
-  ): Promise<boolean> {
-    await this.#fetchTips(tips, signal);
-    const context = this.#context(signal);
-    const { exitCode } = await this.#options.git.run({
-      ...readCommand(context, ["merge-base", "--is-ancestor", "--end-of-options", ancestor, descendant]),
-      answers: [1],
-    });
-    return exitCode === 0;
-  }
-
   async #fetchTips(tips: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-    const { git, gitDir, objectFormat, upstream, timeoutMs } = this.#options;
+    // One push asks several times with the same list, which may be of tens of thousands.
+    if (this.#fetched === tips) return;
+    const { gitDir, objectFormat } = this.#options;
     await access(path.join(gitDir, "HEAD")).catch(async () => {
       await rm(gitDir, { recursive: true, force: true });
       await createBareRepository(gitDir, objectFormat, null);
     });
     const wanted = await findMissing(this.#context(signal), new Set(tips));
-    if (wanted.length === 0) return;
+    if (wanted.length > 0) await this.#fetch(wanted, signal);
+    this.#fetched = tips;
+  }
+
+  async #fetch(wanted: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    const { git, gitDir, upstream, timeoutMs } = this.#options;
     await fetchFromUpstream({
       git,
       gitDir,

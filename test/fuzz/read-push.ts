@@ -2,7 +2,7 @@
 import { readAdditions, type Addition } from "../../src/git/additions.ts";
 import { createByteReader } from "../../src/git/byte-reader.ts";
 import { readChanges, readNewCommits, readNewTags } from "../../src/git/commits.ts";
-import { isForced, readRefDiff } from "../../src/git/diff.ts";
+import { findForced, readRefDiff } from "../../src/git/diff.ts";
 import { defaultPushLimits } from "../../src/git/limits.ts";
 import { readNewObjects } from "../../src/git/new-objects.ts";
 import type { Git } from "../../src/git/process.ts";
@@ -83,10 +83,8 @@ export async function readMutatedPush(
         texts.push(addition.text);
       }
       // What policy and the approver are told must not fall over either.
-      for (const update of head.updates) {
-        await isForced(objects, update);
-        await readRefDiff(objects, update, 64 * 1024);
-      }
+      await findForced(objects, head.updates);
+      for (const update of head.updates) await readRefDiff(objects, update, 64 * 1024);
       onStage("read");
       return { head, commits, paths, additions, texts };
     } finally {

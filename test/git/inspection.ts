@@ -4,7 +4,7 @@ import path from "node:path";
 import { onTestFinished } from "vitest";
 import { startGitUpstream, type GitUpstreamFixture } from "../../fixtures/git-upstream.ts";
 import { readAdditions, type Addition } from "../../src/git/additions.ts";
-import { isForced, readRefDiff, type RefDiff } from "../../src/git/diff.ts";
+import { findForced, readRefDiff, type RefDiff } from "../../src/git/diff.ts";
 import { defaultPushLimits } from "../../src/git/limits.ts";
 import type { PushLimits } from "../../src/model/push-limits.ts";
 import { readNewObjects, type NewObjects } from "../../src/git/new-objects.ts";
@@ -180,7 +180,7 @@ function linesOf(addition: Addition, nameOf: ReadonlyMap<string, string>): strin
 
 /** Whether the update would be forced, its pack being what git would send. */
 export async function isForcedIn(scene: Scene, update: RefUpdate): Promise<boolean> {
-  return isForced(await scene.inspect({ updates: [update] }), update);
+  return (await findForced(await scene.inspect({ updates: [update] }), [update])).has(update.ref);
 }
 
 export async function readDiffs(

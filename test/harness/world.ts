@@ -47,6 +47,8 @@ export interface WorldOptions {
   readonly oidc?: Readonly<Record<string, unknown>>;
   /** More top-level keys of the configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Files beside the configuration, by name: what it names relative to itself. */
+  readonly files?: Readonly<Record<string, string>>;
   /** The gateway speaks to another database than the test's own, e.g. through something that can be cut. */
   readonly databaseUrl?: (url: string) => string;
   /** How long an upstream may be silent; absent: as in production. */
@@ -138,6 +140,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const configFile = path.join(dataDir, "sallyport.yaml");
   const writeConfig = (pushes: WorldOptions["pushes"]) =>
     writeFile(configFile, stringify({ ...config, pushes: pushes ?? config.pushes }));
+  for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(path.join(dataDir, name), text);
   await writeConfig(options.pushes);
 
   let log = "";

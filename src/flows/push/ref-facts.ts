@@ -1,9 +1,9 @@
 /**
- * What each ref of a push brings. Refs share commits, and there may be a thousand of either: which ref reaches what is one bit
- * each, and lists are made when somebody asks for them.
+ * What each ref of a push brings. Refs share commits, and there may be thousands of either: lists are made when somebody asks for
+ * them, and what is the same for many refs is asked of the upstream's history, and of trees, once.
  */
 import type { Advertisement } from "../../git/advertisement.ts";
-import { baseOf, isForced } from "../../git/diff.ts";
+import { baseOf, findForced } from "../../git/diff.ts";
 import type { NewObjects } from "../../git/new-objects.ts";
 import { pathText } from "../../git/object-text.ts";
 import { DIRECTORY } from "../../git/inspection/tree.ts";
@@ -12,6 +12,7 @@ import type { CommitFacts, NewFile, RefFacts } from "../../model/push-facts.ts";
 import { isZeroOid, refUpdateKind, type RefUpdate } from "../../model/ref-update.ts";
 import type { Found } from "./findings.ts";
 import type { NewFiles } from "./new-files.ts";
+import { NewReach } from "./new-reach.ts";
 
 export interface RefFactsOptions {
   readonly objects: NewObjects;
@@ -26,19 +27,24 @@ export interface RefFactsOptions {
 /** @throws GatewayError `inspection_failed`, `limit_exceeded`, and those of fetching */
 export async function readRefFacts(options: RefFactsOptions): Promise<readonly RefFacts[]> {
   const { objects, updates, findings, files } = options;
+  const { turns } = objects;
   const reach = new NewReach(objects);
+  const forced = await findForced(objects, updates);
+  const typeOfOld = typesOfAdvertised(options.advertised);
+  const changed = new Map<string, readonly string[]>();
   const refs: RefFacts[] = [];
   for (const update of updates) {
+    if (turns.due) await turns.take();
     const isReached = reach.from(update.newOid);
     const older = objects.olderOf.get(update.ref) ?? [];
     const isOlder = new Set(older);
-    const isBrought = (root: string): boolean => isReached(root) || isOlder.has(root);
+    const isBrought = (root: string): boolean => isOlder.has(root) || isReached(root);
     refs.push({
       update,
       kind: refUpdateKind(update),
-      forced: await isForced(objects, update),
-      target: await targetOf(options, update),
-      paths: await changedPaths(objects, update),
+      forced: forced.has(update.ref),
+      target: await targetOf(objects, update, typeOfOld),
+      paths: await changedPaths(objects, update, changed),
       findings: findings
         .filter(({ root }) => root === null || root === update.ref || isBrought(root))
         .map(({ finding }) => finding),
@@ -54,76 +60,53 @@ export async function readRefFacts(options: RefFactsOptions): Promise<readonly R
   return refs;
 }
 
-/** Which new objects a ref reaches: commits, tags, and what refs and tags point at. */
-class NewReach {
-  readonly #objects: NewObjects;
-  /** Commits first, in their order. */
-  readonly #places = new Map<string, number>();
-  readonly #parents: (readonly number[])[] = [];
-  readonly #asked = new Map<string, (root: string) => boolean>();
+type Target = RefFacts["target"];
 
-  constructor(objects: NewObjects) {
-    this.#objects = objects;
-    for (const oid of objects.commits) this.#places.set(oid, this.#places.size);
-    for (const oid of objects.commits) {
-      const parents = objects.graph.get(oid)?.parents ?? [];
-      this.#parents.push(parents.flatMap((parent) => this.#places.get(parent) ?? []));
-    }
-    const loose = [...objects.looseBlobs, ...objects.looseNames].map(({ root }) => root);
-    for (const oid of [...objects.tags, ...loose]) if (!this.#places.has(oid)) this.#places.set(oid, this.#places.size);
+/** What the ids of an upstream's refs are, where its listing tells: git lets a branch be nothing but a commit. */
+function typesOfAdvertised({ refs, peeled }: Advertisement): ReadonlyMap<string, Target> {
+  const types = new Map<string, Target>();
+  for (const [ref, oid] of refs) {
+    if (types.has(oid)) continue;
+    if (ref.startsWith("refs/heads/")) types.set(oid, "commit");
+    else if (peeled.has(ref)) types.set(oid, "tag");
   }
-
-  from(newOid: string): (root: string) => boolean {
-    const known = this.#asked.get(newOid);
-    if (known !== undefined) return known;
-    const bits = new Uint8Array((this.#places.size >> 3) + 1);
-    const mark = (place: number): boolean => {
-      const byte = bits[place >> 3] ?? 0;
-      const bit = 1 << (place & 7);
-      if ((byte & bit) !== 0) return false;
-      bits[place >> 3] = byte | bit;
-      return true;
-    };
-    let target = newOid;
-    for (let at: string | undefined = newOid; at !== undefined; at = this.#objects.tagTargets.get(at)) {
-      const place = this.#places.get(at);
-      if (place !== undefined) mark(place);
-      target = at;
-    }
-    const stack = [this.#places.get(target) ?? -1];
-    for (let place = stack.pop(); place !== undefined; place = stack.pop()) {
-      for (const parent of this.#parents[place] ?? []) if (mark(parent)) stack.push(parent);
-    }
-    const isReached = (root: string): boolean => {
-      const place = this.#places.get(root);
-      return place !== undefined && ((bits[place >> 3] ?? 0) & (1 << (place & 7))) !== 0;
-    };
-    this.#asked.set(newOid, isReached);
-    return isReached;
-  }
+  return types;
 }
 
-async function targetOf({ objects, advertised }: RefFactsOptions, { newOid }: RefUpdate): Promise<RefFacts["target"]> {
+async function targetOf(
+  objects: NewObjects,
+  { newOid }: RefUpdate,
+  typeOfOld: ReadonlyMap<string, Target>,
+): Promise<Target> {
   if (isZeroOid(newOid)) return null;
-  const known = objects.pack.type(newOid);
-  if (known !== null) return known;
-  // An old object. Most are the tips of branches, and need no look: git lets a branch be nothing but a commit.
-  for (const [ref, oid] of advertised.refs) {
-    if (oid !== newOid) continue;
-    if (ref.startsWith("refs/heads/")) return "commit";
-    if (advertised.peeled.has(ref)) return "tag";
-  }
+  const known = objects.pack.type(newOid) ?? typeOfOld.get(newOid);
+  if (known !== undefined) return known;
+  // An old object that no listing names.
   if (objects.boundary.has(newOid) || objects.older.has(newOid)) return "commit";
   await objects.quarantine.cache?.ensureCommits([newOid], objects.context.signal);
   return objects.source.type(newOid);
 }
 
-/** Net: what the new tree has otherwise than the old one, and what it has no more. */
-async function changedPaths(objects: NewObjects, update: RefUpdate): Promise<readonly string[]> {
+/**
+ * Net: what the new tree has otherwise than the old one, and what it has no more.
+ * @param known what was asked before: a thousand refs may make the same move
+ */
+async function changedPaths(
+  objects: NewObjects,
+  update: RefUpdate,
+  known: Map<string, readonly string[]>,
+): Promise<readonly string[]> {
   if (isZeroOid(update.newOid) || update.oldOid === update.newOid) return [];
   const base = baseOf(objects, update);
   if (base === undefined) return [];
   const target = peel(update.newOid, objects.tagTargets);
+  const move = `${base} ${target}`;
+  const answer = known.get(move) ?? (await pathsBetween(objects, base, target));
+  known.set(move, answer);
+  return answer;
+}
+
+async function pathsBetween(objects: NewObjects, base: string | null, target: string): Promise<readonly string[]> {
   const outside = [base, target].filter((oid): oid is string => oid !== null && !objects.graph.has(oid));
   await objects.quarantine.cache?.ensureCommits(
     outside.filter((oid) => !objects.pack.has(oid)),

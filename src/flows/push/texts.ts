@@ -99,6 +99,8 @@ export function renderWarnings(push: {
   const known = push.findings.filter((finding) => finding.known);
   const accepted = push.findings.filter(({ known, baseline }) => !known && baseline !== null);
   const allowed = push.findings.filter((finding) => isFresh(finding) && finding.allowed !== null);
+  // What is delivered and would refuse the push: policy only observes it.
+  const passed = push.findings.filter((finding) => isFresh(finding) && finding.allowed === null);
   // Whoever wrote the line knows already.
   const warnings = push.findings.filter(
     ({ severity, known, allowed, baseline }) => severity === "warn" && !known && allowed === null && baseline === null,
@@ -114,6 +116,13 @@ export function renderWarnings(push: {
       "",
       "Sallyport noticed what may be a secret (this does not stop the push):",
       ...renderFindings(warnings),
+    );
+  }
+  if (passed.length > 0) {
+    lines.push(
+      "",
+      "Sallyport found secrets, and policy lets them pass: they are upstream now. Revoke what is real:",
+      ...renderFindings(passed),
     );
   }
   if (known.length > 0) {

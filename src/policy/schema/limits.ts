@@ -26,7 +26,10 @@ export const limitsSchema = z
     inflatedBytes: byteSizeSchema.optional().describe("Of all objects, unpacked. Default 64GiB."),
     inflationRatio: countSchema("bytes for a byte sent")
       .optional()
-      .describe("Bytes unpacked for each byte sent, counted beyond the first 2GiB. Default 500."),
+      .describe("Bytes unpacked for each byte sent, counted beyond the first inflatedFreeBytes. Default 500."),
+    inflatedFreeBytes: byteSizeSchema
+      .optional()
+      .describe("Of all objects, unpacked: so many ask for no inflationRatio. Default 2GiB."),
     diffBytes: byteSizeSchema.optional().describe("Of all that the new commits add. Default 8GiB."),
     commits: countSchema("commits").optional().describe("New ones. Default 50000."),
     refs: countSchema("refs").optional().describe("Refs in one push. Default 20000."),

@@ -6,7 +6,12 @@ const { update } = refFacts("refs/heads/main");
 const ref = { update, opinion: { kind: "allow" } } as const;
 
 test("nothing to say, nothing said", () => {
-  expect(renderWarnings({ findings: [finding("block")], refs: [ref] })).toEqual([]);
+  expect(renderWarnings({ findings: [], refs: [ref] })).toEqual([]);
+});
+
+test("what is delivered with a secret in it, since policy only observes that, is told", () => {
+  const lines = renderWarnings({ findings: [{ ...finding("block"), path: "a.env" }], refs: [ref] });
+  expect(lines.join("\n")).toMatch(/policy lets them pass: .* Revoke what is real:\n {2}a\.env:1:1/);
 });
 
 test("what was upstream before is told apart from what may be a secret", () => {
