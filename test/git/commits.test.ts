@@ -195,7 +195,7 @@ test("too many commits, and a message that is too long, are refused by name", as
   const updates = [{ ref: "refs/heads/main", oldOid: ZERO, newOid: two }];
   await expect(scene.inspect({ updates, limits: { commits: 1 } })).rejects.toMatchObject({
     code: "limit_exceeded",
-    message: expect.stringContaining("2 new commits, the limit is 1"),
+    message: expect.stringContaining("2 new commits, the limit of one push (limits.commits) is 1"),
   });
   await expect(scene.inspect({ updates, limits: { commitBytes: 4000 } })).rejects.toMatchObject({
     code: "limit_exceeded",

@@ -122,7 +122,9 @@ test("each bound has its own text", async () => {
   const scene = await startScene();
   const pack = makePack([packEntry(BLOB, Buffer.from("a")), packEntry(BLOB, Buffer.from("b"))]);
   expect((await refusalOf(scene, pack, { packBytes: 40 })).message).toContain("the pack is larger than 40 bytes");
-  expect((await refusalOf(scene, pack, { objects: 1 })).message).toContain("2 objects, the limit of one push is 1");
+  expect((await refusalOf(scene, pack, { objects: 1 })).message).toContain(
+    "2 objects, the limit of one push (limits.objects) is 1",
+  );
 });
 
 test.each([

@@ -207,13 +207,15 @@ test("limits are the repository's own, from the commands to the objects", async 
   expect(many.stderr).toContain("more than 1 commands");
   await copy.commit("Large", { "a.txt": "x".repeat(1001) });
   expect((await copy.git("push", "origin", "HEAD:refs/heads/a")).stderr).toContain(
-    "the limit of one object is 1000 bytes",
+    "the limit of one object (limits.objectBytes) is 1000 bytes",
   );
 
   await world.upstream.createRepository("team/other");
   const other = await ana.init("team/other");
   await other.commit("One", { "a.txt": "x".repeat(1001) });
   await other.commit("Two", { "b.txt": "two\n" });
-  expect((await other.git("push", "origin", "HEAD:refs/heads/a")).stderr).toContain("2 new commits, the limit is 1");
+  expect((await other.git("push", "origin", "HEAD:refs/heads/a")).stderr).toContain(
+    "2 new commits, the limit of one push (limits.commits) is 1",
+  );
   expect((await other.git("push", "origin", "HEAD~1:refs/heads/a", "HEAD~1:refs/heads/b")).code).toBe(0);
 });
