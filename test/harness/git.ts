@@ -147,7 +147,9 @@ export async function workingCopy(options: {
     await mustGit(["init", "-q", "-b", "main"], { cwd: directory, env });
     await mustGit(["remote", "add", "origin", options.url], { cwd: directory, env });
   } else {
-    await mustGit(["clone", "-q", options.url, directory], { cwd: parent, env });
+    // Or every commit and fetch would start a program that finds nothing to do.
+    const settings = ["-c", "maintenance.auto=false"];
+    await mustGit(["clone", "-q", ...settings, options.url, directory], { cwd: parent, env });
   }
   const must = (...args: readonly string[]): Promise<string> => mustGit(args, { cwd: directory, env });
   return {
@@ -158,8 +160,8 @@ export async function workingCopy(options: {
       for (const [name, content] of Object.entries(files)) {
         await mkdir(path.dirname(path.join(directory, name)), { recursive: true });
         await writeFile(path.join(directory, name), content);
-        await must("add", "--", name);
       }
+      if (Object.keys(files).length > 0) await must("add", "--", ...Object.keys(files));
       await mustGit(["commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", "-"], {
         cwd: directory,
         env,

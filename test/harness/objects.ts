@@ -1,5 +1,10 @@
 /** Git objects made by hand in somebody's clone: also those that no porcelain would make. */
-import { mustGit, type WorkingCopy } from "./git.ts";
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { deflate } from "node:zlib";
+import type { WorkingCopy } from "./git.ts";
 
 export interface CommitParts {
   readonly tree: string;
@@ -29,25 +34,34 @@ export interface ObjectMaker {
 }
 
 export function objectMaker(copy: WorkingCopy): ObjectMaker {
-  const write = (type: string, input: string | Uint8Array): Promise<string> =>
-    mustGit(["hash-object", "-w", "--literally", "-t", type, "--stdin"], { cwd: copy.directory, input });
+  let format: Promise<string> | null = null;
+  // A file for each, as `git hash-object -w --literally` writes it: a program for each would take most of a test's time.
+  const write = async (type: string, content: string | Uint8Array): Promise<string> => {
+    const bytes = Buffer.concat([Buffer.from(`${type} ${Buffer.byteLength(content)}\0`), Buffer.from(content)]);
+    const oid = createHash(await (format ??= copy.must("rev-parse", "--show-object-format")))
+      .update(bytes)
+      .digest("hex");
+    const folder = path.join(copy.directory, ".git", "objects", oid.slice(0, 2));
+    await mkdir(folder, { recursive: true });
+    const unfinished = path.join(folder, randomUUID());
+    await writeFile(unfinished, await compress(bytes), { mode: 0o444 });
+    await rename(unfinished, path.join(folder, oid.slice(2)));
+    return oid;
+  };
+  const rawTree = (entries: readonly TreeEntry[]): Promise<string> =>
+    write(
+      "tree",
+      Buffer.concat(
+        entries.map(([mode, name, oid]) =>
+          Buffer.concat([Buffer.from(`${mode.replace(/^0/, "")} ${name}\0`), Buffer.from(oid, "hex")]),
+        ),
+      ),
+    );
   return {
     raw: write,
     blob: (content) => write("blob", content),
-    tree: (entries) =>
-      mustGit(["mktree", "--missing"], {
-        cwd: copy.directory,
-        input: entries.map(([mode, name, oid]) => `${mode} ${typeOf(mode)} ${oid}\t${name}\n`).join(""),
-      }),
-    rawTree: (entries) =>
-      write(
-        "tree",
-        Buffer.concat(
-          entries.map(([mode, name, oid]) =>
-            Buffer.concat([Buffer.from(`${mode.replace(/^0/, "")} ${name}\0`), Buffer.from(oid, "hex")]),
-          ),
-        ),
-      ),
+    tree: (entries) => rawTree(entries.toSorted((a, b) => Buffer.compare(sortKey(a), sortKey(b)))),
+    rawTree,
     commit: ({ tree, parents = [], author = WHO, committer = WHO, headers = [], message = "Change\n" }) => {
       const head = [
         `tree ${tree}`,
@@ -63,4 +77,7 @@ export function objectMaker(copy: WorkingCopy): ObjectMaker {
   };
 }
 
-const typeOf = (mode: string): string => (mode === "040000" ? "tree" : mode === "160000" ? "commit" : "blob");
+/** A directory's name counts as if it ended in a slash. */
+const sortKey = ([mode, name]: TreeEntry): Buffer => Buffer.from(mode === "040000" ? `${name}/` : name);
+
+const compress = promisify(deflate);
