@@ -33,10 +33,11 @@ const ways: Readonly<Record<string, (text: string) => string>> = {
 /** Of all kinds of rules, so many are found in this writing at least: below it, a change has made it blind. */
 const LEAST_SHARE = 0.9;
 
+const inClear = new Set(plants(detector, null, (text) => text).map(({ id }) => id));
+
 test.each(Object.entries(ways))("%s", (_, encode) => {
   const planted = plants(detector, null, encode);
   const found = new Set(planted.map(({ id }) => id));
-  const inClear = new Set(plants(detector, null, (text) => text).map(({ id }) => id));
   expect(found.size).toBeGreaterThan(LEAST_SHARE * inClear.size);
   expect(inClear.size).toBeGreaterThan(LEAST_SHARE * exampleIds.size);
   for (const { id, text, needles } of planted) {

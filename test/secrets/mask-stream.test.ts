@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { blockReach } from "../../src/secrets/candidate.ts";
@@ -32,13 +33,17 @@ test("what stands around a secret inside a wider one goes with it", () => {
 test.each(builtinExamples.map(([id, text], i) => [`${id} ${i}`, text] as const))(
   "%s: cut at every code unit it gives what the whole gives",
   (_, example) => {
-    const text = `some words before ${example} and after\n`;
+    const text = `words before ${example} and after\n`;
     const expected = whole(text);
     expect(Object.keys(expected.counts).length).toBeGreaterThan(0);
     expect(inParts(units(text))).toEqual(expected);
-    for (let cut = 0; cut <= text.length; cut++) {
-      expect(inParts([text.slice(0, cut), text.slice(cut)])).toEqual(expected);
-    }
+    // An assertion for each would take longer than the masking.
+    const differing = Array.from({ length: text.length + 1 }, (_, cut) =>
+      inParts([text.slice(0, cut), text.slice(cut)]),
+    )
+      .map((told, cut) => ({ cut, ...told }))
+      .filter(({ text, counts }) => text !== expected.text || !isDeepStrictEqual(counts, expected.counts));
+    expect(differing).toEqual([]);
   },
 );
 
