@@ -7,9 +7,8 @@ import { createDiskBlobStore } from "./blobs/disk-blob-store.ts";
 import { openDiskSpool } from "./blobs/disk-spool.ts";
 import type { Config } from "./config.ts";
 import { openGatewayId } from "./config/gateway-id.ts";
-import { isLoopback } from "./config/values.ts";
 import { findToolUses } from "./copilot/tools/find-tool-uses.ts";
-import { GatewayError, ok, type Result } from "./errors.ts";
+import type { Result } from "./errors.ts";
 import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "./flows/approval.ts";
 import { createAttributionFlow } from "./flows/attribution.ts";
 import { createDelivery } from "./flows/delivery.ts";
@@ -22,20 +21,14 @@ import { createStopWatch } from "./flows/stopping.ts";
 import { createCommandSeal } from "./flows/push/sealed-commands.ts";
 import { createPushLoad } from "./flows/push/load.ts";
 import { defaultPushLimits } from "./git/limits.ts";
-import { startGitLauncher } from "./git/git-launcher.ts";
 import { DEFAULT_PUSH_HEAD_LIMITS } from "./git/receive-pack.ts";
-import { createLfsUpstream, type LfsUpstream } from "./git/lfs/lfs-upstream.ts";
 import { createLfsTickets } from "./git/lfs/ticket.ts";
-import { createGit, memoryLimit } from "./git/process.ts";
 import { removeStaleQuarantines } from "./git/quarantine.ts";
 import { mayAccess } from "./git/repository-access.ts";
-import { createRepositoryCache } from "./git/repository-cache.ts";
-import { createGitUpstream, type GitUpstream } from "./git/upstream.ts";
 import type { UpstreamTimeouts } from "./git/upstream-request.ts";
+import { openGitSide } from "./gateway/git-side.ts";
+import { openPeople } from "./gateway/people.ts";
 import { openHttpServer, type HttpServer } from "./http-server.ts";
-import { rememberingIdentity } from "./identity/remembered.ts";
-import { createIdentity, type Authenticate } from "./identity/identity.ts";
-import { createOidcProvider } from "./identity/oidc/provider.ts";
 import { createAttributionJob } from "./jobs/attribution.ts";
 import { createDeliveriesJob } from "./jobs/deliveries.ts";
 import { createHousekeepingJob } from "./jobs/housekeeping.ts";
@@ -52,10 +45,7 @@ import type { Rule } from "./secrets/rule.ts";
 import type { Scanner } from "./secrets/scanner.ts";
 import type { DatabaseHandle, Queryable } from "./store/database.ts";
 import { openStore } from "./store/open.ts";
-import { findCopilotTokenByHash } from "./store/oauth-copilot-tokens.ts";
-import { findPrincipal, upsertProviderPerson } from "./store/principals.ts";
 import { createSignals } from "./store/signals.ts";
-import { findTokenByHash, touchToken } from "./store/tokens.ts";
 import { createCopilotHandler, createCopilotUpgrade } from "./web/copilot.ts";
 import { createLfsHandler } from "./web/lfs.ts";
 import { clientAddress, createSignIn } from "./web/sign-in.ts";
@@ -72,7 +62,6 @@ export interface RunningGateway {
 
 /** How long requests under way may take to end at a shutdown. */
 const DRAIN_MS = 30_000;
-const FETCH_TIMEOUT_MS = 5 * 60_000;
 const DECIDED = "push";
 
 export interface GatewayOptions {
@@ -120,68 +109,9 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const signals = createSignals(store);
   const blobs = createDiskBlobStore(path.join(config.dataDir, "blobs"));
 
-  const provider =
-    config.identity === null
-      ? null
-      : createOidcProvider({
-          settings: config.identity,
-          ports: {
-            findPrincipal: (issuer, subject) => findPrincipal(db, issuer, subject),
-            recordStatement: (statement) => upsertProviderPerson(db, statement),
-          },
-          publicUrl,
-          now,
-        });
-  const identity = createIdentity(
-    {
-      findTokenByHash: async (hash) =>
-        (await findTokenByHash(db, hash)) ?? (await findCopilotTokenByHash(db, hash, now())),
-      touchToken: (id, at) => touchToken(db, id, at),
-    },
-    provider,
-  );
-  if (provider !== null && !publicUrl.startsWith("https:") && !isLoopback(new URL(publicUrl).hostname)) {
-    log.warn({ publicUrl }, "people sign in over plain http: put TLS in front, and set publicUrl to https://");
-  }
-
-  // Git
-  const userAgent = `sallyport/${version} (gateway-internal)`;
-  const launcher = await startGitLauncher({
-    environment: options.environment,
-    wrapper: memoryLimit(options.environment),
-    onLost: (error) =>
-      log.error({ error }, "the launcher of git is gone: from now on the gateway starts git by itself"),
-  });
-  const git = createGit({ environment: options.environment, userAgent, launcher });
-  const gitConnections = [...config.connections.values()].filter((connection) => connection.kind === "git");
-  const upstreams = new Map(
-    gitConnections.map((connection) => [
-      connection.name,
-      createGitUpstream({ connection, version, timeouts: options.upstreamTimeouts ?? {} }),
-    ]),
-  );
-  const upstream = (name: string): GitUpstream => {
-    const found = upstreams.get(name);
-    if (found === undefined) throw new GatewayError("not_found", `there is no Git connection ${name} any more`);
-    return found;
-  };
-  const lfsUpstreams = new Map(
-    gitConnections.map((connection) => [
-      connection.name,
-      createLfsUpstream({ connection, version, timeouts: options.upstreamTimeouts ?? {} }),
-    ]),
-  );
-  const lfsUpstream = (name: string): LfsUpstream => {
-    const found = lfsUpstreams.get(name);
-    if (found === undefined) throw new GatewayError("not_found", `there is no Git connection ${name} any more`);
-    return found;
-  };
-  const cache = createRepositoryCache({
-    git,
-    root: path.join(config.dataDir, "cache"),
-    maxBytes: config.cacheBytes,
-    fetchTimeoutMs: FETCH_TIMEOUT_MS,
-  });
+  const { provider, identity, authenticate, authenticateAway } = openPeople({ config, db, publicUrl, log, now });
+  const gitSide = await openGitSide(options);
+  const { git, cache, upstream, lfsUpstream, userAgent } = gitSide;
 
   const limitsOf = (repository: string) =>
     limitsFor(config.pushes, repository, { push: defaultPushLimits, head: DEFAULT_PUSH_HEAD_LIMITS });
@@ -309,15 +239,6 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const fetches = createFetchRecorder({ db, mask, log });
 
   // Web
-  const authenticate: Authenticate = async (sources, audience) => {
-    const who = await identity.identify(sources, audience, now());
-    return who.ok ? ok(who.value.principal) : who;
-  };
-  const remembering = rememberingIdentity(identity);
-  const authenticateAway: Authenticate = async (sources, audience) => {
-    const who = await remembering.identify(sources, audience, now());
-    return who.ok ? ok(who.value.principal) : who;
-  };
   const decide = async (request: ApprovalRequest): Promise<Result<void, DecisionRefusal>> => {
     const decided = await approvals.decide(request);
     deliveries.wake();
@@ -421,8 +342,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       await fetches.drain();
       exchanges.close();
       await spool.close();
-      for (const connection of [...upstreams.values(), ...lfsUpstreams.values()]) connection.close();
-      await launcher?.close();
+      await gitSide.close();
       await scanPool.close();
       await signals.close();
       await store.close();
