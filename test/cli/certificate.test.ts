@@ -8,18 +8,9 @@ import { directoryWith } from "../config/files.ts";
 import { makeCertificate, type Certificate } from "../harness/certificate.ts";
 import { testDatabase } from "../harness/database.ts";
 import { startGatewayProcess } from "../harness/gateway-process.ts";
-import { run } from "./command-io.ts";
+import { ONE_RULE, run } from "./command-io.ts";
 
 const DAY_MS = 86_400_000;
-const RULES = `rules:
-  - id: a-key
-    description: A test's key
-    severity: block
-    reference: https://example.com/keys
-    keywords: [tkey_]
-    regex: tkey_[a-z]{8}
-    examples: { match: [tkey_abcdefgh] }
-`;
 const YAML = "secrets: { rules: [./rules.yaml] }\ntls: { certificate: ./gateway.crt, key: ./gateway.key }\n";
 const endingIn = (days: number): Certificate =>
   makeCertificate({
@@ -28,7 +19,7 @@ const endingIn = (days: number): Certificate =>
     to: new Date(Date.now() + (days + 0.5) * DAY_MS),
   });
 const directoryFor = ({ certificate, key }: Certificate) =>
-  directoryWith({ "rules.yaml": RULES, "c.yaml": YAML, "gateway.crt": certificate, "gateway.key": key });
+  directoryWith({ "rules.yaml": ONE_RULE, "c.yaml": YAML, "gateway.crt": certificate, "gateway.key": key });
 
 describe("a certificate", () => {
   test("that has expired keeps the gateway from starting, and no other command from its work", async () => {

@@ -40,3 +40,14 @@ function collect(): Writable & { text(): string } {
   });
   return Object.assign(stream, { text: () => Buffer.concat(chunks).toString("utf8") });
 }
+
+/** A file of rules with one in it, which finds `tkey_` and eight letters. */
+export const ONE_RULE = `rules:
+  - id: test-key
+    description: A test's key
+    severity: block
+    reference: https://example.com/keys
+    keywords: [tkey_]
+    regex: tkey_[a-z]{8}
+    examples: { match: [tkey_abcdefgh] }
+`;

@@ -3,17 +3,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openKey } from "../../src/config/key.ts";
 import { directoryWith } from "../config/files.ts";
-import { run } from "./command-io.ts";
+import { ONE_RULE, run } from "./command-io.ts";
 
-const RULES = `rules:
-  - id: test-key
-    description: A test's key
-    severity: block
-    reference: https://example.com/keys
-    keywords: [tkey_]
-    regex: tkey_[a-z]{8}
-    examples: { match: [tkey_abcdefgh] }
-  - id: test-hint
+const RULES = `${ONE_RULE}  - id: test-hint
     description: A test's hint
     severity: warn
     reference: https://example.com/hints
