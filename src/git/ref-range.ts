@@ -24,18 +24,49 @@ export async function readOlder(options: OlderOptions): Promise<ReadonlyMap<stri
   const { updates, graph, tagTargets, known, cache, tips, limit, signal } = options;
   const older = new Map<string, readonly string[]>();
   if (cache === null || tips.length === 0) return older;
-  const asked = new Map<string, readonly string[]>();
+  const moves: Move[] = [];
   for (const { ref, oldOid, newOid } of updates) {
     if (isZeroOid(oldOid) || isZeroOid(newOid) || oldOid === newOid) continue;
     const starts = upstreamStarts(peel(newOid, tagTargets), graph, known);
     starts.delete(oldOid);
-    if (starts.size === 0) continue;
-    const key = [oldOid, ...[...starts].sort()].join(" ");
-    const range = asked.get(key) ?? (await cache.listRange([...starts], oldOid, { tips, ref, limit, signal }));
+    if (starts.size > 0) moves.push({ ref, oldOid, starts });
+  }
+  const isBelow = await findBelow(moves, (olds, start) => cache.findDescendants(olds, start, tips, signal));
+  const asked = new Map<string, readonly string[]>();
+  for (const { ref, oldOid, starts } of moves) {
+    const gained = [...starts].filter((start) => !isBelow(start, oldOid)).sort();
+    if (gained.length === 0) continue;
+    const key = [oldOid, ...gained].join(" ");
+    const range = asked.get(key) ?? (await cache.listRange(gained, oldOid, { tips, ref, limit, signal }));
     asked.set(key, range);
     if (range.length > 0) older.set(ref, range);
   }
   return older;
+}
+
+interface Move {
+  readonly ref: string;
+  readonly oldOid: string;
+  /** Where the new history first meets what is upstream. */
+  readonly starts: ReadonlySet<string>;
+}
+
+/**
+ * A thousand branches that are set anew on one commit, which all of them had before, gain nothing of the upstream's. Asked for all
+ * of them at once; of a commit that one ref alone stands on, the range itself tells.
+ * @returns whether an old id had a start already; false also where that was not asked
+ */
+async function findBelow(
+  moves: readonly Move[],
+  findDescendants: (olds: readonly string[], start: string) => Promise<ReadonlySet<string>>,
+): Promise<(start: string, oldOid: string) => boolean> {
+  const oldsOf = new Map<string, Set<string>>();
+  for (const { oldOid, starts } of moves) {
+    for (const start of starts) oldsOf.set(start, (oldsOf.get(start) ?? new Set()).add(oldOid));
+  }
+  const above = new Map<string, ReadonlySet<string>>();
+  for (const [start, olds] of oldsOf) if (olds.size > 1) above.set(start, await findDescendants([...olds], start));
+  return (start, oldOid) => above.get(start)?.has(oldOid) === true;
 }
 
 /** Where the way down from a commit first meets what is upstream. */

@@ -61,6 +61,13 @@ export interface CachedRepository {
     tips: readonly string[],
     signal?: AbortSignal,
   ): Promise<ReadonlySet<string>>;
+  /** As `UpstreamHistory.findDescendants`. @throws GatewayError as `fetchFromUpstream` */
+  findDescendants(
+    oids: readonly string[],
+    ancestor: string,
+    tips: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlySet<string>>;
   /**
    * Takes over a quarantine's packs, so that the next push finds its bases here. Only for a push that was delivered
    * whole: what was refused must not come back as an old object.
@@ -219,6 +226,8 @@ export function createRepositoryCache(options: RepositoryCacheOptions): Reposito
       listRange: (starts, old, options) => lock.run(historyKey, () => history.listRange(starts, old, options)),
       findAncestors: (oids, descendant, tips, signal) =>
         lock.run(historyKey, () => history.findAncestors(oids, descendant, tips, signal)),
+      findDescendants: (oids, ancestor, tips, signal) =>
+        lock.run(historyKey, () => history.findDescendants(oids, ancestor, tips, signal)),
       adopt: (quarantine, commits) =>
         lock.run(key, async () => {
           await prepare();

@@ -67,6 +67,28 @@ export class UpstreamHistory {
     return this.#reachedBy([descendant], oids, signal);
   }
 
+  /** Which of `oids` have `ancestor` below them, as far as both are commits here. @param tips as for {@link findReachable} */
+  async findDescendants(
+    oids: readonly string[],
+    ancestor: string,
+    tips: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    await this.#fetchTips(tips, signal);
+    const context = this.#context(signal);
+    const commitOf = await peelToCommits(context, [...oids, ancestor]);
+    const bottom = commitOf.get(ancestor);
+    if (bottom === undefined) return new Set();
+    // Everything between them, the upper ends with it.
+    const between = new Set([bottom]);
+    const command = readCommand(context, ["rev-list", "--ancestry-path", "--stdin"]);
+    const input = [...new Set(commitOf.values())].map((oid) => `${oid}\n`).concat(`^${bottom}\n`);
+    for await (const records of splitRecords(this.#options.git.stream({ ...command, input }), 0x0a)) {
+      for (const record of records) between.add(record.toString("latin1"));
+    }
+    return new Set(oids.filter((oid) => between.has(commitOf.get(oid) ?? "")));
+  }
+
   /** What was fetched may be gone. */
   forget(): void {
     this.#fetched = null;
