@@ -1062,7 +1062,14 @@ describe("a ref", () => {
     expect(forwardedSince(mark)).toEqual([]);
   });
 
-  test.each(["refs/heads/MAIN", "refs/heads/Release/1"])("is a protected one in other letters: %s", async (ref) => {
+  test.each([
+    "refs/heads/MAIN",
+    "refs/heads/Release/1",
+    // What the disks of Macs pass over: the file of such a ref is the protected one's.
+    "refs/heads/ma\u200cin",
+    "refs/heads/\ufeffmain",
+    "refs/heads/release\u200d/1",
+  ])("is a protected one in other letters: %s", async (ref) => {
     await hold("team/app", await nextCommit(), ref);
     expect(await world().upstream.ref("team/app", ref)).toBeNull();
   });

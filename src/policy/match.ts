@@ -1,12 +1,17 @@
 import { matchesGlob } from "../model/glob.ts";
 import { UNMATCHED_POLICY, type ProtectRule, type PushPolicy } from "./schema.ts";
 
+/** What HFS+ passes over in names (Apple TN1150, "Unicode Subtleties"; git's next_hfs_char has the same list). */
+const IGNORED_ON_DISK = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
+
 /**
- * Upstreams on disks that ignore case take `refs/heads/MAIN` for `main`, and many hosts take `Team/App` for `team/app`:
- * a rule that is slipped by writing a name differently would be none. The price is that a rule also covers a namesake.
- * By way of upper case, because such disks do: `maſter` has an S in capitals, and is `master` in small letters.
+ * Upstreams on disks that ignore case take `refs/heads/MAIN` for `main`, and many hosts take `Team/App` for `team/app`; disks of Macs
+ * also pass over characters that nobody sees. A rule that is slipped by writing a name differently would be none. The price is that
+ * a rule also covers a namesake. By way of upper case, because such disks do: `maſter` has an S in capitals, and is `master` in
+ * small letters.
  */
-const fold = (text: string): string => text.normalize("NFC").toUpperCase().toLowerCase();
+const fold = (text: string): string =>
+  text.replaceAll(IGNORED_ON_DISK, "").normalize("NFC").toUpperCase().toLowerCase();
 
 /** Whether any of the globs matches, whatever the case. For rules that restrict, never for ones that let through. */
 export function matchesAnyFolded(patterns: readonly string[], text: string): boolean {

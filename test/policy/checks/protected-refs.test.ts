@@ -16,12 +16,15 @@ it.each(["create", "update", "force", "delete"] as const)("holds a protected ref
   ]);
 });
 
-it.each(["refs/heads/release/1", "refs/heads/MAIN", "refs/heads/Release/1", "refs/heads/relea\u017fe/1"])(
-  "holds %s",
-  (ref) => {
-    expect(judge(ref)).toHaveLength(1);
-  },
-);
+it.each([
+  "refs/heads/release/1",
+  "refs/heads/MAIN",
+  "refs/heads/Release/1",
+  "refs/heads/relea\u017fe/1",
+  "refs/heads/ma\u200cin",
+])("holds %s", (ref) => {
+  expect(judge(ref)).toHaveLength(1);
+});
 
 it.each(["refs/heads/main2", "refs/heads/release/1/2", "refs/tags/main", "refs/heads/x/main"])("lets %s be", (ref) => {
   expect(judge(ref)).toEqual([]);
