@@ -177,14 +177,15 @@ async function run(directory: string): Promise<void> {
     const first = median(of(way, "first").map((value, at) => value - (of("direct", "first")[at] ?? 0)));
     return `| ${way} | ${ms(median(of(way, "p50")))} | ${ms(median(of(way, "p99")))} | ${ms(added)} | ${ratio.toFixed(2)}× | ${ms(median(of(way, "first")))} | ${ms(first)} |`;
   });
-  process.stdout.write(`
+  const table = `
 ${streams} streams, a chunk every ${chunkMs} ms, ${seconds} s a round, medians of ${rounds} rounds; milliseconds from the upstream's write to the client's read.
 
 | way | p50 | p99 | p50 above direct | p99 against the bare pipe | first byte p50 | above direct |
 | --- | --: | --: | --: | --: | --: | --: |
 ${lines.join("\n")}
 ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 1.50×* | | *≤ 5.00* |\n" : ""}
-`);
+`;
+  if (rounds > 0) process.stdout.write(table);
 
   const target = targets.get("Sallyport") as { url: string; authorization: string };
   const mib = (bytes: number): number => Math.round(bytes / 2 ** 20);

@@ -8,6 +8,7 @@ import { createAnswerTiming } from "./answer-timing.ts";
 import type { AnswerAssembler, AssembledAnswer } from "./endpoints/endpoint.ts";
 import { createBodyDecoder, readEncoding } from "./streams/decode-body.ts";
 import { SseParser } from "./streams/sse.ts";
+import { createWaitingBytes } from "./streams/waiting-bytes.ts";
 
 export interface RecordedAnswer extends AssembledAnswer {
   /** Not all of the answer could be read: it was longer than what is recorded of one, or in an unknown encoding. */
@@ -48,8 +49,9 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
   const parser = new SseParser(maxBytes);
   let atMs = 0;
   const timing = createAnswerTiming(() => atMs);
-  let waiting: { readonly chunk: Buffer; readonly atMs: number }[] = [];
-  let waitingBytes = 0;
+  const waiting = createWaitingBytes();
+  /** Of an answer that does not stream: all of it, as it came. */
+  let whole: Buffer[] = [];
   let seen = 0;
   const encoding = readEncoding(options.encoding);
   const decoder = encoding === null || encoding === "identity" ? null : createBodyDecoder(encoding, maxBytes);
@@ -61,21 +63,18 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
 
   function stop(): void {
     capped = true;
-    waiting = [];
-    waitingBytes = 0;
+    waiting.clear();
+    whole = [];
   }
 
   function read(): void {
     if (!streamed) return;
-    const chunks = waiting;
-    waiting = [];
-    waitingBytes = 0;
     try {
-      for (const piece of chunks) {
-        for (const event of parser.push(piece.chunk)) if (assembler.takeEvent(event)) hasEnded = true;
-        atMs = Math.round(piece.atMs);
+      waiting.takeAll((chunk, cameMs) => {
+        for (const event of parser.push(chunk)) if (assembler.takeEvent(event)) hasEnded = true;
+        atMs = cameMs;
         if (assembler.length !== undefined) timing.note(assembler.length());
-      }
+      });
     } catch {
       // Whatever an upstream may send that the assembler stumbles over: the client's answer goes on, the record ends here.
       stop();
@@ -84,11 +83,11 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
 
   function readBody(): void {
     try {
-      assembler.takeBody(JSON.parse(Buffer.concat(waiting.map(({ chunk }) => chunk)).toString("utf8")));
+      assembler.takeBody(JSON.parse(Buffer.concat(whole).toString("utf8")));
     } catch {
       // Not JSON: the assembler stays empty, and the outcome `unfinished`.
     }
-    waiting = [];
+    whole = [];
   }
 
   function takePlain(chunk: Buffer, cameMs: number): boolean {
@@ -99,9 +98,11 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
       stop();
       return false;
     }
-    waiting.push({ chunk, atMs: cameMs });
-    waitingBytes += chunk.length;
-    if (!streamed) return false;
+    if (!streamed) {
+      whole.push(chunk);
+      return false;
+    }
+    waiting.add(chunk, Math.round(cameMs));
     const text = tail + chunk.toString("latin1");
     tail = text.slice(-LONGEST_SIGN);
     if (!isNearEnd && !SIGNS.test(text)) return false;
@@ -125,7 +126,7 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
     take: (chunk, cameMs) =>
       decoder === null || capped ? takePlain(chunk, cameMs) : takePacked(decoder.push(chunk), cameMs),
     get waiting() {
-      return streamed ? waitingBytes : 0;
+      return waiting.size;
     },
     read,
     async finish() {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AnswerStreamMask } from "../../copilot/answer-masking.ts";
 import type { AnswerRecorder } from "../../copilot/answer-recorder.ts";
+import { createAnswerWriter } from "./answer-writer.ts";
 import type { IdleWork } from "./idle-work.ts";
 
 export interface RelayEnd {
@@ -50,6 +51,12 @@ export function relayAnswer(relay: Relay): Promise<void> {
   let settling: Promise<void> | null = null;
   let waiting = false;
   let isReadPlanned = false;
+  const writer = createAnswerWriter(response, {
+    full: () => answer.pause(),
+    drained: () => {
+      if (!waiting && !writer.isFull) answer.resume();
+    },
+  });
   /** The last chunk of a plain body is known only when the body ends; of a stream, its last event tells. */
   let held: Buffer | null = null;
   let isHeadSent = false;
@@ -58,8 +65,7 @@ export function relayAnswer(relay: Relay): Promise<void> {
 
   function write(chunk: Buffer): void {
     isHeadSent ||= chunk.length > 0;
-    // Writing to a client that has left would be an error; its `close` event ends the relay.
-    if (chunk.length > 0 && !response.destroyed && !response.write(chunk)) answer.pause();
+    writer.write(chunk);
   }
 
   function pass(chunk: Buffer): void {
@@ -72,6 +78,13 @@ export function relayAnswer(relay: Relay): Promise<void> {
     if (streamed) return write(chunk);
     if (held !== null) write(held);
     held = chunk;
+  }
+
+  /** After a pause. */
+  function passNow(chunk: Buffer): void {
+    pass(chunk);
+    writer.flush();
+    if (!writer.isFull) answer.resume();
   }
 
   function planRead(): void {
@@ -93,6 +106,7 @@ export function relayAnswer(relay: Relay): Promise<void> {
       const work = async () => {
         await settleOnce(end);
         close();
+        writer.release();
       };
       work().then(resolve, reject);
     };
@@ -101,8 +115,7 @@ export function relayAnswer(relay: Relay): Promise<void> {
       answer.pause();
       await settleOnce("whole");
       waiting = false;
-      pass(chunk);
-      if (!response.writableNeedDrain) answer.resume();
+      passNow(chunk);
     };
     /** A packed answer is unpacked for the record first, in another thread. */
     const passRead = async (chunk: Buffer, reading: Promise<boolean>): Promise<void> => {
@@ -110,9 +123,8 @@ export function relayAnswer(relay: Relay): Promise<void> {
       answer.pause();
       if (await reading) return await passLast(chunk);
       waiting = false;
-      pass(chunk);
+      passNow(chunk);
       planRead();
-      if (!response.writableNeedDrain) answer.resume();
     };
     // The client is told at once: nothing of what it was being told may go on because a record takes its time.
     const stopNow = (): void => {
@@ -121,9 +133,6 @@ export function relayAnswer(relay: Relay): Promise<void> {
       endOnce("stopped", () => {});
     };
 
-    response.on("drain", () => {
-      if (!waiting) answer.resume();
-    });
     response.once("close", () => {
       answer.destroy();
       endOnce("client_gone", () => {});
@@ -142,11 +151,15 @@ export function relayAnswer(relay: Relay): Promise<void> {
     answer.once("end", () =>
       endOnce("whole", () => {
         if (rewriter !== null) write(rewriter.end());
+        writer.flush();
         response.end(held ?? undefined);
       }),
     );
     // A broken answer is never ended as if it were whole: the client sees it break, too.
-    const breakOff = () => endOnce("cut", () => response.destroy());
+    const breakOff = () => {
+      writer.flush();
+      endOnce("cut", () => response.destroy());
+    };
     answer.once("error", breakOff);
     answer.once("close", breakOff);
     // With the first bytes in one packet where they have come already, alone where they have not: no client waits for either.
