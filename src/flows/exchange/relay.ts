@@ -104,9 +104,12 @@ export function relayAnswer(relay: Relay): Promise<void> {
       ended = true;
       stop.removeEventListener("abort", stopNow);
       const work = async () => {
-        await settleOnce(end);
-        close();
-        writer.release();
+        try {
+          await settleOnce(end);
+          close();
+        } finally {
+          writer.release();
+        }
       };
       work().then(resolve, reject);
     };
