@@ -11,8 +11,15 @@ import type { BlobWriter } from "./blob-store.ts";
 export function createDiskBlobWriter(handle: FileHandle, temporary: string, path: string, key: string): BlobWriter {
   let bytesWritten = 0;
   /** The system tells of a failed write once only (fsync(2)): whoever asked first must keep the answer. */
-  let flushed: Promise<void> = Promise.resolve();
+  let flushed: Promise<unknown> = Promise.resolve();
+  let flushedBytes: number | null = null;
   let status: "writing" | "committed" | "aborted" = "writing";
+
+  const home = dirname(path);
+  const makeHome = async (): Promise<void> => {
+    const created = await mkdir(home, { recursive: true, mode: 0o700 });
+    if (created !== undefined) await syncDirectory(dirname(home));
+  };
 
   return {
     get bytesWritten() {
@@ -30,7 +37,8 @@ export function createDiskBlobWriter(handle: FileHandle, temporary: string, path
     },
 
     flush() {
-      flushed = handle.sync();
+      flushedBytes = bytesWritten;
+      flushed = Promise.all([handle.sync(), makeHome()]);
       // Told of by `commit`; a blob that is thrown away need not have been written.
       flushed.catch(() => {});
     },
@@ -38,13 +46,10 @@ export function createDiskBlobWriter(handle: FileHandle, temporary: string, path
     async commit() {
       await storing(path, async () => {
         await flushed;
-        await handle.sync();
+        if (bytesWritten !== flushedBytes) await Promise.all([handle.sync(), makeHome()]);
         await handle.close();
-        const home = dirname(path);
-        const created = await mkdir(home, { recursive: true, mode: 0o700 });
         await rename(temporary, path);
         await syncDirectory(home);
-        if (created !== undefined) await syncDirectory(dirname(home));
       });
       status = "committed";
       return key;

@@ -47,6 +47,9 @@ export function createPushFlow(deps: PushDependencies): (request: PushRequest) =
   };
 }
 
+/** Unpacked bytes of a pack that is named while the upstream is asked, and before its turn to be read: it is quick. */
+const NAMED_AT_ONCE = 256 * 1024;
+
 /** The upstream's refs, and that none of those to be moved is another name for one. */
 async function askUpstream(deps: PushDependencies, request: PushRequest): Promise<Advertisement> {
   const upstream = deps.upstream(request.connection.name);
@@ -72,13 +75,17 @@ async function receiveAndDecide(
   // While the pack comes in. An upstream that is down has told so before a large one: to the probe that git sends first.
   const asked = askUpstream(deps, request);
   asked.catch(() => {});
-  const cache = await deps.cache.open(
+  const making = deps.blobs.create();
+  making.catch(() => {});
+  const opening = deps.cache.open(
     request.repository,
     head.objectFormat,
     upstreamAddress(request.connection, request.upstreamPath, request.clientHeaders, deps.userAgent),
   );
-  const blob = await deps.blobs.create();
+  opening.catch(() => {});
   try {
+    const cache = await opening;
+    const blob = await making;
     const quarantine = await openQuarantine({
       git: deps.git,
       root: deps.quarantineRoot,
@@ -86,6 +93,7 @@ async function receiveAndDecide(
       limits: deps.limits(request.repository),
       cache,
     });
+    let named: Promise<unknown> = Promise.resolve();
     try {
       const received = await quarantine
         .receive({
@@ -100,6 +108,8 @@ async function receiveAndDecide(
           throw error;
         });
       if (received.packBytes > 0) blob.flush();
+      // What fails there is told to whoever reads it.
+      if (received.inflatedBytes < NAMED_AT_ONCE) named = quarantine.objects(request.signal).catch(() => {});
       const advertised = await asked;
       const { reading, verdict } = await judge(deps, request, advertised, quarantine);
       const parts = cutByVerdict({ request, receivedAt, reading, verdict, cache, quarantine });
@@ -113,11 +123,13 @@ async function receiveAndDecide(
       const [only, ...others] = parts;
       if (only !== undefined && others.length === 0 && answers[0]?.isDelivered === true) await adopt(deps, only);
     } finally {
+      await named;
       await quarantine.remove();
     }
   } finally {
-    await blob.abort();
-    await cache.release();
+    const nothing = (): void => {};
+    await making.then((blob) => blob.abort(), nothing);
+    await opening.then((cache) => cache.release(), nothing);
   }
 }
 

@@ -18,16 +18,22 @@ export async function createBareRepository(
   format: ObjectFormat,
   alternate: string | null,
 ): Promise<void> {
-  await Promise.all(
-    [["objects", "pack"], ["objects", "info"], ["refs"], ["info"]].map((names) =>
-      mkdir(path.join(gitDir, ...names), { recursive: true }),
-    ),
-  );
+  const at = (...names: readonly string[]): string => path.join(gitDir, ...names);
+  const makeDirectory = (...names: readonly string[]) => mkdir(at(...names), { recursive: true });
+  const writeHead = () => writeFile(at("HEAD"), "ref: refs/heads/none\n");
+  const makeInfo = async (): Promise<void> => {
+    await makeDirectory("objects", "info");
+    if (alternate !== null) await writeFile(at("objects", "info", "alternates"), `${alternate}\n`);
+  };
+  // A push waits for it: one step after the other only where it has to be.
+  await Promise.all([makeDirectory("objects"), makeDirectory("refs"), makeDirectory("info")]);
   await Promise.all([
-    writeFile(path.join(gitDir, "config"), CONFIG[format]),
-    writeFile(path.join(gitDir, "info", "attributes"), "* !diff !text !eol !filter !ident !working-tree-encoding\n"),
-    ...(alternate === null ? [] : [writeFile(path.join(gitDir, "objects", "info", "alternates"), `${alternate}\n`)]),
+    makeInfo(),
+    makeDirectory("objects", "pack"),
+    writeFile(at("config"), CONFIG[format]),
+    writeFile(at("info", "attributes"), "* !diff !text !eol !filter !ident !working-tree-encoding\n"),
+    ...(alternate === null ? [] : [writeHead()]),
   ]);
-  // Last: a directory without HEAD is not a repository yet.
-  await writeFile(path.join(gitDir, "HEAD"), "ref: refs/heads/none\n");
+  // Last, where others may look: a directory without HEAD is not a repository yet.
+  if (alternate === null) await writeHead();
 }

@@ -58,12 +58,20 @@ export interface Quarantine extends QuarantineOptions {
 
 const PREFIX = "push-";
 
+async function makeDirectory(root: string): Promise<string> {
+  const prefix = path.join(root, PREFIX);
+  // It is there, but for the first push.
+  return mkdtemp(prefix).catch(async () => {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    return mkdtemp(prefix);
+  });
+}
+
 /** @throws GatewayError `storage_failed` */
 export async function openQuarantine(options: QuarantineOptions): Promise<Quarantine> {
   let gitDir: string;
   try {
-    await mkdir(options.root, { recursive: true, mode: 0o700 });
-    gitDir = await mkdtemp(path.join(options.root, PREFIX));
+    gitDir = await makeDirectory(options.root);
     await createBareRepository(gitDir, options.objectFormat, options.cache?.objectsDirectory ?? null);
   } catch (cause) {
     throw new GatewayError("storage_failed", "the gateway could not make room for a push on its disk", { cause });
