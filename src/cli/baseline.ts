@@ -13,6 +13,7 @@ import { insertEvent } from "../store/events.ts";
 import { findPushDetail } from "../store/push-queries.ts";
 import { UsageError, type Command, type CommandIo, type ExitCode } from "./command.ts";
 import { parseExpiry } from "./parse-expiry.ts";
+import { readNameMask } from "./name-mask.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
 import { formatTable, formatTime } from "./table.ts";
 import { withStore } from "./with-store.ts";
@@ -76,12 +77,8 @@ async function add(args: readonly string[], io: CommandIo): Promise<ExitCode> {
     throw new UsageError("--repository says nothing beside --push: a push has one");
   }
   const now = io.now();
-  const common = {
-    reason,
-    addedBy: whoRuns(values.by, io),
-    addedAt: now,
-    expiresAt: values.expires === undefined ? null : parseExpiry(values.expires, now),
-  };
+  const by = whoRuns(values.by, io);
+  const expiresAt = values.expires === undefined ? null : parseExpiry(values.expires, now);
   const repository = values.repository ?? null;
   const path = values.path ?? null;
   const isPiped = positionals.length === 1 && positionals[0] === "-";
@@ -96,7 +93,10 @@ async function add(args: readonly string[], io: CommandIo): Promise<ExitCode> {
       throw new UsageError(`"${fingerprint}" is no fingerprint: expected 16 hex digits, as in a push's record`);
     }
   }
-  return withStore("sallyport baseline", values.config, io, async ({ db }) => {
+  return withStore("sallyport baseline", values.config, io, async ({ db }, config) => {
+    const mask = await readNameMask(config, io);
+    if (mask === null) return 1;
+    const common = { reason: mask(reason), addedBy: mask(by), addedAt: now, expiresAt };
     const accepted = given ?? (pushId === null ? [] : await acceptedOf(db, pushId, path, io));
     if (accepted === null) {
       io.stderr.write("sallyport baseline: there is no such push\n");
@@ -116,7 +116,7 @@ async function add(args: readonly string[], io: CommandIo): Promise<ExitCode> {
       return rows;
     });
     for (const { id } of added) io.stdout.write(`${id}\n`);
-    const until = common.expiresAt === null ? "for good" : `until ${formatTime(common.expiresAt)}`;
+    const until = expiresAt === null ? "for good" : `until ${formatTime(expiresAt)}`;
     io.stderr.write(`${added.length === 1 ? "1 finding" : `${added.length} findings`} accepted ${until}.\n`);
     return 0;
   });
@@ -203,8 +203,11 @@ async function remove(args: readonly string[], io: CommandIo): Promise<ExitCode>
     Number.POSITIVE_INFINITY,
   );
   if (positionals.length === 0 || positionals.includes("")) throw new UsageError("say which entry: its id");
-  const by = whoRuns(values.by, io);
-  return withStore("sallyport baseline", values.config, io, async ({ db }) => {
+  const who = whoRuns(values.by, io);
+  return withStore("sallyport baseline", values.config, io, async ({ db }, config) => {
+    const mask = await readNameMask(config, io);
+    if (mask === null) return 1;
+    const by = mask(who);
     let code: ExitCode = 0;
     for (const reference of positionals) {
       const ended = await db.transaction(async (tx) => {

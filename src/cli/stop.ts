@@ -6,6 +6,7 @@ import { openStore } from "../store/open.ts";
 import { findStandingStop, findStandingStops } from "../store/stops.ts";
 import { UsageError, type Command, type CommandIo, type ExitCode } from "./command.ts";
 import { loadConfigOrTell } from "./load-config.ts";
+import { readNameMask } from "./name-mask.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
 
 export const stop: Command = {
@@ -50,10 +51,14 @@ what they ask next is refused until the stop is lifted. Both are on record with 
     try {
       if (values.list === true) return await list(handle.db, io);
       if (id !== undefined) return await lift(handle.db, id, io);
+      const given = values.reason?.trim() ?? "";
+      // Without a reason nothing of the rules is needed: a mistake in them keeps nobody from stopping somebody.
+      const mask = given === "" ? () => "" : await readNameMask(loaded, io);
+      if (mask === null) return 1;
       const at = io.now();
       const ordered = await orderStop(handle.db, {
         subject: user === undefined ? { session: session ?? "" } : { user },
-        reason: escapeLine(values.reason?.trim() || "no reason was given", 500),
+        reason: escapeLine(mask(given) || "no reason was given", 500),
         by: null,
         expiresAt: ms === null ? null : new Date(at.getTime() + ms),
         at,

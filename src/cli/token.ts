@@ -7,6 +7,7 @@ import { insertToken, listTokens, revokeToken, type TokenWithPrincipal } from ".
 import { insertEvent } from "../store/events.ts";
 import { UsageError, type Command, type CommandIo, type ExitCode } from "./command.ts";
 import { parseExpiry } from "./parse-expiry.ts";
+import { readNameMask } from "./name-mask.ts";
 import { configOption, parseOptions } from "./parse-options.ts";
 import { formatTable, formatTime } from "./table.ts";
 import { withStore } from "./with-store.ts";
@@ -60,9 +61,13 @@ async function create(args: readonly string[], io: CommandIo): Promise<ExitCode>
   }
   const audiences = values.for === undefined ? AUDIENCES : parseAudiences(values.for);
   const expiresAt = values.expires === undefined ? null : parseExpiry(values.expires, io.now());
-  const name = values.name?.trim() || email;
 
-  return withStore("sallyport token", values.config, io, async ({ db }, { identity }) => {
+  return withStore("sallyport token", values.config, io, async ({ db }, config) => {
+    const given = values.name?.trim() ?? "";
+    const mask = given === "" ? (text: string) => text : await readNameMask(config, io);
+    if (mask === null) return 1;
+    const { identity } = config;
+    const name = given === "" ? email : mask(given);
     const secret = mintToken();
     const isService = values.service === true || identity !== null;
     await db.transaction(async (tx) => {
