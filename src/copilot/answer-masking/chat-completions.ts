@@ -18,11 +18,29 @@ export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
         masked[name] = texts.push(`${index} ${name}`, value, (text) => carry({ [name]: text }));
       } else if (name === "tool_calls" && Array.isArray(value)) {
         masked[name] = value.map((call, at) => takeCall(asObject(call), at, index, carry));
+      } else if (name === "function_call" && isObject(value)) {
+        masked[name] = takePart(value, "arguments", `${index} call`, "json", (inner) => carry({ [name]: inner }));
+      } else if (name === "audio" && isObject(value)) {
+        masked[name] = takePart(value, "transcript", `${index} audio`, "text", (inner) => carry({ [name]: inner }));
       } else {
         masked[name] = masks.json(value);
       }
     }
     return masked;
+  }
+
+  /** An object of which one field streams. */
+  function takePart(
+    value: JsonObject,
+    field: string,
+    key: string,
+    kind: "text" | "json",
+    carry: (inner: JsonObject) => OutgoingEvent,
+  ): JsonObject {
+    const { [field]: text, ...others } = value;
+    const masked = masks.json(others) as JsonObject;
+    if (typeof text !== "string") return text === undefined ? masked : { ...masked, [field]: masks.json(text) };
+    return { ...masked, [field]: texts.push(key, text, (rest) => carry({ [field]: rest }), kind) };
   }
 
   function takeCall(
@@ -39,9 +57,9 @@ export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
     for (const name of ["arguments", "input"]) {
       const value = body[name];
       if (typeof value !== "string") continue;
-      masked[name] = texts.push(`${choice} call ${number} ${name}`, value, (text) =>
-        carry({ tool_calls: [{ index: number, [place]: { [name]: text } }] }),
-      );
+      const more = (text: string) => carry({ tool_calls: [{ index: number, [place]: { [name]: text } }] });
+      const kind = name === "arguments" ? "json" : "text";
+      masked[name] = texts.push(`${choice} call ${number} ${name}`, value, more, kind);
     }
     const { [place]: _body, ...rest } = call;
     return { ...(masks.json(rest) as JsonObject), ...(call[place] === undefined ? {} : { [place]: masked }) };

@@ -18,7 +18,8 @@ export function createMessagesMask(masks: AnswerMasks): WireMask {
         return [{ type, json: delta["type"] === "signature_delta" ? json : (masks.json(json) as JsonObject) }];
       }
       const carry = (text: string) => ({ type, json: { ...json, delta: { ...delta, [name]: text } } });
-      return [carry(texts.push(`${index} ${name}`, delta[name] as string, carry))];
+      const kind = name === "partial_json" ? "json" : "text";
+      return [carry(texts.push(`${index} ${name}`, delta[name] as string, carry, kind))];
     },
     end: () => texts.close(""),
   };

@@ -7,6 +7,8 @@ import { type AnswerMasks, createOpenTexts, type OutgoingEvent, type WireMask } 
 
 const DELTA = ".delta";
 const DONE = ".done";
+/** Of functions and of MCP calls; what a custom tool takes is a text. */
+const ARGUMENTS = "_arguments";
 
 export function createResponsesMask(masks: AnswerMasks): WireMask {
   const texts = createOpenTexts(masks);
@@ -30,8 +32,9 @@ export function createResponsesMask(masks: AnswerMasks): WireMask {
       if (kind.endsWith(DELTA) && typeof json["delta"] === "string") {
         const { logprobs: _logprobs, obfuscation: _obfuscation, ...rest } = json;
         const carry = (delta: string): OutgoingEvent => ({ type, json: { ...rest, delta } });
-        const key = keyOf(json, kind.slice(0, -DELTA.length));
-        return numbered([carry(texts.push(key, json["delta"], carry))]);
+        const what = kind.slice(0, -DELTA.length);
+        const form = what.endsWith(ARGUMENTS) ? "json" : "text";
+        return numbered([carry(texts.push(keyOf(json, what), json["delta"], carry, form))]);
       }
       const whole: OutgoingEvent = { type, json: masks.json(json) as JsonObject };
       if (kind === "response.output_item.done") {

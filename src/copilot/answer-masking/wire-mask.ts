@@ -1,5 +1,6 @@
 /** What masking an answer on its way needs to know of a wire. */
 import type { JsonObject } from "../json-value.ts";
+import { createJsonTextMask } from "./json-text-mask.ts";
 
 /** Masks a text that comes in parts; holds back what may still become part of a secret. */
 export interface TextMask {
@@ -29,8 +30,11 @@ export interface WireMask {
 
 /** The texts that are open, each under a key of the wire's, with what an event looks like that carries more of it. */
 export interface OpenTexts {
-  /** @param carry an event of this text with another part in place of its own */
-  push(key: string, text: string, carry: (text: string) => OutgoingEvent): string;
+  /**
+   * @param carry an event of this text with another part in place of its own
+   * @param kind `json`: the text is JSON, as a tool call's arguments are
+   */
+  push(key: string, text: string, carry: (text: string) => OutgoingEvent, kind?: "text" | "json"): string;
   /** Closes the texts under whose keys this begins. @returns events for what was held back of them */
   close(prefix: string): readonly OutgoingEvent[];
 }
@@ -38,8 +42,11 @@ export interface OpenTexts {
 export function createOpenTexts(masks: AnswerMasks): OpenTexts {
   const open = new Map<string, { readonly mask: TextMask; carry: (text: string) => OutgoingEvent }>();
   return {
-    push(key, text, carry) {
-      const known = open.get(key) ?? { mask: masks.stream(), carry };
+    push(key, text, carry, kind = "text") {
+      const known = open.get(key) ?? {
+        mask: kind === "json" ? createJsonTextMask(masks.stream) : masks.stream(),
+        carry,
+      };
       known.carry = carry;
       open.set(key, known);
       return known.mask.push(text);
