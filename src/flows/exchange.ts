@@ -12,7 +12,7 @@ import { newId } from "../model/id.ts";
 import type { Principal } from "../model/principal.ts";
 import { describeFailure } from "./exchange/describe-failure.ts";
 import { createGate, type GateDependencies } from "./exchange/gate.ts";
-import { upstreamHeaders } from "./exchange/headers.ts";
+import { readHead, recordHead, upstreamHeaders } from "./exchange/headers.ts";
 import { answerMasks, masksAnswers } from "./exchange/mask-sent.ts";
 import { failedEnd, NOTHING, stoppedBy } from "./exchange/outcome.ts";
 import { createPassOn, type Forwarded } from "./exchange/pass-on.ts";
@@ -83,12 +83,22 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     records,
     upstreamIds,
     limits,
+    passHead: (path, head) => gate.passHead(path, head),
     maskAnswers: sent?.answers === "mask" ? () => createAnswerMessageMask(answerMasks(deps.mask, sent)) : null,
     admit: async ({ start, connection, request, bytes, outside }) => {
       // All of the message, not only what it asks: it was read in one way only.
       const json: unknown = JSON.parse(bytes.toString("utf8"));
       const { parsed } = request;
-      const admitted = await gate.admit({ start, connection, parsed, json, bytes, outside, asksModel: true });
+      const admitted = await gate.admit({
+        start,
+        connection,
+        parsed,
+        json,
+        bytes,
+        head: null,
+        outside,
+        asksModel: true,
+      });
       if (!admitted.ok) return admitted;
       const { stop } = admitted.value;
       return ok({
@@ -137,6 +147,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       parsed: rule?.ids === "any" ? withoutReferences(body.value.parsed) : body.value.parsed,
       start: known,
       connection,
+      head: readHead(request.headers, exchange.query, connection),
       outside: referencesOutside(exchange.path, exchange.query, rule, request.headers),
       asksModel: endpoint.conversation !== undefined && endpoint.access === "inference",
     });
@@ -158,7 +169,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   async function forward(exchange: ExchangeRequest, forwarded: Forwarded): Promise<void> {
     const { request, response, connection } = exchange;
     const { endpoint, read, admitted, method } = forwarded;
-    const { record, bytes, stop } = admitted;
+    const { record, bytes, sentHead, stop } = admitted;
     const leaving = new AbortController();
     const leave = () => leaving.abort();
     response.once("close", leave);
@@ -166,14 +177,15 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     let answer: IncomingMessage;
     try {
       const base = endpoint.host === "proxy" ? (connection.proxyUrl ?? connection.url) : connection.url;
-      const url = new URL(base + exchange.path.slice(1) + exchange.query);
+      const url = new URL(base + exchange.path.slice(1) + sentHead.query);
       const bodyBytes = bytes === null ? null : bytes.length;
       const plain = endpoint.rewrite !== undefined || masksAnswers(sent, endpoint);
       const asItCame = read.unread !== null;
+      const { withheld } = sentHead;
       answer = await sendUpstream(agents, {
         url,
         method,
-        headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes, plain, asItCame }),
+        headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes, plain, asItCame, withheld }),
         body: bytes,
         signal: leaving.signal,
         idleMs: limits.idleMs,
@@ -196,7 +208,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     sendRefusal(response, start.id, maskRefusal(refusal, deps.mask));
   }
 
-  function startOf({ principal, connection, path, request }: ExchangeRequest, id: string): ExchangeStart {
+  function startOf({ principal, connection, path, query, request }: ExchangeRequest, id: string): ExchangeStart {
     return {
       id,
       principal,
@@ -204,6 +216,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       method: request.method ?? "GET",
       path,
       headers: request.headers,
+      head: recordHead(readHead(request.headers, query, connection), request.headers),
       format: "other",
       model: null,
       streamed: null,

@@ -205,7 +205,7 @@ async function authenticateOrFail(
   }
   if (person.ok) return person;
   const how =
-    "Whoever runs this gateway makes tokens (`npx sallyport token create --user YOU --for copilot`), and so does who signs in at its pages; `npx sallyport setup` prints where each client takes one.";
+    "You make a token yourself on the gateway's page /tokens, or its operator makes one (`npx sallyport token create --user YOU --for copilot`); `npx sallyport setup` prints where each client takes it.";
   return err({ status: 401, code: "unauthenticated", message: `${person.error.message} ${how}` });
 }
 

@@ -33,6 +33,17 @@ async function raw(gateway: Gateway, bytes: string | Buffer): Promise<string> {
   return text;
 }
 
+/** The same from a client that waits for its answer: the gateway closes. */
+async function talk(gateway: Gateway, bytes: string | Buffer): Promise<string> {
+  const socket = connect(Number(new URL(gateway.url).port), "127.0.0.1");
+  let text = "";
+  socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
+  socket.on("error", () => {});
+  socket.write(bytes);
+  await once(socket, "close");
+  return text;
+}
+
 /** An upstream that answers every request with these pieces, as they are. */
 async function upstreamOf(headers: Record<string, string>, pieces: readonly (string | Buffer)[]): Promise<string> {
   const server = createServer((request, response) => {
@@ -366,5 +377,233 @@ describe("words in places that no codec reads", () => {
     // Refused is as good: then nothing went anywhere.
     if (gateway.upstream.requests.length === 0) expect(reply.status).toBe(400);
     else expect(dump).toContain(`${WORDS} ⟦planted-0⟧`);
+  });
+});
+
+describe("words beside the body", () => {
+  const WORDS = "the launch code is in the drawer";
+  const ask = { body: CHAT, headers: { "content-type": "application/json" } };
+  const withHeader = (name: string, value: string) => ({ ...ask, headers: { ...ask.headers, [name]: value } });
+
+  test.each([
+    ["a header of nobody's", "/chat/completions", withHeader("x-note", `${WORDS} ${SECRET}`)],
+    ["a header that clients send", "/chat/completions", withHeader("editor-version", `${WORDS} ${SECRET}`)],
+    ["an id that is none", "/chat/completions", withHeader("x-interaction-id", `${WORDS} ${SECRET}`)],
+    ["a wish for languages", "/chat/completions", withHeader("accept-language", `${WORDS} ${SECRET}`)],
+    ["a type with words in it", "/models", { headers: { accept: `text/x; note="${WORDS} ${SECRET}"` } }],
+    [
+      "an agent longer than its column",
+      "/models",
+      { headers: { "user-agent": `${"x".repeat(300)} ${WORDS} ${SECRET}` } },
+    ],
+    ["a query", `/chat/completions?q=${encodeURIComponent(`${WORDS} ${SECRET}`)}`, ask],
+    ["a query in escapes", `/chat/completions?q=${encodeURIComponent(WORDS)}+${SECRET.replace("A", "%41")}`, ask],
+    ["a parameter's name", `/models?${encodeURIComponent(`${WORDS} ${SECRET}`)}`, {}],
+    ["a list of models", "/models", { headers: { "x-note": `${WORDS} ${SECRET}` } }],
+  ] as const)("%s: on record, masked", async (_what, path, options) => {
+    const gateway = await startGateway();
+    expect((await send(`${gateway.api}${path}`, options)).status).toBe(200);
+    expect(gateway.upstream.requests).toHaveLength(1);
+    const dump = await dumpDatabase(gateway.db);
+    expect(dump).not.toContain(SECRET);
+    expect(dump).toContain(`${WORDS} ⟦planted-0⟧`);
+  });
+
+  test("a wish for an encoding carries no words", async () => {
+    const gateway = await startGateway();
+    await send(`${gateway.api}/chat/completions`, withHeader("accept-encoding", `gzip;q=${WORDS}, br;q=0.5`));
+    expect(gateway.upstream.requests[0]?.headers["accept-encoding"]).toBe("br;q=0.5");
+  });
+
+  test("trailers and the extensions of chunks go nowhere", async () => {
+    const gateway = await startGateway();
+    const body = JSON.stringify(CHAT);
+    const text = await talk(
+      gateway,
+      `POST /copilot/copilot/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ANA}\r\nContent-Type: application/json\r\n` +
+        `Trailer: X-Note\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n` +
+        `${body.length.toString(16)};note="${WORDS}"\r\n${body}\r\n0\r\nX-Note: ${WORDS}\r\nAuthorization: Bearer x\r\n\r\n`,
+    );
+    expect(text).toMatch(/^HTTP\/1\.1 200 /);
+    const [request] = gateway.upstream.requests;
+    expect(request?.body.toString()).toBe(body);
+    expect(JSON.stringify(request?.headers)).not.toContain(WORDS);
+    expect(request?.headers.trailer).toBeUndefined();
+  });
+
+  test("ids that change with each request are no message of their own", async () => {
+    const gateway = await startGateway();
+    for (const id of ["11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"]) {
+      await send(`${gateway.api}/chat/completions`, {
+        ...ask,
+        headers: {
+          ...ask.headers,
+          session_id: "s-1",
+          "x-request-id": id,
+          "idempotency-key": `stainless-node-retry-${id}`,
+        },
+      });
+    }
+    const dump = await dumpDatabase(gateway.db);
+    expect(dump.match(/""kind"": ""head""/g)).toHaveLength(1);
+  });
+
+  const sent = (prompts: "mask" | "refuse"): NonNullable<Parameters<typeof startGateway>[0]>["sent"] => ({
+    prompts,
+    answers: "pass",
+    find: (text) => (text.includes(SECRET) ? [{ rule: "planted-0", severity: "block", allowed: null }] : []),
+    maskStream: () => ({ push: (text: string) => text, end: () => "" }),
+  });
+  const OUTSIDE = [
+    ["a header", "/chat/completions", withHeader("x-note", `a ${SECRET}`)],
+    ["a query", `/chat/completions?a=1&q=${SECRET}`, ask],
+  ] as const;
+
+  test.each(OUTSIDE)("%s with a secret, where prompts are masked: it stays here", async (_what, path, options) => {
+    const gateway = await startGateway({ sent: sent("mask") });
+    expect((await send(`${gateway.api}${path}`, options)).status).toBe(200);
+    const [request] = gateway.upstream.requests;
+    expect(`${request?.url} ${JSON.stringify(request?.headers)}`).not.toContain(SECRET);
+    expect(request?.url).toBe(path.startsWith("/chat/completions?") ? "/chat/completions?a=1" : "/chat/completions");
+    expect(request?.headers["content-type"]).toBe("application/json");
+    expect(await recordedExchanges(gateway.db)).toMatchObject([{ requestMasked: true }]);
+  });
+
+  test.each([...OUTSIDE, ["a path", `/models/${SECRET}`, {}]] as const)(
+    "%s with a secret, where such prompts are refused",
+    async (_what, path, options) => {
+      const gateway = await startGateway({ sent: sent("refuse") });
+      const reply = await send(`${gateway.api}${path}`, options);
+      expect([reply.status, errorOf(reply).code]).toEqual([400, "secret_in_prompt"]);
+      expect(gateway.upstream.requests).toEqual([]);
+    },
+  );
+
+  test("a path with a secret is refused where prompts are masked: without it, it would be another request", async () => {
+    const gateway = await startGateway({ sent: sent("mask") });
+    expect((await send(`${gateway.api}/models/${SECRET.replace("A", "%2541").replace("%25", "%")}`)).status).toBe(400);
+    expect((await send(`${gateway.api}/models/${SECRET}`)).status).toBe(400);
+    expect(gateway.upstream.requests).toEqual([]);
+  });
+
+  test("a report of telemetry has no words beside it", async () => {
+    const gateway = await startGateway({ rules: { telemetry: "mask" } });
+    gateway.upstream.respondAt("POST /telemetry", { body: {} });
+    const headers = { "content-type": "application/json", "x-note": WORDS, "user-agent": WORDS };
+    await send(`${gateway.api}/telemetry?q=${encodeURIComponent(WORDS)}`, { body: [], headers });
+    const seen = gateway.upstream.requests.map((request) => `${request.url} ${JSON.stringify(request.headers)}`).join();
+    expect(seen).not.toContain("launch");
+  });
+});
+
+describe("requests made to be misread", () => {
+  const WORDS = "the launch code is in the drawer";
+  const body = JSON.stringify({ model: "m", messages: [{ role: "user", content: WORDS }] });
+  const request = (target: string, lines: readonly string[], content = body, method = "POST") =>
+    [
+      `${method} ${target} HTTP/1.1`,
+      "Host: x",
+      `Authorization: Bearer ${ANA}`,
+      "Content-Type: application/json",
+      ...lines,
+      "",
+      content,
+    ].join("\r\n");
+  const CHAT_PATH = "/copilot/copilot/chat/completions";
+  const length = `Content-Length: ${body.length}`;
+
+  test("several on one connection at once: each is judged, and each on record", async () => {
+    const gateway = await startGateway();
+    const text = await talk(
+      gateway,
+      request(CHAT_PATH, [length]) +
+        request("/copilot/copilot/agents/jobs", [length]) +
+        request(CHAT_PATH, [length, "Connection: close"]),
+    );
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual(
+      ["200", "404"],
+    );
+    const rows = await recordedExchanges(gateway.db);
+    expect(rows.map(({ status }) => status)).toEqual(["complete", "refused"]);
+    expect(gateway.upstream.requests).toHaveLength(1);
+  });
+
+  test.each([
+    ["an address as a proxy is asked for it", `http://evil.example${CHAT_PATH}`],
+    ["two slashes before it", `/${CHAT_PATH}`],
+    ["two slashes within it", "/copilot/copilot//chat/completions"],
+    ["another case of the root", CHAT_PATH.replace("/copilot/", "/Copilot/")],
+    ["another case of the connection", "/copilot/Copilot/chat/completions"],
+    ["another case of the path", "/copilot/copilot/Chat/Completions"],
+    ["a way up", "/copilot/copilot/x/../chat/completions"],
+    ["a way up in escapes", "/copilot/copilot/x/%2e%2e/chat/completions"],
+    ["a slash behind it", `${CHAT_PATH}/`],
+    ["a fragment", `${CHAT_PATH}#x`],
+    ["a backslash", "/copilot/copilot\\chat/completions"],
+    ["an asterisk", "*"],
+  ])("%s: nothing goes upstream", async (_what, target) => {
+    const gateway = await startGateway();
+    const text = await talk(gateway, request(target, [length, "Connection: close"]));
+    expect(text).not.toMatch(/^HTTP\/1\.1 200 /);
+    expect(gateway.upstream.requests).toEqual([]);
+  });
+
+  test.each(["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])(
+    "%s of a path of inference: refused, and on record",
+    async (method) => {
+      const gateway = await startGateway();
+      const text = await talk(gateway, request(CHAT_PATH, [length, "Connection: close"], body, method));
+      expect(text).toMatch(/^HTTP\/1\.1 404 /);
+      expect(gateway.upstream.requests).toEqual([]);
+      expect(await recordedExchanges(gateway.db)).toMatchObject([{ method, status: "refused" }]);
+    },
+  );
+
+  test("another host's name, or none, changes neither where it goes nor what the upstream is called", async () => {
+    const gateway = await startGateway();
+    const text = await talk(
+      gateway,
+      request(CHAT_PATH, [length, "Connection: close", "X-Forwarded-Host: evil.example"]).replace(
+        "Host: x",
+        "Host: evil.example:1@y",
+      ),
+    );
+    expect(text).toMatch(/^HTTP\/1\.1 200 /);
+    expect(gateway.upstream.requests[0]?.headers.host).toBe(new URL(gateway.upstream.url).host);
+    const twice = await talk(gateway, request(CHAT_PATH, [length, "Connection: close", "Host: y"]));
+    expect(twice).toMatch(/^HTTP\/1\.1 (?:200|400) /);
+    expect(gateway.upstream.requests.every(({ headers }) => headers.host === new URL(gateway.upstream.url).host)).toBe(
+      true,
+    );
+  });
+
+  test.each([
+    ["a byte order mark", Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from(body)]), []],
+    ["gzip within gzip", gzipSync(gzipSync(body)), ["Content-Encoding: gzip, gzip"]],
+    ["an encoding twice", gzipSync(body), ["Content-Encoding: gzip", "Content-Encoding: gzip"]],
+    ["an encoding in capitals behind identity", gzipSync(body), ["Content-Encoding: identity, GZIP"]],
+  ] as const)("%s before it is JSON: refused, or on record", async (_what, content, lines) => {
+    const gateway = await startGateway();
+    const head = request(CHAT_PATH, [`Content-Length: ${content.length}`, "Connection: close", ...lines], "");
+    const text = await talk(gateway, Buffer.concat([Buffer.from(head), content]));
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+    expect(gateway.upstream.requests).toEqual([]);
+    expect(await recordedExchanges(gateway.db)).toMatchObject([{ status: "refused" }]);
+  });
+
+  test.each(["\r", "\r\n", "\n"])("lines of a stream that end in %j are read, and masked", async (end) => {
+    const events = [SECRET.slice(0, 9), SECRET.slice(9)].map(
+      (content) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content } }] })}${end}${end}`,
+    );
+    const pieces = [...events, `data: [DONE]${end}${end}`];
+    const gateway = await startGateway({
+      upstreamUrl: await upstreamOf({ "content-type": "text/event-stream" }, pieces),
+    });
+    const reply = await send(`${gateway.api}/chat/completions`, { body: { ...CHAT, stream: true } });
+    expect(reply.text).toBe(pieces.join(""));
+    const dump = await dumpDatabase(gateway.db);
+    expect(dump).not.toContain(SECRET);
+    expect(dump).toContain("⟦planted-0⟧");
+    expect((await recordedExchanges(gateway.db))[0]?.status).toBe("complete");
   });
 });

@@ -85,8 +85,11 @@ const ask = (text: string, more: object = {}) => ({
   store: false,
   ...more,
 });
+/** Without the handshakes, which have records of their own. */
+const askedExchanges = async (db: Gateway["db"]) =>
+  (await recordedExchanges(db)).filter(({ format }) => format !== "other");
 const said = async (gateway: Gateway, index: number) => {
-  const rows = await recordedExchanges(gateway.db);
+  const rows = await askedExchanges(gateway.db);
   const { request, response } = await findExchangeMessages(gateway.db, rows[index]?.id ?? "");
   const texts = (list: typeof request) =>
     list.flatMap(({ parts }) => parts).flatMap((part) => (part.type === "text" ? [part.text] : []));
@@ -159,7 +162,7 @@ describe("a conversation", () => {
     client.ask(ask("Two", { previous_response_id: response.id }));
     await client.until("response.completed", 2);
     expect(await said(gateway, 1)).toMatchObject({ request: ["One", "Hello from the fixture.", "Two"] });
-    const [first, second] = await recordedExchanges(gateway.db);
+    const [first, second] = await askedExchanges(gateway.db);
     expect(second?.sessionId).toBe(first?.sessionId);
     // Not stored upstream: another connection has no use for it, nor has another person.
     const other = await open(`${gateway.api}/responses`, BEN);
@@ -177,7 +180,7 @@ describe("a conversation", () => {
     client.ask(ask("B", { stream_id: "b" }));
     client.ask(ask("A2", { stream_id: "a" }));
     await client.until("response.completed", 3);
-    expect((await recordedExchanges(gateway.db)).map(({ status }) => status)).toEqual([
+    expect((await askedExchanges(gateway.db)).map(({ status }) => status)).toEqual([
       "complete",
       "complete",
       "complete",
@@ -230,7 +233,7 @@ describe("a conversation", () => {
       expect(deltas.map(({ delta }) => delta).join("")).toBe("Use ⟦planted-0⟧ here");
     }
     expect(client.messages.join("")).not.toContain(SECRETS[0]);
-    const rows = await recordedExchanges(gateway.db);
+    const rows = await askedExchanges(gateway.db);
     expect(rows.map(({ status, answerMasked }) => [status, answerMasked])).toEqual([
       ["complete", true],
       ["complete", true],
@@ -316,6 +319,35 @@ describe("endings", () => {
   });
 });
 
+describe("what is said beside the messages", () => {
+  const WORDS = "the launch code is in the drawer";
+
+  test("a handshake is on record by itself before anything is asked, its headers and its query masked", async () => {
+    const gateway = await startGateway();
+    const query = `q=${encodeURIComponent(`${WORDS} ${SECRETS[0]}`)}`;
+    const client = await open(`${gateway.api}/responses?${query}`, ANA, { "x-note": `${WORDS} ${SECRETS[1]}` });
+    client.socket.terminate();
+    await expect.poll(async () => (await recordedExchanges(gateway.db))[0]?.status).toBe("complete");
+    expect(await recordedExchanges(gateway.db)).toMatchObject([{ method: "GET", path: "/responses", httpStatus: 101 }]);
+    const dump = await dumpDatabase(gateway.db);
+    for (const secret of SECRETS) expect(dump).not.toContain(secret);
+    expect(dump).toContain(`${WORDS} ⟦planted-0⟧`);
+    expect(dump).toContain(`${WORDS} ⟦planted-1⟧`);
+  });
+
+  test("so are a message's own headers, and what stands beside its response", async () => {
+    const gateway = await startGateway();
+    const client = await open(`${gateway.api}/responses`);
+    const { type, ...response } = ask("One");
+    client.ask({ type, response, note: `${WORDS} ${SECRETS[0]}`, headers: { "X-Note": `${WORDS} ${SECRETS[1]}` } });
+    await client.until("response.completed");
+    const dump = await dumpDatabase(gateway.db);
+    for (const secret of SECRETS) expect(dump).not.toContain(secret);
+    expect(dump).toContain(`${WORDS} ⟦planted-0⟧`);
+    expect(dump).toContain(`${WORDS} ⟦planted-1⟧`);
+  });
+});
+
 describe("what is not let through", () => {
   const refused = (url: string, token = ANA, headers: Record<string, string> = {}) =>
     new Promise<{ status: number; body: string }>((resolve, reject) => {
@@ -345,7 +377,7 @@ describe("what is not let through", () => {
     expect([status, body]).toEqual([400, expect.stringContaining("relays no WebSockets")]);
     const lost = await startGateway({ ...RELAY, upstreamUrl: "http://127.0.0.1:1" });
     expect((await refused(`${lost.api}/responses`)).status).toBe(502);
-    expect((await recordedExchanges(off.db)).map((row) => row.status)).toEqual(["refused"]);
+    expect((await askedExchanges(off.db)).map((row) => row.status)).toEqual(["refused"]);
   });
 
   test("messages that could carry words past the record are answered, not relayed, and the connection goes on", async () => {
@@ -369,7 +401,7 @@ describe("what is not let through", () => {
     client.ask(ask("Go"));
     await client.until("response.completed");
     expect(gateway.sockets.requests.map(({ json }) => json["type"])).toEqual(["response.cancel", "response.create"]);
-    expect((await recordedExchanges(gateway.db)).map((row) => row.status)).toEqual([
+    expect((await askedExchanges(gateway.db)).map((row) => row.status)).toEqual([
       ...bad.map(() => "refused"),
       "complete",
     ]);

@@ -3,6 +3,7 @@
  * to their limits, what they point at is theirs, and what must not leave does not. Then its record is begun.
  */
 import { type ParsedRequest, type UpstreamReference } from "../../copilot/endpoints/endpoint.ts";
+import type { RequestHead } from "../../copilot/request-head.ts";
 import { refusedTools } from "../../copilot/routes.ts";
 import { err, ok, type Result } from "../../errors.ts";
 import type { CopilotConnection } from "../../model/connection.ts";
@@ -11,7 +12,7 @@ import type { StopWatch } from "../stopping.ts";
 import { createAdmission } from "./admission.ts";
 import { describeFailure } from "./describe-failure.ts";
 import type { Mask } from "./mask-messages.ts";
-import { findBlocking, maskRequest, type SentMasking } from "./mask-sent.ts";
+import { findBlocking, findBlockingHead, maskHead, maskRequest, type SentHead, type SentMasking } from "./mask-sent.ts";
 import { endOfStop, NOTHING } from "./outcome.ts";
 import { within } from "./patience.ts";
 import type { ExchangeStart } from "./record.ts";
@@ -20,6 +21,7 @@ import {
   DATABASE_AWAY,
   maskRefusal,
   type Refusal,
+  secretInPath,
   refusedTool,
   secretsInPrompt,
   sharedReference,
@@ -47,6 +49,8 @@ export interface AskedAtGate {
   /** The body as JSON; undefined where it is none, or could not be read. */
   readonly json: unknown;
   readonly bytes: Buffer | null;
+  /** What goes along beside the body; null where it has gone before (WebSockets). */
+  readonly head: RequestHead | null;
   /** What the request points at, besides what its body says. */
   readonly outside: readonly UpstreamReference[];
   /** Whether it asks a model something: rules about models apply. */
@@ -57,6 +61,7 @@ export interface Admitted {
   readonly record: OpenRecord;
   /** What goes upstream. */
   readonly bytes: Buffer | null;
+  readonly sentHead: SentHead;
   /** Aborted when somebody stops the person or the session. */
   readonly stop: AbortSignal;
   /** Call it when the exchange has ended. */
@@ -66,7 +71,11 @@ export interface Admitted {
 export interface Gate {
   /** Refusals are on record. */
   admit(asked: AskedAtGate): Promise<Result<Admitted, Refusal>>;
+  /** What of a head may go on by itself, before anything is asked. */
+  passHead(path: string, head: RequestHead): Result<SentHead, Refusal>;
 }
+
+const NO_HEAD: SentHead = { query: "", withheld: [] };
 
 export function createGate(deps: GateDependencies): Gate {
   const { records, upstreamIds, stops, sent } = deps;
@@ -83,8 +92,31 @@ export function createGate(deps: GateDependencies): Gate {
     }
   }
 
+  function passHead(path: string, head: RequestHead): Result<SentHead, Refusal> {
+    if (sent === undefined || sent.prompts === "pass") return ok({ query: head.query, withheld: [] });
+    if (sent.prompts === "refuse") {
+      const rules = findBlockingHead(path, head, sent.find);
+      return rules.length === 0 ? ok({ query: head.query, withheld: [] }) : err(secretsInPrompt(rules));
+    }
+    const masked = maskHead(path, head, deps.mask);
+    return masked === null ? err(secretInPath) : ok(masked);
+  }
+
+  type Passed = Pick<AskedAtGate, "start" | "bytes"> & Pick<Admitted, "sentHead">;
+
   /** What is sent, or why it is not. */
-  function passPrompt({ start, json, bytes }: AskedAtGate): Result<Pick<AskedAtGate, "start" | "bytes">, Refusal> {
+  function passPrompt(asked: AskedAtGate): Result<Passed, Refusal> {
+    const head = asked.head === null ? ok(NO_HEAD) : passHead(asked.start.path, asked.head);
+    if (!head.ok) return head;
+    const sentHead = head.value;
+    const isChanged = asked.head !== null && (sentHead.withheld.length > 0 || sentHead.query !== asked.head.query);
+    const body = passBody(asked);
+    if (!body.ok) return body;
+    const { start, bytes } = body.value;
+    return ok({ start: isChanged ? { ...start, requestMasked: true } : start, bytes, sentHead });
+  }
+
+  function passBody({ start, json, bytes }: AskedAtGate): Result<Pick<AskedAtGate, "start" | "bytes">, Refusal> {
     if (sent === undefined || sent.prompts === "pass" || json === undefined) return ok({ start, bytes });
     if (sent.prompts === "refuse") {
       const rules = findBlocking(json, sent.find);
@@ -101,6 +133,8 @@ export function createGate(deps: GateDependencies): Gate {
   }
 
   return {
+    passHead,
+
     async admit(asked) {
       const { start, connection, parsed } = asked;
       const subject = { principalId: start.principal.id, sessionId: null };
@@ -142,7 +176,8 @@ export function createGate(deps: GateDependencies): Gate {
           leave?.();
           admitted.release();
         };
-        return ok({ record, bytes: prompt.value.bytes, stop: ending.signal, release });
+        const { bytes, sentHead } = prompt.value;
+        return ok({ record, bytes, sentHead, stop: ending.signal, release });
       } finally {
         if (!isAdmitted) admitted.release();
       }

@@ -2,7 +2,10 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import type { CopilotConnection } from "../../model/connection.ts";
 import { HOP_BY_HOP } from "../../model/hop-by-hop.ts";
+import { type RequestHeaders, readClientHints } from "../../copilot/sessions.ts";
+import { headMessage, type RequestHead } from "../../copilot/request-head.ts";
 import { READABLE_ENCODINGS } from "../../copilot/streams/decode-body.ts";
+import type { Message } from "../../model/exchange.ts";
 
 /** Answered by this server itself (RFC 9110, section 10.1.1). */
 const OURS = "expect";
@@ -41,19 +44,27 @@ export interface UpstreamHeaderOptions {
   readonly plain?: boolean;
   /** The body goes on as it came, also where it is packed. */
   readonly asItCame?: boolean;
+  /** The client's headers that stay here, by name in lower case. */
+  readonly withheld?: readonly string[];
 }
 
-/** The client's own wish, without the encodings that the recorder cannot undo (RFC 9110 §12.5.3). */
+/** A coding, and how much it is wanted (RFC 9110 §12.5.3 and §12.4.2). */
+const WISH = /^([a-z]+)(?:\s*;\s*q=[01](?:\.\d{0,3})?)?$/i;
+
+/** The client's own wish, without the encodings that the recorder cannot undo. */
 function readableEncodings(wish: string | string[] | undefined): string {
   const kept = String(wish ?? "")
     .split(",")
     .map((item) => item.trim())
-    .filter((item) => [...READABLE_ENCODINGS, "identity"].includes(item.split(";")[0]?.trim().toLowerCase() ?? ""));
+    .filter((item) => [...READABLE_ENCODINGS, "identity"].includes(WISH.exec(item)?.[1]?.toLowerCase() ?? ""));
   return kept.length === 0 ? "identity" : kept.join(", ");
 }
 
-export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamHeaderOptions): OutgoingHttpHeaders {
-  const { credential } = options.connection;
+/** Those of the client's headers that go on. */
+function ownHeaders(
+  headers: IncomingHttpHeaders,
+  { connection: { credential }, asItCame }: Pick<UpstreamHeaderOptions, "connection" | "asItCame">,
+): [string, string | string[]][] {
   // Passed through: the person was known by the path or by `Sallyport-Token`, and the rest is the client's own.
   const ours = credential.kind === "passthrough" ? ["sallyport-token"] : CREDENTIALS;
   const dropped = new Set([
@@ -65,13 +76,41 @@ export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamH
     "host",
     "content-length",
     // A packed request goes on unpacked: what was read is what the upstream reads.
-    ...(options.asItCame === true ? [] : ["content-encoding"]),
+    ...(asItCame === true ? [] : ["content-encoding"]),
     "accept-encoding",
   ]);
+  return Object.entries(headers).filter(
+    (pair): pair is [string, string | string[]] =>
+      pair[1] !== undefined &&
+      !dropped.has(pair[0]) &&
+      !NEVER_SENT_PREFIX.test(pair[0]) &&
+      !GATEWAY_TOKEN.test(String(pair[1])),
+  );
+}
+
+/** What the upstream hears beside the body. */
+export const readHead = (headers: IncomingHttpHeaders, query: string, connection: CopilotConnection): RequestHead => ({
+  query,
+  headers: ownHeaders(headers, { connection }).map(([name, value]) => [name, String(value)]),
+});
+
+/** As many characters of `User-Agent` stand in a column of their own. */
+const KEPT_AGENT = 300;
+
+/** What is on record of a head: all of it but what has its own columns there. */
+export function recordHead(head: RequestHead, headers: RequestHeaders): readonly Message[] {
+  const { interaction, agentTask, parentAgent, initiator, conversation } = readClientHints(headers);
+  const agent = headers["user-agent"];
+  const kept = [interaction, agentTask, parentAgent, initiator, conversation];
+  if (typeof agent === "string" && agent.length <= KEPT_AGENT) kept.push(agent);
+  return headMessage(head, new Set(kept.filter((value) => value !== null)));
+}
+
+export function upstreamHeaders(headers: IncomingHttpHeaders, options: UpstreamHeaderOptions): OutgoingHttpHeaders {
+  const { credential } = options.connection;
   const outgoing: OutgoingHttpHeaders = { host: options.host };
-  for (const [name, value] of Object.entries(headers)) {
-    if (dropped.has(name) || NEVER_SENT_PREFIX.test(name) || GATEWAY_TOKEN.test(String(value))) continue;
-    outgoing[name] = value;
+  for (const [name, value] of ownHeaders(headers, options)) {
+    if (options.withheld?.includes(name) !== true) outgoing[name] = value;
   }
   outgoing["accept-encoding"] = options.plain === true ? "identity" : readableEncodings(headers["accept-encoding"]);
   if (options.bodyBytes !== null) outgoing["content-length"] = options.bodyBytes;

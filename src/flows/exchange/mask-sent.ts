@@ -1,6 +1,7 @@
 /** What goes to a model, and what comes back, masked on its way: `recording.prompts` and `recording.answers`. */
 import type { AnswerMasks } from "../../copilot/answer-masking.ts";
 import type { Endpoint } from "../../copilot/endpoints/endpoint.ts";
+import { parametersOf, type RequestHead } from "../../copilot/request-head.ts";
 import { maskJson } from "../../secrets/mask-json.ts";
 import type { Mask } from "./mask-messages.ts";
 
@@ -59,6 +60,47 @@ export function findBlocking(json: unknown, find: SentMasking["find"]): readonly
     return text;
   });
   return [...rules];
+}
+
+/** What stands beside a body, in the order and the words in which it is looked through. */
+const headTexts = ({ query, headers }: RequestHead): readonly string[] => [
+  ...headers.map(([name, value]) => `${name}: ${value}`),
+  ...parametersOf(query).map(([name, value]) => `${name}=${value}`),
+];
+
+/** A path as its reader decodes it; its escapes were checked when it was taken apart. */
+const plainPath = (path: string): string => {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+};
+
+/** The rules by which a request is refused for what stands beside its body. */
+export const findBlockingHead = (path: string, head: RequestHead, find: SentMasking["find"]): readonly string[] =>
+  findBlocking([plainPath(path), ...headTexts(head)], find);
+
+/** What of a head goes on: a mask is no header's value and no parameter's, so what holds a secret stays here. */
+export interface SentHead {
+  readonly query: string;
+  /** Names of headers. */
+  readonly withheld: readonly string[];
+}
+
+/** @returns null where the path itself holds one: without it, it would be another request */
+export function maskHead(path: string, head: RequestHead, mask: Mask): SentHead | null {
+  const holds = (text: string): boolean => mask(text).text !== text;
+  if (holds(plainPath(path))) return null;
+  const texts = headTexts(head);
+  if (!texts.some(holds)) return { query: head.query, withheld: [] };
+  const { headers } = head;
+  const withheld = headers.filter((_, at) => holds(texts[at] ?? "")).map(([name]) => name);
+  const parameters = parametersOf(head.query);
+  const kept = parameters.filter((_, at) => !holds(texts[headers.length + at] ?? ""));
+  if (kept.length === parameters.length) return { query: head.query, withheld };
+  const query = new URLSearchParams(kept.map(([name, value]): [string, string] => [name, value])).toString();
+  return { query: query === "" ? "" : `?${query}`, withheld };
 }
 
 /** Whether the client gets this format's answers masked. */

@@ -40,6 +40,8 @@ export interface ExchangeStart {
   readonly method: string;
   readonly path: string;
   readonly headers: RequestHeaders;
+  /** What its query and its headers say. */
+  readonly head: readonly Message[];
   readonly format: WireFormat;
   readonly model: string | null;
   readonly streamed: boolean | null;
@@ -107,7 +109,7 @@ export async function prepareBegin(
 ): Promise<{ readonly entry: BeginEntry; readonly begun: BegunExchange }> {
   const tally = createMaskTally(deps.mask);
   const hints = readClientHints(start.headers);
-  const messages = await deps.messageMasks.mask(start.messages ?? [], tally);
+  const messages = await deps.messageMasks.mask([...start.head, ...(start.messages ?? [])], tally);
   const userAgent = start.headers["user-agent"];
   const processId = readProcessId(start.headers);
   const { bodyConversation } = start;

@@ -97,8 +97,15 @@ export const brokenOff: Refusal = {
 export const secretsInPrompt = (rules: readonly string[]): Refusal => ({
   httpStatus: 400,
   code: "secret_in_prompt",
-  message: `This request holds what looks like a secret (${rules.join(", ")}), and nothing of it was sent. It may be in the prompt, or in a file or a command's output that your client added: take it out, or start a new conversation.`,
+  message: `This request holds what looks like a secret (${rules.join(", ")}), and nothing of it was sent. It may be in the prompt, in a file or a command's output that your client added, or in a header: take it out, or start a new conversation.`,
 });
+
+export const secretInPath: Refusal = {
+  httpStatus: 400,
+  code: "secret_in_prompt",
+  message:
+    "The path of this request holds what looks like a secret, and nothing of it was sent. Take it out of the address.",
+};
 
 export function sendRefusal(response: ServerResponse, id: string, refusal: Refusal): void {
   const { httpStatus, code, message, retryAfterS } = refusal;

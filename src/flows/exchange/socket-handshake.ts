@@ -49,6 +49,8 @@ export interface OpenSocketOptions {
   readonly url: URL;
   readonly headers: IncomingHttpHeaders;
   readonly connection: CopilotConnection;
+  /** Names of headers of the client's that stay here. */
+  readonly withheld: readonly string[];
   readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly patience: number;
@@ -56,9 +58,10 @@ export interface OpenSocketOptions {
 
 /** @throws GatewayError `upstream_unreachable`, `upstream_misbehaved`; `client_gone` when the signal fired first */
 export function openUpstreamSocket(options: OpenSocketOptions): Promise<UpstreamSocket | SocketRefused> {
-  const { url, connection, signal, patience } = options;
+  const { url, connection, withheld, signal, patience } = options;
   const key = randomBytes(16).toString("base64");
-  const passed = Object.entries(upstreamHeaders(options.headers, { connection, host: url.host, bodyBytes: null }));
+  const own = { connection, host: url.host, bodyBytes: null, withheld };
+  const passed = Object.entries(upstreamHeaders(options.headers, own));
   const headers = {
     ...Object.fromEntries(passed.filter(([name]) => !OWN_HEADERS.has(name))),
     connection: "Upgrade",
@@ -90,7 +93,7 @@ export function openUpstreamSocket(options: OpenSocketOptions): Promise<Upstream
 }
 
 /** The client's own handshake stays on its side. */
-const OWN_HEADERS: ReadonlySet<string> = new Set([
+export const OWN_HEADERS: ReadonlySet<string> = new Set([
   "sec-websocket-key",
   "sec-websocket-version",
   "sec-websocket-extensions",

@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { AnswerMessageMask } from "../../copilot/answer-masking.ts";
+import type { RequestHead } from "../../copilot/request-head.ts";
 import { readBodyConversation } from "../../copilot/sessions.ts";
 import {
   checkClose,
@@ -26,12 +27,13 @@ import { newId } from "../../model/id.ts";
 import type { Logger } from "../../model/log.ts";
 import type { Principal } from "../../model/principal.ts";
 import { describeFailure } from "./describe-failure.ts";
-import { REQUEST_ID } from "./headers.ts";
+import { readHead, recordHead, REQUEST_ID } from "./headers.ts";
 import type { ExchangeEnd, ExchangeStart } from "./record.ts";
 import type { OpenRecord, Records } from "./records.ts";
+import type { SentHead } from "./mask-sent.ts";
 import type { Refusal } from "./refusals.ts";
 import type { RelayEnd } from "./relay.ts";
-import { CLOSE_MS, type UpstreamSocket } from "./socket-handshake.ts";
+import { CLOSE_MS, OWN_HEADERS, type UpstreamSocket } from "./socket-handshake.ts";
 import { createLanes } from "./socket-lanes.ts";
 import { readSocketMessage, type SocketRequest } from "./socket-request.ts";
 import { referencesOutside, type UpstreamIds } from "./upstream-ids.ts";
@@ -71,6 +73,8 @@ export interface AdmittedToSocket {
 
 export interface SocketRelayDependencies {
   readonly admit: (asked: AskedBySocket) => Promise<Result<AdmittedToSocket, Refusal>>;
+  /** What of a handshake's head goes on. */
+  readonly passHead: (path: string, head: RequestHead) => Result<SentHead, Refusal>;
   readonly records: Records;
   /** One for each connection, where clients get answers masked; null: they get the very frames. */
   readonly maskAnswers: (() => AnswerMessageMask) | null;
@@ -195,6 +199,7 @@ export function relaySocket(
         start: {
           ...start,
           headers: request.headers,
+          head: [...start.head, ...request.head],
           model: own.model,
           streamed: true,
           messages,
@@ -337,9 +342,15 @@ function continued(before: readonly Message[] | null, now: readonly Message[]): 
   ];
 }
 
+/** What of a handshake the client says: the rest is the handshake's own, and another one goes to the upstream. */
+export const headOfHandshake = ({ query, headers }: RequestHead): RequestHead => ({
+  query,
+  headers: headers.filter(([name]) => !OWN_HEADERS.has(name)),
+});
+
 /** What is known of a connection before anything is said on it. */
 export const startOfSocket = (
-  { principal, connection, path, request }: SocketUpgrade,
+  { principal, connection, path, query, request }: SocketUpgrade,
   id: string,
   now: Date,
 ): ExchangeStart => ({
@@ -349,6 +360,7 @@ export const startOfSocket = (
   method: "GET",
   path,
   headers: request.headers,
+  head: recordHead(headOfHandshake(readHead(request.headers, query, connection)), request.headers),
   format: "responses",
   model: null,
   streamed: null,

@@ -1,11 +1,13 @@
 /** A message that a client sends over the WebSocket of `/responses`: what it asks, and what it says about itself. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { ParsedRequest } from "../../copilot/endpoints/endpoint.ts";
+import type { Message } from "../../model/exchange.ts";
 import { parseResponsesRequest } from "../../copilot/endpoints/responses.ts";
 import { unreadMessage } from "../../copilot/endpoints/unread.ts";
-import { asObject, asText, isObject, type JsonObject, without } from "../../copilot/json-value.ts";
+import { asObject, asText, describeJson, isObject, type JsonObject, without } from "../../copilot/json-value.ts";
 import { parseStrictJson } from "../../copilot/strict-json.ts";
 import { err, ok, type Result } from "../../errors.ts";
+import { recordHead } from "./headers.ts";
 
 export interface SocketRequest {
   /** The lane that its answer comes in; empty where the client has but one. */
@@ -14,6 +16,8 @@ export interface SocketRequest {
   readonly parsed: ParsedRequest;
   /** The handshake's headers, and over them what the message says. */
   readonly headers: IncomingHttpHeaders;
+  /** What of that is the message's own. */
+  readonly head: readonly Message[];
 }
 
 /** `create` asks a model; `control` ends what was asked; anything else could carry words past the record. */
@@ -50,18 +54,23 @@ export function readSocketMessage(bytes: Buffer, handshake: IncomingHttpHeaders)
   const body = isObject(message["response"]) ? message["response"] : without(message, ["type", "headers"]);
   const parsed = parseResponsesRequest(body);
   if (!parsed.ok) return err(parsed.error);
+  // All that the upstream gets: also what stands beside the `response` that is read.
+  const unread = unreadMessage(without(message, ["headers"]), parsed.value.messages);
   const said = [
     ...Object.entries(own),
     ...Object.entries(FIELD_HEADERS).map(([field, name]) => [name, message[field]] as const),
   ].filter((entry): entry is [string, string] => typeof entry[1] === "string");
   const headers = { ...handshake, ...Object.fromEntries(said.map(([name, value]) => [name.toLowerCase(), value])) };
+  const unsaid = Object.entries(own).filter(([, value]) => typeof value !== "string");
+  const head = [...said, ...unsaid.map(([name, value]) => [name, describeJson(value)] as const)];
   return ok({
     kind: "create",
     request: {
       lane: asText(message["stream_id"]),
       json: body,
-      parsed: { ...parsed.value, messages: [...parsed.value.messages, ...unreadMessage(body, parsed.value.messages)] },
+      parsed: { ...parsed.value, messages: [...parsed.value.messages, ...unread] },
       headers,
+      head: recordHead({ query: "", headers: head.map(([name, value]) => [name.toLowerCase(), value]) }, headers),
     },
   });
 }

@@ -10,12 +10,19 @@ import { GatewayError } from "../../errors.ts";
 import type { CopilotConnection } from "../../model/connection.ts";
 import { newId } from "../../model/id.ts";
 import { describeFailure } from "./describe-failure.ts";
-import { REQUEST_ID } from "./headers.ts";
+import { readHead, REQUEST_ID } from "./headers.ts";
+import { failedEnd, NOTHING } from "./outcome.ts";
 import { readBody } from "./read-body.ts";
-import type { ExchangeStart } from "./record.ts";
-import { type Refusal, unrouted } from "./refusals.ts";
+import type { OpenRecord } from "./records.ts";
+import { DATABASE_AWAY, type Refusal, unrouted } from "./refusals.ts";
 import { checkHandshake, CLOSE_MS, openUpstreamSocket, switchingProtocols } from "./socket-handshake.ts";
-import { relaySocket, type SocketRelayDependencies, type SocketUpgrade, startOfSocket } from "./socket-relay.ts";
+import {
+  headOfHandshake,
+  relaySocket,
+  type SocketRelayDependencies,
+  type SocketUpgrade,
+  startOfSocket,
+} from "./socket-relay.ts";
 
 export type SocketRelay = (upgrade: SocketUpgrade) => Promise<void>;
 
@@ -37,20 +44,35 @@ export function createSocketRelay(deps: SocketRelayDependencies): SocketRelay {
       await deps.records.refuse(start, refusal);
       return endWithRefusal(socket, id, refusal);
     }
+    const head = deps.passHead(path, headOfHandshake(readHead(request.headers, query, connection)));
+    if (!head.ok) {
+      await deps.records.refuse(start, head.error);
+      return endWithRefusal(socket, id, head.error);
+    }
+    const sent = head.value;
+    // The upstream hears of the handshake before anything is asked, so that it is on record by itself.
+    const isMasked = sent.withheld.length > 0 || sent.query !== query;
+    const opened = { ...start, format: "other", requestMasked: isMasked } as const;
+    const record = await deps.records.begin(opened, connection.policy.databaseAway);
+    if (record === null) return endWithRefusal(socket, id, DATABASE_AWAY);
     const leaving = new AbortController();
     const leave = (): void => leaving.abort();
     socket.once("close", leave);
+    let settled: Promise<void> | null = null;
     try {
       // `url` ends in a slash, and is http or https: Node speaks the handshake itself.
-      const url = new URL(connection.url + path.slice(1) + query);
+      const url = new URL(connection.url + path.slice(1) + sent.query);
       const upstream = await openUpstreamSocket({
         url,
         headers: request.headers,
         connection,
+        withheld: sent.withheld,
         signal: leaving.signal,
         patience: CONNECT_MS,
       });
-      if ("refused" in upstream) return await passRefusal(upgrade, start, upstream.refused);
+      if ("refused" in upstream) return await passRefusal(upgrade, record, upstream.refused);
+      // Not waited for: what either side says meanwhile must be heard.
+      settled = deps.records.settle(record, { ...NOTHING, status: "complete", httpStatus: 101 });
       if (socket.destroyed) return void upstream.socket.destroy();
       const protocol = upstream.headers["sec-websocket-protocol"];
       const extra = [[REQUEST_ID, id], ...(protocol === undefined ? [] : [["Sec-WebSocket-Protocol", protocol]])] as [
@@ -66,15 +88,16 @@ export function createSocketRelay(deps: SocketRelayDependencies): SocketRelay {
       }
       const message = known?.message ?? "The gateway failed while it opened this WebSocket.";
       const failed = { httpStatus: 502, code: known?.code ?? "internal", message };
-      await deps.records.refuse(start, failed);
+      settled ??= deps.records.settle(record, failedEnd(error));
       endWithRefusal(socket, id, failed);
     } finally {
       socket.off("close", leave);
+      await settled;
     }
   };
 
   /** The upstream opens no WebSocket: its own answer, where it is one for the client. */
-  async function passRefusal({ socket, connection }: SocketUpgrade, start: ExchangeStart, answer: IncomingMessage) {
+  async function passRefusal({ socket, connection }: SocketUpgrade, record: OpenRecord, answer: IncomingMessage) {
     const body = await readBody(answer, MOST_REFUSAL).catch(() => null);
     answer.destroy();
     const status = answer.statusCode ?? 502;
@@ -83,10 +106,10 @@ export function createSocketRelay(deps: SocketRelayDependencies): SocketRelay {
       ? `The upstream of ${connection.name} refused the gateway's own credential. Your token is fine. Tell whoever runs this gateway.`
       : `The upstream of ${connection.name} opened no WebSocket (${status}).`;
     const refusal = { httpStatus: own || status < 400 ? 502 : status, code: "upstream_refused", message };
-    await deps.records.refuse(start, refusal);
+    await deps.records.settle(record, { ...NOTHING, status: "upstream_failed", httpStatus: status, error: message });
     const isJson = /^application\/json\b/i.test(answer.headers["content-type"] ?? "");
-    if (own || body === null || !isJson || status < 400) return endWithRefusal(socket, start.id, refusal);
-    endWithBody(socket, start.id, status, body);
+    if (own || body === null || !isJson || status < 400) return endWithRefusal(socket, record.id, refusal);
+    endWithBody(socket, record.id, status, body);
   }
 }
 

@@ -30,6 +30,9 @@ export interface Telemetry {
   answer(exchange: ExchangeRequest, start: ExchangeStart): Promise<void>;
 }
 
+/** Of the client's; no other header and no parameter of the address is part of a report. */
+const TELEMETRY_HEADERS: ReadonlySet<string> = new Set(["accept", "content-type"]);
+
 export function createTelemetry(deps: TelemetryDependencies): Telemetry {
   async function drop(response: ServerResponse, start: ExchangeStart, message: string): Promise<void> {
     await deps.records.refuse(start, { httpStatus: 200, code: "dropped", message });
@@ -62,10 +65,11 @@ export function createTelemetry(deps: TelemetryDependencies): Telemetry {
     if (record === null) return sendRefusal(response, start.id, DATABASE_AWAY);
     const count = reports.envelopes.length;
     try {
-      const url = new URL(`${connection.rules.telemetryUrl ?? connection.url}telemetry${exchange.query}`);
+      const url = new URL(`${connection.rules.telemetryUrl ?? connection.url}telemetry`);
       // The collector is no part of the API: it gets no credential, neither the gateway's nor the person's.
       const anonymous = { ...connection, credential: { kind: "none" } } as const;
-      const headers = upstreamHeaders(request.headers, {
+      const said = Object.entries(request.headers).filter(([name]) => TELEMETRY_HEADERS.has(name));
+      const headers = upstreamHeaders(Object.fromEntries(said), {
         connection: anonymous,
         host: url.host,
         bodyBytes: body.length,
