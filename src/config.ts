@@ -60,6 +60,11 @@ export interface Config {
   readonly policyVersion: string;
   /** Null: there is no identity provider, and people are known by gateway tokens. */
   readonly identity: OidcSettings | null;
+  /** Whose word on where a request comes from is believed, and in which header it stands. */
+  readonly proxies: {
+    readonly trusted: readonly string[];
+    readonly header: "x-forwarded-for" | "forwarded";
+  };
   readonly approvals: { readonly signInMaxAgeMs: number };
   /** Group names, `user:EMAIL` or `*`: who may read everything that is recorded. Empty: nobody beyond what is their own. */
   readonly auditors: readonly string[];
@@ -136,6 +141,7 @@ export async function loadConfig(input: ConfigInput): Promise<Result<LoadedConfi
       key,
       policyVersion: policyVersion(signers.pushes, rules.sources),
       identity: buildIdentity(parsed, secrets),
+      proxies: { trusted: parsed.trustedProxies, header: parsed.proxyHeader },
       approvals: { signInMaxAgeMs: parsed.approvals.signInMaxAge },
       auditors: parsed.auditors,
       operators: parsed.operators,
@@ -284,6 +290,7 @@ function buildIdentity({ identity }: ParsedConfig, secrets: Secrets): OidcSettin
     name: oidc.name ?? new URL(oidc.issuer).host,
     audiences: oidc.audiences ?? [oidc.clientId],
     groupsMaxAgeMs: groupsMaxAge,
+    clients: oidc.clients ?? null,
     domains: oidc.domains ?? null,
     overage: oidc.overage ?? null,
   };

@@ -48,7 +48,8 @@ import { openStore } from "./store/open.ts";
 import { createSignals } from "./store/signals.ts";
 import { createCopilotHandler, createCopilotUpgrade } from "./web/copilot.ts";
 import { createLfsHandler } from "./web/lfs.ts";
-import { clientAddress, createSignIn } from "./web/sign-in.ts";
+import { createProxies } from "./web/forwarded.ts";
+import { createSignIn } from "./web/sign-in.ts";
 import type { ReadAccess } from "./web/read-access.ts";
 
 export interface RunningGateway {
@@ -253,6 +254,8 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     },
   };
   const records = { db, publicUrl, access };
+  const proxies = createProxies(config.proxies);
+  const { clientAddress } = proxies;
   const copilot = {
     connections: [...config.connections.values()].filter((connection) => connection.kind !== "git"),
     authenticate,
@@ -281,6 +284,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       connections: config.connections,
       identity,
       signIn: createSignIn({ db, identity, publicUrl, now, people: provider?.people ?? null, clientAddress }),
+      proxies,
       mask,
       log,
       now,
@@ -299,6 +303,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       ...records,
       identity,
       provider,
+      clientAddress,
       decide,
       signIns,
       mask,

@@ -70,6 +70,11 @@ export const oidcSchema = z.strictObject({
     .min(1, { error: "name at least one audience, or leave the key out" })
     .optional()
     .describe("Whom a JWT has to be for to be accepted as a credential. Default: the client's id."),
+  clients: z
+    .array(text("expected a client's id"))
+    .min(1, { error: "name at least one client, or leave the key out" })
+    .optional()
+    .describe("Clients of the provider, besides the gateway's own, whose JWTs are taken. Absent: any client's."),
   authTime: z
     .enum(["required", "assumed"])
     .default("required")

@@ -9,7 +9,7 @@ import { DEFAULT_WIRE_RULES } from "../model/connection.ts";
 import { GITHUB_DEFAULTS, githubSchema } from "./github-schema.ts";
 import { identitySchema } from "./identity-schema.ts";
 import { linearPatternSchema } from "./linear-pattern.ts";
-import { baseUrlSchema, listenSchema, secretSchema } from "./values.ts";
+import { baseUrlSchema, listenSchema, networkSchema, secretSchema } from "./values.ts";
 
 const CREDENTIAL_EXPECTED =
   "expected passthrough, { bearer: … } or { username: …, password: … }, with secrets as { env: NAME } or { file: PATH }";
@@ -187,6 +187,16 @@ export const configSchema = z.strictObject({
     })
     .optional()
     .describe("PEM files. Read again at SIGHUP and when they change. Absent: plain HTTP."),
+  trustedProxies: z
+    .array(networkSchema)
+    .default([])
+    .describe(
+      "Networks of the proxies in front of it, whose word on where requests come from is believed. Default none.",
+    ),
+  proxyHeader: z
+    .enum(["x-forwarded-for", "forwarded"])
+    .default("x-forwarded-for")
+    .describe("The header in which they say so; the other one is anybody's, and not read. Default x-forwarded-for."),
   identity: identitySchema.optional(),
   connections: z
     .record(

@@ -1,5 +1,5 @@
 /** The small forms that configuration values have. Each gives the normalised value, or says what it expected. */
-import { isIPv4 } from "node:net";
+import { isIP, isIPv4 } from "node:net";
 import { z } from "zod";
 
 export interface ListenAddress {
@@ -53,6 +53,19 @@ export const listenSchema = z.string({ error: LISTEN_EXPECTED }).transform((text
   const address = parseListen(text);
   if (address !== null) return address;
   context.addIssue({ code: "custom", message: LISTEN_EXPECTED });
+  return z.NEVER;
+});
+
+const NETWORK_EXPECTED = "expected an address or a network, as in 10.0.0.0/8, 192.0.2.7 or fd00::/8";
+
+/** A network as `address/bits`; an address by itself is one of all its bits. */
+export const networkSchema = z.string({ error: NETWORK_EXPECTED }).transform((text, context) => {
+  const [, address = "", bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const most = isIP(address) === 6 ? 128 : isIP(address) === 4 ? 32 : 0;
+  const count = bits === undefined ? most : Number(bits);
+  // Everybody is no proxy: whoever comes could say that they are anybody.
+  if (most > 0 && count > 0 && count <= most) return `${address}/${count}`;
+  context.addIssue({ code: "custom", message: NETWORK_EXPECTED });
   return z.NEVER;
 });
 

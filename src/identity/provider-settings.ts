@@ -17,6 +17,8 @@ export interface OidcSettings {
   readonly emailVerifiedClaim: string;
   /** A JWT presented as a credential has to be for one of these. */
   readonly audiences: readonly string[];
+  /** Clients of the provider whose JWTs are taken; null: any client's. */
+  readonly clients: readonly string[] | null;
   /** How long a person's groups are believed after the provider stated them. */
   readonly groupsMaxAgeMs: number;
   /** Whether only the provider's `auth_time` says when a person proved who they are, or else the sign-in's own time. */

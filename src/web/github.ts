@@ -50,7 +50,7 @@ export function createGithubRoutes(deps: GithubDependencies): Hono {
 
   // Pages are under the public host alone: cookies and forms belong to one host.
   routes.use("*", async (c, next) => {
-    if (!isApiHost(c.req.header("host"))) return next();
+    if (!isApiHost(deps.proxies.requestedHost(c))) return next();
     const { pathname, search } = new URL(c.req.url);
     return c.req.method === "GET" && /^\/login\/(?:device|oauth\/authorize)$/.test(pathname)
       ? c.redirect(deps.publicUrl + pathname + search, 302)

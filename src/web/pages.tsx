@@ -32,7 +32,7 @@ import { createRecordPages } from "./pages/record-routes.tsx";
 import { isPushReadable } from "./pushes.ts";
 import { mayReadPush } from "./read-access.ts";
 import { listReadableSessions } from "./sessions.ts";
-import { clientAddress, createSignIn, localPath } from "./sign-in.ts";
+import { createSignIn, localPath } from "./sign-in.ts";
 
 export type { PagesDependencies };
 
@@ -54,7 +54,7 @@ Copilot clients' base URLs with ${publicUrl}/copilot/<connection>, the API with 
 /** Mount it at `/`, last. */
 export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   const { db, access, now, publicUrl } = deps;
-  const signIn = createSignIn({ ...deps, people: deps.provider?.people ?? null, clientAddress });
+  const signIn = createSignIn({ ...deps, people: deps.provider?.people ?? null });
   const pages: PagesContext = { deps, signIn };
   const routes = new Hono<PagesEnv>();
 

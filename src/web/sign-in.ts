@@ -6,7 +6,6 @@
  * value: another site's page cannot know it, no gateway has to remember it, and the token of one form is no good for another.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { err, ok, type Result } from "../errors.ts";
@@ -27,14 +26,9 @@ export interface SignInDependencies {
   readonly now: () => Date;
   /** Whom it knows people by; null: there is none, and a gateway token signs in. */
   readonly people: PeopleProvider;
-  /** The network address of a request; `null` when unknown. Never taken from a header, which anybody can write. */
+  /** The network address of a request; `null` when unknown. */
   readonly clientAddress: (c: Context) => string | null;
 }
-
-/** The other end of the connection. Headers that name another are not believed: anybody can write them. */
-export const clientAddress = (c: Context): string | null =>
-  // Without a socket (`app.request()`) there are no bindings.
-  (c.env as Partial<HttpBindings> | undefined)?.incoming?.socket.remoteAddress ?? null;
 
 /** Who looks at a page. */
 export interface Viewer {

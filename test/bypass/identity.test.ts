@@ -557,3 +557,48 @@ describe("headers", () => {
     expect(answers.filter(({ error }) => error === "slow_down").length).toBeGreaterThan(0);
   });
 });
+
+describe("a JWT that was made for somebody else's purpose", () => {
+  const evil = { azp: "evil", aud: ["sallyport", "evil"] };
+  test.each([
+    ["an ID token of several audiences, made for another client", { ...evil, nonce: "n" }],
+    ["the same, known by the hash of an access token", { ...evil, at_hash: "x" }],
+    ["the same, as Keycloak marks it", { ...evil, typ: "ID" }],
+    ["of several audiences that says of no client that it was made for it", { aud: ["sallyport", "evil"] }],
+    ["that names two clients", { azp: "sallyport", client_id: "evil" }],
+    ["whose client is no text", { azp: ["sallyport"] }],
+    ["that refreshes others", { typ: "Refresh" }],
+    ["that does so for good", { typ: "Offline" }],
+    ["that ends sessions", { typ: "Logout" }],
+  ])("%s, is refused", async (_, claims) => {
+    expect((await bearer(await idp.sign({ sub: "lee", ...claims }))).status).toBe(401);
+  });
+
+  test.each([
+    ["an ID token of ours", { nonce: "n", aud: ["sallyport", "account"], azp: "sallyport" }],
+    ["an access token that another client got for us", { azp: "cli", aud: ["sallyport", "account"], typ: "Bearer" }],
+    ["an access token for us alone", { client_id: "cli" }],
+  ])("%s is let in", async (_, claims) => {
+    expect((await bearer(await idp.sign({ sub: "lee", ...claims }))).status).toBe(200);
+  });
+
+  test("under a key that its header brings or names: x5c, x5u, a kid that is a path, a crit that nobody knows", async () => {
+    const { privateKey } = await generateKeyPair("RS256", { extractable: true });
+    const at = Math.floor(Date.now() / 1_000);
+    const claims = { iss: idp.issuer, aud: idp.clientId, sub: "lee", iat: at, exp: at + 600 };
+    for (const header of [
+      { x5u: `${otherIdp.issuer}/cert.pem` },
+      { x5c: ["MIIB"] },
+      { kid: "../../../../dev/null" },
+      { kid: "' or 1=1 --" },
+      { kid: `${otherIdp.issuer}/jwks` },
+    ]) {
+      const forged = await new SignJWT(claims).setProtectedHeader({ alg: "RS256", ...header }).sign(privateKey);
+      expect((await bearer(forged)).status).toBe(401);
+    }
+    const [, payload, signature] = (await idp.sign(claims)).split(".");
+    const header = Buffer.from(JSON.stringify({ alg: "RS256", crit: ["x"], x: 1 })).toString("base64url");
+    expect((await bearer([header, payload, signature].join("."))).status).toBe(401);
+    expect(otherIdp.asked.get("/cert.pem")).toBeUndefined();
+  });
+});

@@ -34,6 +34,8 @@ notify:
   - { kind: slack, token: { env: SLACK }, channel: "#pushes", apiUrl: http://127.0.0.1:1/api }
   - { kind: webhook, url: "https://hook.example.com/x?y=1", secret: { env: HOOK } }
 auditors: [audit]
+trustedProxies: [10.0.0.0/8, "fd00::1"]
+proxyHeader: forwarded
 approvals: { signInMaxAge: 8h }
 identity:
   oidc:
@@ -47,6 +49,7 @@ identity:
     groupsMaxAge: 7d
     emailVerifiedClaim: xms_edov
     audiences: [sallyport, api]
+    clients: [cli]
     authTime: assumed
     domains: { example.com: [eng] }
     overage: { url: "https://graph.example.com/me/groups?$top=999" }
@@ -150,10 +153,12 @@ describe("loadConfig", () => {
         groupsMaxAgeMs: 7 * 86_400_000,
         emailVerifiedClaim: "xms_edov",
         audiences: ["sallyport", "api"],
+        clients: ["cli"],
         authTime: "assumed",
         domains: { "example.com": ["eng"] },
         overage: { url: "https://graph.example.com/me/groups?$top=999", property: "id" },
       },
+      proxies: { trusted: ["10.0.0.0/8", "fd00::1/128"], header: "forwarded" },
       approvals: { signInMaxAgeMs: 8 * 3_600_000 },
       auditors: ["audit"],
       operators: ["ops"],
@@ -181,6 +186,7 @@ describe("loadConfig", () => {
       groupsMaxAgeMs: 86_400_000,
       emailVerifiedClaim: "email_verified",
       audiences: ["sallyport"],
+      clients: null,
       authTime: "required",
       domains: null,
       overage: null,

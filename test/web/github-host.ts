@@ -9,7 +9,8 @@ import { findCopilotTokenByHash } from "../../src/store/oauth-copilot-tokens.ts"
 import { findTokenByHash, touchToken } from "../../src/store/tokens.ts";
 import { createGithubRoutes } from "../../src/web/github.ts";
 import { createPagesRoutes } from "../../src/web/pages.tsx";
-import { clientAddress, createSignIn } from "../../src/web/sign-in.ts";
+import { createProxies } from "../../src/web/forwarded.ts";
+import { createSignIn } from "../../src/web/sign-in.ts";
 import { testDatabase } from "../harness/database.ts";
 import { addPerson, silentLog, type Person } from "./api-fixtures.ts";
 import { Browser, pagesDependencies } from "./pages-browser.ts";
@@ -52,7 +53,15 @@ export async function startGithubHost(options: { readonly connection?: CopilotCo
     touchToken: (id, used) => touchToken(db, id, used),
   });
   const pages = pagesDependencies(db, { publicUrl: GATEWAY, identity, now, connections });
-  const signIn = createSignIn({ db, identity, publicUrl: GATEWAY, now, people: null, clientAddress });
+  const proxies = createProxies({ trusted: [], header: "x-forwarded-for" });
+  const signIn = createSignIn({
+    db,
+    identity,
+    publicUrl: GATEWAY,
+    now,
+    people: null,
+    clientAddress: proxies.clientAddress,
+  });
   const github = {
     connection: connection?.name ?? null,
     clients: new Map([...KNOWN_CLIENTS, OWN].map((client) => [client.id, client])),
@@ -68,6 +77,7 @@ export async function startGithubHost(options: { readonly connection?: CopilotCo
       connections,
       identity,
       signIn,
+      proxies,
       mask: (text) => text,
       log: silentLog,
       now,

@@ -5,7 +5,15 @@ import { createPagesRoutes, type PagesDependencies } from "../../src/web/pages.t
 import { apiDependencies } from "./api-fixtures.ts";
 
 export function pagesDependencies(db: Database, changes: Partial<PagesDependencies> = {}): PagesDependencies {
-  return { ...apiDependencies(db), provider: null, signIns: null, connections: new Map(), steeredTo: null, ...changes };
+  return {
+    ...apiDependencies(db),
+    provider: null,
+    clientAddress: () => null,
+    signIns: null,
+    connections: new Map(),
+    steeredTo: null,
+    ...changes,
+  };
 }
 
 const unescape = (html: string): string =>

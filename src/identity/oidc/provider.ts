@@ -114,7 +114,8 @@ export function createOidcProvider(options: OidcProviderOptions): OidcProvider {
   async function checkJwt(jwt: string, at: Date): Promise<JwtResult> {
     const endpoints = await discover(at);
     const { issuer, keys } = endpoints;
-    const verified = await verifyJwt(jwt, { keys, issuer, audiences: settings.audiences, now: at });
+    const { audiences, clientId, clients } = settings;
+    const verified = await verifyJwt(jwt, { keys, issuer, audiences, clientId, clients, now: at });
     if (!verified.ok) return verified;
     const read = readClaims(verified.value, settings);
     if (!read.ok) return refuse("unknown", read.error);
@@ -176,7 +177,9 @@ export function createOidcProvider(options: OidcProviderOptions): OidcProvider {
       idTokenExpected: true,
     });
     const idToken = tokens.id_token ?? "";
-    const verified = await verifyJwt(idToken, { keys, issuer, audiences: [settings.clientId], now: at });
+    const { clientId } = settings;
+    const own = { keys, issuer, audiences: [clientId], clientId, clients: null, now: at };
+    const verified = await verifyJwt(idToken, own);
     if (!verified.ok) return err(`The identity provider's answer cannot be trusted. ${verified.error.message}`);
     const claims = await completeClaims(endpoints, verified.value, tokens.access_token);
     const read = readClaims(claims, settings);

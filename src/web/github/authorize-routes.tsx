@@ -9,7 +9,7 @@ import { hashToken, mintSessionValue } from "../../identity/tokens.ts";
 import type { OauthClient } from "../../model/oauth-client.ts";
 import { insertAuthorizationCode } from "../../store/authorization-codes.ts";
 import { sendPage } from "../pages/layout.tsx";
-import { clientAddress, type Viewer } from "../sign-in.ts";
+import type { Viewer } from "../sign-in.ts";
 import { field, FORGED, shellFor, toSignIn } from "./browser.ts";
 import { AuthorizePage, DonePage } from "./consent-pages.tsx";
 import { findClient, unknownClient, type GithubDependencies } from "./context.ts";
@@ -130,7 +130,7 @@ export function createAuthorizeRoutes(deps: GithubDependencies): Hono {
       redirectUri: digestRedirect(redirectUri),
       challenge,
       scope: mask(scope),
-      address: clientAddress(c),
+      address: deps.proxies.clientAddress(c),
       createdAt: now(),
       expiresAt: new Date(now().getTime() + CODE_MS),
     });

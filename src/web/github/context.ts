@@ -4,6 +4,7 @@ import type { Logger } from "../../model/log.ts";
 import type { GithubSignIn, OauthClient } from "../../model/oauth-client.ts";
 import type { Identity } from "../../identity/identity.ts";
 import type { Database } from "../../store/database.ts";
+import type { Proxies } from "../forwarded.ts";
 import type { SignIn } from "../sign-in.ts";
 
 export interface GithubDependencies {
@@ -15,6 +16,8 @@ export interface GithubDependencies {
   readonly identity: Pick<Identity, "identify">;
   /** Who is at the browser, and the guard of the forms. */
   readonly signIn: Pick<SignIn, "findViewer" | "formToken" | "isOwnForm">;
+  /** Whose addresses and names are believed. */
+  readonly proxies: Proxies;
   /** Takes secrets out of a text. */
   readonly mask: (text: string) => string;
   readonly log: Logger;

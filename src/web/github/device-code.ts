@@ -3,7 +3,6 @@ import { Hono } from "hono";
 import { hashToken, mintSessionValue } from "../../identity/tokens.ts";
 import { countPendingDeviceCodes, insertDeviceCode } from "../../store/device-codes.ts";
 import { createRateLimit, keyOfAddress } from "../auth/rate-limit.ts";
-import { clientAddress } from "../sign-in.ts";
 import { sendOauth, sendOauthError } from "./answers.ts";
 import { findClient, unknownClient, type GithubDependencies } from "./context.ts";
 import { readParameters } from "./parameters.ts";
@@ -26,7 +25,7 @@ export function createDeviceCodeRoute(deps: GithubDependencies): Hono {
   const routes = new Hono();
 
   routes.post("/login/device/code", async (c) => {
-    const address = clientAddress(c);
+    const address = deps.proxies.clientAddress(c);
     if ((await begun.take(keyOfAddress(address))) === "refused") {
       return sendOauthError(c, "slow_down", "Too many sign-ins begin at your address. Wait a minute.", 429);
     }

@@ -12,12 +12,14 @@ import type { SignIn, Viewer } from "../sign-in.ts";
 import { sendPage, type Shell } from "./layout.tsx";
 import type { ListProps } from "./list-page.tsx";
 import { MessagePage } from "./overview.tsx";
+import type { Proxies } from "../forwarded.ts";
 import type { FilterField } from "./parts.tsx";
 
 export interface PagesDependencies extends RecordDependencies {
   readonly identity: Pick<Identity, "authenticate">;
   /** Null: there is none, and people sign in with a gateway token. */
   readonly provider: OidcProvider | null;
+  readonly clientAddress: Proxies["clientAddress"];
   readonly decide: Decide;
   /** What the provider's people need to decide; null where there is no provider. */
   readonly signIns: SignInRule | null;

@@ -11,6 +11,7 @@ export const settings = (changes: Partial<OidcSettings> = {}): OidcSettings => (
   groupsClaim: "groups",
   emailVerifiedClaim: "email_verified",
   audiences: ["sallyport"],
+  clients: null,
   groupsMaxAgeMs: 86_400_000,
   authTime: "required",
   domains: null,
