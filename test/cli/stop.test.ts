@@ -2,13 +2,16 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { findStandingStops } from "../../src/store/stops.ts";
 import { addPerson, addSession } from "../attribution/record.ts";
-import { directoryWith, READABLE_RULES } from "../config/files.ts";
+import { directoryWith } from "../config/files.ts";
 import { testDatabase } from "../harness/database.ts";
-import { run } from "./command-io.ts";
+import { ONE_RULE, run } from "./command-io.ts";
 
 async function setUp() {
   const { db, url } = await testDatabase();
-  const cwd = await directoryWith({ ...READABLE_RULES, "c.yaml": "secrets: { rules: [./rules/ours.yaml] }\n" });
+  const cwd = await directoryWith({
+    "rules/ours.yaml": ONE_RULE,
+    "c.yaml": "secrets: { rules: [./rules/ours.yaml] }\n",
+  });
   const env = { DATABASE_URL: url, SALLYPORT_CONFIG: join(cwd, "c.yaml") };
   const stop = (args: readonly string[], now = new Date()) => run(["stop", ...args], { cwd, env, now: () => now });
   return { db, stop, ana: await addPerson(db, "ana@example.com") };

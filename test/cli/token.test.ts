@@ -3,16 +3,19 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { hashToken, isGatewayToken } from "../../src/identity/tokens.ts";
 import { findTokenByHash } from "../../src/store/tokens.ts";
 import type { DatabaseHandle } from "../../src/store/database.ts";
-import { directoryWith, READABLE_RULES } from "../config/files.ts";
+import { directoryWith } from "../config/files.ts";
 import { testDatabase } from "../harness/database.ts";
-import { run, type Ran } from "./command-io.ts";
+import { ONE_RULE, run, type Ran } from "./command-io.ts";
 
 let database: DatabaseHandle;
 let token: (args: readonly string[], now?: Date) => Promise<Ran>;
 
 const start = async (): Promise<void> => {
   database = await testDatabase();
-  const cwd = await directoryWith({ ...READABLE_RULES, "c.yaml": "secrets: { rules: [./rules/ours.yaml] }\n" });
+  const cwd = await directoryWith({
+    "rules/ours.yaml": ONE_RULE,
+    "c.yaml": "secrets: { rules: [./rules/ours.yaml] }\n",
+  });
   const env = { DATABASE_URL: database.url, SALLYPORT_CONFIG: join(cwd, "c.yaml") };
   token = (args, now = new Date()) => run(["token", ...args], { cwd, env, now: () => now });
 };

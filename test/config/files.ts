@@ -26,21 +26,6 @@ export interface Given {
 /** Rules of their own, since the built-in ones are another room's and large. */
 export const RULES = { "rules/ours.yaml": "rules: []\n" };
 
-/** The same with a rule in it, for what reads them. */
-export const READABLE_RULES = {
-  "rules/ours.yaml": [
-    "rules:",
-    "  - id: test-key",
-    "    description: A test's key",
-    "    severity: block",
-    "    reference: https://example.com/keys",
-    "    keywords: [tkey_]",
-    "    regex: tkey_[a-z]{8}",
-    "    examples: { match: [tkey_abcdefgh] }",
-    "",
-  ].join("\n"),
-};
-
 const load = async ({ files, paths = ["config.yaml"], env = {}, readsTls = false }: Given) => {
   const cwd = await directoryWith({ ...RULES, ...files });
   return { cwd, result: await loadConfig({ paths, env, cwd, readsTls }) };
