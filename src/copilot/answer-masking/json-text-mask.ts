@@ -5,7 +5,7 @@
  */
 import type { TextMask } from "./wire-mask.ts";
 
-const STOPS = /["\\\u0000-\u001f]/g;
+const STOPS = /["\\\p{Cc}]/gu;
 /** All that JSON has outside its strings. */
 const OUTSIDE = /^[\s{}[\]:,\w.+-]*$/;
 const STARTS_LIKE_JSON = /^\s*[[{"]/;
@@ -64,6 +64,12 @@ export function createJsonTextMask(stream: () => TextMask): TextMask {
       if (text[stop] === '"') {
         state = "outside";
         return { out: `${endLiteral(decoded)}"`, next: stop + 1 };
+      }
+      // Of control characters, JSON minds those of ASCII only.
+      if (/[\x7f-\x9f]/.test(text[stop] ?? "")) {
+        decoded += text[stop] ?? "";
+        at = stop + 1;
+        continue;
       }
       const escaped = readEscape(text, stop);
       if (escaped === "more") {
