@@ -18,9 +18,9 @@ export interface ProxySettings {
 
 export interface Proxies {
   /** The network address of a request; `null` when unknown. */
-  clientAddress(c: Context): string | null;
+  readonly clientAddress: (c: Context) => string | null;
   /** The name under which the client asked; it chooses between sets of routes, and nothing is made of it. */
-  requestedHost(c: Context): string | undefined;
+  readonly requestedHost: (c: Context) => string | undefined;
 }
 
 export function createProxies({ trusted, header }: ProxySettings): Proxies {
