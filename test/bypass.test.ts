@@ -2067,6 +2067,177 @@ describe("Copilot", () => {
   });
 });
 
+describe("a symbolic ref upstream whose target is missing", () => {
+  const dangling = async (name: string, target: string) => {
+    const repository = await newRepository();
+    await world().upstream.git(repository, "symbolic-ref", name, target);
+    return repository;
+  };
+  const deletion = (ref: string, old = ZERO) => ({
+    commands: [`${old} ${ZERO} ${ref}`],
+    capabilities: "report-status delete-refs side-band-64k",
+  });
+
+  test("is HEAD, and stands for a protected branch: making that one is held", async () => {
+    const repository = await dangling("HEAD", "refs/heads/release/none");
+    await hold(repository, await nextCommit(), "refs/heads/release/none");
+    expect(await world().upstream.ref(repository, "refs/heads/release/none")).toBeNull();
+  });
+
+  test("is HEAD, and is itself pushed to, deleted, and made", async () => {
+    const repository = await dangling("HEAD", "refs/heads/release/none");
+    const oid = await nextCommit();
+    for (const command of [`${ZERO} ${oid} HEAD`, `${oid} ${ZERO} HEAD`, `${oid} ${oid} HEAD`]) {
+      const answer = await rawPush(world(), ana, {
+        repository,
+        commands: [command],
+        pack: await packOf(copy.directory, [oid]),
+      });
+      expect(answer.text).not.toMatch(/\bok HEAD/);
+    }
+    expect(await world().upstream.git(repository, "symbolic-ref", "HEAD")).toBe("refs/heads/release/none");
+    expect(await world().upstream.ref(repository, "refs/heads/release/none")).toBeNull();
+  });
+
+  test("is deleted: neither it nor its target goes or comes", async () => {
+    const repository = await dangling("refs/heads/alias", "refs/heads/release/none");
+    for (const old of [ZERO, main, "1".repeat(40)])
+      await rawPush(world(), ana, { repository, ...deletion("refs/heads/alias", old) });
+    expect(await mainOf(repository)).toBe(main);
+    expect(await world().upstream.ref(repository, "refs/heads/release/none")).toBeNull();
+  });
+
+  test("comes about: the branch that it stands for is deleted, to be made anew by the other name", async () => {
+    const repository = await newRepository();
+    const git = (...args: readonly string[]) => world().upstream.git(repository, ...args);
+    await git("update-ref", "refs/heads/free", "refs/heads/main");
+    await git("symbolic-ref", "refs/heads/alias", "refs/heads/free");
+    for (const old of [main, "1".repeat(40), ZERO]) {
+      const answer = await rawPush(world(), ana, { repository, ...deletion("refs/heads/free", old) });
+      expect(answer.text).toContain("ng refs/heads/free refs/heads/alias stands for refs/heads/free at the upstream");
+    }
+    expect(await world().upstream.ref(repository, "refs/heads/free")).toBe(main);
+    // Where nothing stands for it, it goes.
+    await git("symbolic-ref", "--delete", "refs/heads/alias");
+    expect((await copy.git("push", urlOf(repository), ":refs/heads/free")).stderr).toContain("[deleted]");
+  });
+
+  test("is made by its own name: no protocol tells of it before, and the record says so after", async () => {
+    const repository = await dangling("refs/heads/alias", "refs/heads/release/none");
+    const oid = await nextCommit();
+    await copy.git("push", urlOf(repository), `${oid}:refs/heads/alias`);
+    const event = {
+      kind: "push.moved_another_ref",
+      data: { ref: "refs/heads/alias", target: "refs/heads/release/none" },
+    };
+    const told = async () => {
+      const { sql } = world().database;
+      return sql`select kind, data from events where repository = ${`code/${repository}`} and kind like 'push.moved%'`;
+    };
+    await expect.poll(async () => [...(await told())], { timeout: 15_000 }).toEqual([event]);
+    expect(world().logText()).toContain("a push has moved another ref than it named");
+  });
+});
+
+describe("a name that a disk takes for a protected one", () => {
+  test.each([
+    ["HFS+ does not see it", "refs/heads/ma\u200cin"],
+    ["nor this one", "refs/heads/\u2060main"],
+    ["a soft hyphen", "refs/heads/main\u00ad"],
+    ["Windows drops the dot", "refs/heads/release./1"],
+    ["and all of them", "refs/heads/release.../1"],
+    ["a long s", "refs/heads/relea\u017fe/1"],
+  ])("%s: %j", async (_how, ref) => {
+    const repository = await newRepository();
+    await hold(repository, await nextCommit(), ref);
+    expect(await world().upstream.ref(repository, ref)).toBeNull();
+  });
+});
+
+describe("a push certificate that is not for this push", () => {
+  const offered = async (repository: string): Promise<string> => {
+    const path = `/git/code/${repository}.git/info/refs?service=git-receive-pack`;
+    const { text } = await rawRequest(world(), { path, headers: { authorization: basic(ana) } });
+    return / push-cert=(\S+)/.exec(text)?.[1] ?? "";
+  };
+  const certificate = async (
+    repository: string,
+    commands: readonly string[],
+    nonce: string,
+  ): Promise<readonly Buffer[]> =>
+    [
+      "certificate version 0.1",
+      "pusher Ana <ana@example.com> 1700000000 +0000",
+      `pushee ${urlOf(repository)}/`,
+      `nonce ${nonce}`,
+      "",
+      ...commands,
+      "-----BEGIN PGP SIGNATURE-----",
+      "none",
+      "-----END PGP SIGNATURE-----",
+      "push-cert-end",
+    ].map((line) => encodePktLine(`${line}\n`));
+  const signing = async () => {
+    const repository = await newRepository();
+    await world().upstream.git(repository, "config", "receive.certNonceSeed", "seed");
+    return repository;
+  };
+  const CAPABILITIES = "report-status side-band-64k";
+
+  test("was made long ago, and is sent again", async () => {
+    const repository = await signing();
+    const oid = await nextCommit();
+    const old = (await offered(repository)).replace(/^\d+/, (seconds) => String(Number(seconds) - 7_200));
+    const body = Buffer.concat([
+      encodePktLine(`push-cert\0${CAPABILITIES}`),
+      ...(await certificate(repository, [`${ZERO} ${oid} refs/heads/free`], old)),
+      FLUSH_PKT,
+      await packOf(copy.directory, [oid]),
+    ]);
+    const { text } = await rawPushBytes(world(), ana, repository, body);
+    expect(text).toMatch(
+      /ng refs\/heads\/free the push certificate's nonce is not of this push: the upstream made it 72\d\d s before/,
+    );
+    expect(await world().upstream.ref(repository, "refs/heads/free")).toBeNull();
+  });
+
+  test("stands behind commands that differ from its own", async () => {
+    const repository = await signing();
+    const oid = await nextCommit();
+    const body = Buffer.concat([
+      firstCommand(`${ZERO} ${oid} refs/heads/other`, CAPABILITIES),
+      encodePktLine(`push-cert\0${CAPABILITIES}`),
+      ...(await certificate(repository, [`${ZERO} ${oid} refs/heads/free`], await offered(repository))),
+      FLUSH_PKT,
+      await packOf(copy.directory, [oid]),
+    ]);
+    const { text } = await rawPushBytes(world(), ana, repository, body);
+    expect(text).not.toMatch(/\bok refs/);
+    for (const ref of ["refs/heads/free", "refs/heads/other"])
+      expect(await world().upstream.ref(repository, ref)).toBeNull();
+  });
+
+  test("is the second of two", async () => {
+    const repository = await signing();
+    const oid = await nextCommit();
+    const nonce = await offered(repository);
+    const first = await certificate(repository, [`${ZERO} ${oid} refs/heads/free`], nonce);
+    const second = await certificate(repository, [`${main} ${oid} refs/heads/main`], nonce);
+    const body = Buffer.concat([
+      encodePktLine(`push-cert\0${CAPABILITIES}`),
+      ...first,
+      encodePktLine(`push-cert\0${CAPABILITIES}`),
+      ...second,
+      FLUSH_PKT,
+      await packOf(copy.directory, [oid]),
+    ]);
+    const { text } = await rawPushBytes(world(), ana, repository, body);
+    expect(text).not.toMatch(/\bok refs/);
+    expect(await mainOf(repository)).toBe(main);
+    expect(await world().upstream.ref(repository, "refs/heads/free")).toBeNull();
+  });
+});
+
 test("after all this, no secret and no credential is in the database or in the log", async () => {
   const places = `${await world().dumpDatabase()}\n${world().logText()}`;
   for (const secret of [plantedAwsKey, ana.token, lee.token, "upstream-password", "copilot-upstream-bearer"]) {

@@ -19,6 +19,7 @@ import { policyFor } from "../policy/match.ts";
 import type { NewPush } from "../store/pushes.ts";
 import { answerClient, deliverPart, outcomeElsewhere, type PartAnswer } from "./push/answer.ts";
 import { checkAliases } from "./push/check-aliases.ts";
+import { checkCreated } from "./push/check-created.ts";
 import { checkSigned } from "./push/check-signed.ts";
 import { checkPointers } from "./push/check-pointers.ts";
 import { refuseStale } from "./push/check-stale.ts";
@@ -122,6 +123,11 @@ async function receiveAndDecide(
       await answerClient(request, answers);
       const [only, ...others] = parts;
       if (only !== undefined && others.length === 0 && answers[0]?.isDelivered === true) await adopt(deps, only);
+      await checkCreated(
+        deps,
+        request,
+        parts.filter((_, index) => answers[index]?.isDelivered === true),
+      );
     } finally {
       await named;
       await quarantine.remove();

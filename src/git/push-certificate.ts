@@ -25,6 +25,8 @@ export interface PushCertificate {
   readonly pushee: string | null;
   /** What the server advertised as `push-cert=<nonce>`; null where the certificate holds none. */
   readonly nonce: string | null;
+  /** What the signature is over: everything before it. Two certificates with the same one are the same, however armoured. */
+  readonly signedText: string;
 }
 
 /** Each at most once, except `push-option`. What none of these is may mean something to an upstream and nothing to us. */
@@ -73,28 +75,47 @@ export function parseCertificate(text: string, format: ObjectFormat): PushCertif
   }
   const updates = lines.slice(blank + 1, signature).map((line) => parseCommand(line, format));
   if (updates.length === 0) throw refuse("it holds no command");
-  return { updates, pushOptions, pushee: headers.get("pushee") ?? null, nonce: headers.get("nonce") ?? null };
+  return {
+    updates,
+    pushOptions,
+    pushee: headers.get("pushee") ?? null,
+    nonce: headers.get("nonce") ?? null,
+    signedText: `${lines.slice(0, signature).join("\n")}\n`,
+  };
 }
 
 export interface PushedTo {
   /** `<connection>/<path>`, without `.git`. */
   readonly repository: string;
-  /** Whether the upstream has said `push-cert=<nonce>`. */
-  readonly isOffered: boolean;
+  /** What the upstream says at this moment as `push-cert=<nonce>`; null where it says none. */
+  readonly offered: string | null;
 }
+
+/** Between the refs that git asks for and the push that it makes of them: somebody types a passphrase, a `pre-push` hook tests. */
+const MAX_NONCE_AGE_S = 3600;
+
+/**
+ * When a nonce was made: git and JGit write `<seconds since the epoch>-<signature>`. Nobody but the server can make one, so that
+ * the seconds of two of its nonces are told by one clock, its own.
+ */
+const madeAt = (nonce: string): number | null => {
+  const [, seconds] = /^([0-9]{1,15})-/.exec(nonce) ?? [];
+  return seconds === undefined ? null : Number(seconds);
+};
 
 const notFor = (why: string): GatewayError => new GatewayError("forbidden", `${why}; nothing was pushed`);
 
 /**
  * Whether a certificate is about this very push. Only the upstream can tell whether the nonce is its own (it may be a hold's
- * time old by then: `receive.certNonceSlop`), and whose signature it is; where the push goes is known here.
- * @throws GatewayError `forbidden` for an upstream that takes no signed pushes, for a certificate made for another repository,
- * and for an address with a credential in it, which would be signed, stored, and sent upstream with the rest
+ * time old by then: `receive.certNonceSlop`), and whose signature it is; where the push goes is known here, and how old it is.
+ * @throws GatewayError `forbidden` for an upstream that takes no signed pushes, for a certificate made for another repository or
+ * long ago, and for an address with a credential in it, which would be signed, stored, and sent upstream with the rest
  */
 export function checkCertificate({ pushee, nonce }: Pick<PushCertificate, "pushee" | "nonce">, to: PushedTo): void {
-  if (!to.isOffered) throw notFor("the upstream takes no signed pushes: push with --no-signed");
+  if (to.offered === null) throw notFor("the upstream takes no signed pushes: push with --no-signed");
   if (nonce === null || nonce === "")
     throw notFor("the push certificate holds no nonce, and the upstream asks for one");
+  checkAge(nonce, to.offered);
   if (pushee === null) throw notFor("the push certificate does not say which repository it is for (pushee)");
   const address = URL.canParse(pushee) ? new URL(pushee) : null;
   if (address === null || address.search !== "" || address.hash !== "") {
@@ -112,6 +133,19 @@ export function checkCertificate({ pushee, nonce }: Pick<PushCertificate, "pushe
         "address, and give it with git config http.extraHeader 'Sallyport-Token: <token>'",
     );
   }
+}
+
+/** git itself refuses no old nonce, it tells a hook: whoever has read a certificate upstream could send it once more. */
+function checkAge(nonce: string, offered: string): void {
+  const now = madeAt(offered);
+  if (now === null) return;
+  const then = madeAt(nonce);
+  if (then === null) throw notFor("the push certificate's nonce is none of the upstream's: push again");
+  if (Math.abs(now - then) <= MAX_NONCE_AGE_S) return;
+  throw notFor(
+    `the push certificate's nonce is not of this push: the upstream made it ${Math.abs(now - then)} s ` +
+      `${now > then ? "before" : "after"} the one that it gives now, and ${MAX_NONCE_AGE_S} s are let pass: push again`,
+  );
 }
 
 /** Decoded, without the slashes at the end that git puts there. */

@@ -13,10 +13,18 @@ const IGNORED_ON_DISK = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 const fold = (text: string): string =>
   text.replaceAll(IGNORED_ON_DISK, "").normalize("NFC").toUpperCase().toLowerCase();
 
+/** Windows passes over dots at the end of a directory's name: there `release./1` is `release/1`. */
+const withoutDots = (text: string): string => text.replace(/(?<=[^./*?])\.+(?=\/)/g, "");
+
 /** Whether any of the globs matches, whatever the case. For rules that restrict, never for ones that let through. */
 export function matchesAnyFolded(patterns: readonly string[], text: string): boolean {
   const folded = fold(text);
-  return patterns.some((pattern) => matchesGlob(fold(pattern), folded));
+  const bare = withoutDots(folded);
+  return patterns.map(fold).some((pattern) => {
+    if (matchesGlob(pattern, folded)) return true;
+    const barePattern = withoutDots(pattern);
+    return (bare !== folded || barePattern !== pattern) && matchesGlob(barePattern, bare);
+  });
 }
 
 /** Whether any of the globs matches to the letter. */

@@ -90,3 +90,12 @@ export function isDatabaseAway(error: unknown): boolean {
   }
   return false;
 }
+
+/** The unique index or constraint that a row was against (SQLSTATE 23505); null for any other failure. */
+export function violatedUnique(error: unknown): string | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code, constraint_name: name } = cause as Error & { code?: unknown; constraint_name?: unknown };
+    if (code === "23505" && typeof name === "string") return name;
+  }
+  return null;
+}

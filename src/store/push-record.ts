@@ -91,12 +91,12 @@ function* pushStatements(push: NewPush, events: readonly NewEvent[]): Generator<
   const added = more === null ? (hunks.next().value ?? NONE) : NONE;
   yield sql`
     with pushed as (
-      insert into pushes (id, principal_id, connection, repository, upstream_path, status, policy_version, binding, object_format, head,
-                          push_options, pack_blob, pack_bytes, lines_truncated, user_agent, received_at, finished_at, lease_until,
+      insert into pushes (id, principal_id, connection, repository, upstream_path, status, policy_version, binding, certificate, object_format,
+                          head, push_options, pack_blob, pack_bytes, lines_truncated, user_agent, received_at, finished_at, lease_until,
                           error, part_of)
       select p.* from json_to_record(${storableJson(pushRow(push))}::json) as p(
         id uuid, "principalId" uuid, connection text, repository text, "upstreamPath" text, status text, "policyVersion" text,
-        binding text, "objectFormat" text, head bytea, "pushOptions" text[], "packBlob" text, "packBytes" bigint,
+        binding text, certificate text, "objectFormat" text, head bytea, "pushOptions" text[], "packBlob" text, "packBytes" bigint,
         "linesTruncated" boolean, "userAgent" text, "receivedAt" timestamptz, "finishedAt" timestamptz, "leaseUntil" timestamptz,
         error text, "partOf" uuid)
     ), refs as (

@@ -41,6 +41,7 @@ export interface NewPush {
   readonly status: PushStatus;
   readonly policyVersion: string;
   readonly binding: string;
+  readonly certificate: string | null;
   readonly objectFormat: "sha1" | "sha256";
   /** Sealed; see `flows/push/sealed-commands.ts`. */
   readonly head: Buffer;

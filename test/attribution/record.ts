@@ -91,6 +91,7 @@ export async function addPush(
       status,
       policyVersion: "0".repeat(64),
       binding: id,
+      certificate: null,
       objectFormat: "sha1",
       head: Buffer.alloc(0),
       pushOptions: [],

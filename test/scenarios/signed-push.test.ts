@@ -1,10 +1,11 @@
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
-import type { WorkingCopy } from "../harness/git.ts";
+import { mustGit, sealedGitEnv, type WorkingCopy } from "../harness/git.ts";
 import { plantedAwsKey } from "../harness/planted.ts";
-import { packOf, rawPushBytes, ZERO } from "../harness/raw-push.ts";
+import { basic, packOf, rawPushBytes, rawRequest, ZERO } from "../harness/raw-push.ts";
 import { sharedWorld, type Person } from "../harness/world.ts";
 
 const world = sharedWorld({
@@ -177,12 +178,70 @@ describe("a signed push", () => {
   });
 });
 
+/** git signs with it, and a server can tell by it who has signed. */
+const hasSshKeygen = spawnSync("ssh-keygen", ["-?"]).error === undefined;
+
+describe.runIf(hasSshKeygen)("a push signed by an SSH key, with git alone", () => {
+  /** What the upstream's git says of the certificate. */
+  const VERIFIED = `#!/bin/sh
+printf '%s %s %s' "$GIT_PUSH_CERT_STATUS" "$GIT_PUSH_CERT_SIGNER" "$GIT_PUSH_CERT_NONCE_STATUS" >"$GIT_DIR/verified"
+`;
+
+  test.each(["sha1", "sha256"] as const)("reaches a %s repository, which verifies it", async (objectFormat) => {
+    const repository = `team/verified-${(serial += 1)}`;
+    const { upstream, dataDir } = world();
+    const ana = await world().person("ana@example.com", ["eng"]);
+    const parent = await mkdtemp(path.join(dataDir, "verified-"));
+    const key = path.join(parent, "key");
+    expect(spawnSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "ana", "-f", key]).status).toBe(0);
+    const signers = path.join(parent, "allowed_signers");
+    await writeFile(signers, `ana@example.com ${await readFile(`${key}.pub`, "utf8")}`);
+    const config = { "receive.certNonceSeed": "seed", "gpg.format": "ssh", "gpg.ssh.allowedSignersFile": signers };
+    const directory = await upstream.createRepository(repository, { objectFormat, config });
+    await mkdir(path.join(directory, "hooks"), { recursive: true });
+    await script(path.join(directory, "hooks", "post-receive"), VERIFIED);
+
+    await mustGit(["init", "-q", "-b", "topic", `--object-format=${objectFormat}`, "work"], { cwd: parent });
+    const cwd = path.join(parent, "work");
+    const env = sealedGitEnv(parent);
+    const commit = async (message: string): Promise<string> => {
+      await mustGit(["commit", "-q", "--allow-empty", "-m", message], { cwd, env });
+      return mustGit(["rev-parse", "HEAD"], { cwd });
+    };
+    const signing = ["-c", "gpg.format=ssh", "-c", `user.signingKey=${key}`];
+    const as = ["-c", `http.extraHeader=Authorization: ${basic(ana)}`];
+    const push = (...refs: readonly string[]) =>
+      mustGit([...signing, ...as, "push", "--signed", `${world().url}/git/code/${repository}.git`, ...refs], {
+        cwd,
+        env,
+      });
+
+    for (const message of ["The first", "The next"]) {
+      const oid = await commit(message);
+      await push("topic");
+      expect(await upstream.ref(repository, "refs/heads/topic")).toBe(oid);
+      expect(oid).toHaveLength(objectFormat === "sha1" ? 40 : 64);
+      expect(await readFile(path.join(directory, "verified"), "utf8")).toMatch(/^G ana@example\.com (?:OK|SLOP)$/);
+    }
+    await push("topic:refs/heads/other", ":refs/heads/topic");
+    expect(await upstream.ref(repository, "refs/heads/topic")).toBeNull();
+    expect(await readFile(path.join(directory, "verified"), "utf8")).toMatch(/^G /);
+  });
+});
+
 describe("a certificate by hand", () => {
+  /** What the upstream offers at this moment, by way of the gateway. */
+  const offeredNonce = async (by: Person, repository: string): Promise<string> => {
+    const answer = await rawRequest(world(), {
+      path: `/git/code/${repository}.git/info/refs?service=git-receive-pack`,
+      headers: { authorization: basic(by) },
+    });
+    return / push-cert=(\S+)/.exec(answer.text)?.[1] ?? "";
+  };
   const certified = async (copy: WorkingCopy, changes: { readonly [header: string]: string | null }) => {
     const oid = await copy.commit("By hand", freshFile());
     const headers: Record<string, string | null> = {
       pusher: "Ana <ana@example.com> 1700000000 +0000",
-      nonce: "1700000000-abc",
       ...changes,
     };
     const lines = [
@@ -201,8 +260,11 @@ describe("a certificate by hand", () => {
     ]);
   };
   const push = async (by: Person, repository: string, copy: WorkingCopy, changes: Record<string, string | null>) => {
+    return rawPushBytes(world(), by, repository, await body(by, repository, copy, changes));
+  };
+  const body = async (by: Person, repository: string, copy: WorkingCopy, changes: Record<string, string | null>) => {
     const pushee = `${world().url}/git/code/${repository}.git/`;
-    return rawPushBytes(world(), by, repository, await certified(copy, { pushee, ...changes }));
+    return certified(copy, { pushee, nonce: await offeredNonce(by, repository), ...changes });
   };
 
   test("that is right is delivered, with or without .git, under whatever name the gateway has", async () => {
@@ -218,6 +280,9 @@ describe("a certificate by hand", () => {
     ["for no address", { pushee: "somewhere" }, "not for an address of this gateway"],
     ["that says not for what", { pushee: null }, "does not say which repository"],
     ["without a nonce", { nonce: null }, "holds no nonce"],
+    ["with a nonce of long ago", { nonce: "1700000000-abc" }, "the upstream made it"],
+    ["with a nonce that is to come", { nonce: "99999999999-abc" }, "s after the one that it gives now"],
+    ["with a nonce that no server of this kind makes", { nonce: "abc" }, "nonce is none of the upstream's"],
     ["with a header that only others know", { "push-as": "root" }, "is not a header"],
     ["with an option that was not sent", { "push-option": "ci.skip" }, "push options differ"],
   ])("%s is refused", async (_what, changes, reason) => {
@@ -227,6 +292,45 @@ describe("a certificate by hand", () => {
     expect(answer.text).not.toMatch(/\bok refs\//);
     expect(await ref("refs/heads/topic")).toBeNull();
     expect(postsTo(repository)).toBe(0);
+  });
+
+  test("that was delivered is not delivered again: not by another person, nor with another armour", async () => {
+    const { copy, repository, ana, ref } = await setUp();
+    const bob = await world().person("bob@example.com", ["eng"]);
+    const bytes = await body(ana, repository, copy, {});
+    const oid = await copy.must("rev-parse", "HEAD");
+    expect((await rawPushBytes(world(), ana, repository, bytes)).text).toContain("ok refs/heads/topic");
+    expect(await ref("refs/heads/topic")).toBe(oid);
+    const sent = postsTo(repository);
+    // The ref is as it was: nothing but the certificate itself speaks against it.
+    await world().upstream.git(repository, "update-ref", "-d", "refs/heads/topic");
+
+    const armoured = Buffer.from(bytes.toString("latin1").replace("0009iQ==\n", "0009iR==\n"), "latin1");
+    expect(armoured.equals(bytes)).toBe(false);
+    for (const [by, replay] of [[ana, bytes] as const, [bob, bytes] as const, [bob, armoured] as const]) {
+      const answer = await rawPushBytes(world(), by, repository, replay);
+      expect(answer.text).toMatch(/ng refs\/heads\/topic this push certificate has been used for a push before/);
+    }
+    expect(await ref("refs/heads/topic")).toBeNull();
+    expect(postsTo(repository)).toBe(sent);
+  });
+
+  test("that comes twice at the same moment is delivered once", async () => {
+    const { copy, repository, ana, ref } = await setUp();
+    const bytes = await body(ana, repository, copy, {});
+    const answers = await Promise.all([0, 1, 2].map(() => rawPushBytes(world(), ana, repository, bytes)));
+    expect(answers.filter(({ text }) => text.includes("ok refs/heads/topic"))).toHaveLength(1);
+    expect(answers.filter(({ text }) => text.includes("has been used for a push before"))).toHaveLength(2);
+    expect(await ref("refs/heads/topic")).toBe(await copy.must("rev-parse", "HEAD"));
+    expect(postsTo(repository)).toBe(1);
+  });
+
+  test("that was refused may come again", async () => {
+    const { copy, repository, ana } = await setUp();
+    const bytes = await body(ana, repository, copy, { "push-option": "merge_request.create" });
+    for (const _ of [1, 2]) {
+      expect((await rawPushBytes(world(), ana, repository, bytes)).text).toContain("push options differ");
+    }
   });
 
   test("that holds a secret is refused", async () => {

@@ -74,6 +74,7 @@ export async function addPush(
     status: "delivered",
     policyVersion: "0".repeat(64),
     binding: id,
+    certificate: null,
     objectFormat: "sha1",
     head: Buffer.alloc(0),
     pushOptions: [],

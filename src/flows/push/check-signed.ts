@@ -7,6 +7,6 @@ export function checkSigned({ head, repository }: PushRequest, { capabilities }:
   if (head.certificate === null) return;
   checkCertificate(parseCertificate(head.certificate, head.objectFormat), {
     repository,
-    isOffered: capabilities.some((capability) => /^push-cert=./.test(capability)),
+    offered: capabilities.find((capability) => /^push-cert=./.test(capability))?.slice("push-cert=".length) ?? null,
   });
 }

@@ -1,4 +1,5 @@
-import type { Transaction } from "../../store/database.ts";
+import { GatewayError } from "../../errors.ts";
+import { violatedUnique, type Transaction } from "../../store/database.ts";
 import { insertEvent, type NewEvent } from "../../store/events.ts";
 import { insertPush, recordPushes } from "../../store/push-record.ts";
 import type { NewPush } from "../../store/pushes.ts";
@@ -24,10 +25,10 @@ export async function recordParts(
   parts: readonly PushPart[],
   ownPack: () => Promise<PartPack | null>,
 ): Promise<RecordedParts> {
-  const decided: { readonly push: NewPush; readonly event: NewEvent }[] = [];
+  const decided: Decided[] = [];
   let allowed: NewPush | null = null;
   let hold: OpenHold | null = null;
-  let writeHold: ((tx: Transaction) => Promise<void>) | null = null;
+  let opening: Opening | null = null;
   for (const part of parts) {
     if (part.verdict.kind === "reject") {
       const push = pushRow(deps, part, { status: "rejected", pack: null });
@@ -43,20 +44,48 @@ export async function recordParts(
     hold = await findHold(deps, part);
     if (hold !== null) continue;
     const prepared = await prepareHold(deps, part, await makePack());
-    writeHold = prepared.write;
     hold = prepared.hold;
+    opening = { part, write: prepared.write };
   }
-  if (writeHold === null) await recordPushes(deps.db, decided);
-  else {
-    const write = writeHold;
-    await deps.db.transaction(async (tx) => {
-      for (const { push, event } of decided) {
-        await insertPush(tx, push);
-        await insertEvent(tx, event);
-      }
-      await write(tx);
-    });
-    deps.onTold();
+  try {
+    await writeAll(deps, decided, opening);
+  } catch (error) {
+    const against = violatedUnique(error);
+    if (against === "pushes_certificate") {
+      throw new GatewayError(
+        "forbidden",
+        "this push certificate has been used for a push before, and is good for one: push again",
+        { cause: error },
+      );
+    }
+    // The same push, sent twice at the same moment, asks once: the other one was quicker.
+    const other = against === "pushes_open_binding" && opening !== null ? await findHold(deps, opening.part) : null;
+    if (other === null) throw error;
+    await writeAll(deps, decided, null);
+    return { hold: other, allowed };
   }
+  if (opening !== null) deps.onTold();
   return { hold, allowed };
+}
+
+interface Decided {
+  readonly push: NewPush;
+  readonly event: NewEvent;
+}
+
+/** The part that waits, and what writes it down. */
+interface Opening {
+  readonly part: PushPart;
+  readonly write: (tx: Transaction) => Promise<void>;
+}
+
+async function writeAll({ db }: PushDependencies, decided: readonly Decided[], opening: Opening | null): Promise<void> {
+  if (opening === null) return recordPushes(db, decided);
+  await db.transaction(async (tx) => {
+    for (const { push, event } of decided) {
+      await insertPush(tx, push);
+      await insertEvent(tx, event);
+    }
+    await opening.write(tx);
+  });
 }

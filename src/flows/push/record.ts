@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { parseCertificate } from "../../git/push-certificate.ts";
 import { deliveryCapabilities, encodePushRequest } from "../../git/receive-pack.ts";
 import type { NewEvent } from "../../store/events.ts";
 import type { NewPush, NewRefDiff } from "../../store/pushes.ts";
@@ -34,6 +36,7 @@ export function pushRow(deps: PushDependencies, part: PushPart, state: PartState
     status: state.status,
     policyVersion: deps.policyVersion,
     binding: bindingOf(part, deps.policyVersion),
+    certificate: isOver ? null : digestOf(head),
     objectFormat: head.objectFormat,
     // A refused push is never sent, and its command section may be what holds the secret.
     head: isOver
@@ -78,6 +81,12 @@ export function pushRow(deps: PushDependencies, part: PushPart, state: PartState
     diffs: state.diffs ?? [],
   };
 }
+
+/** Over what is signed alone: the signature's armour can be written in many ways. */
+const digestOf = ({ certificate, objectFormat }: PushPart["head"]): string | null =>
+  certificate === null
+    ? null
+    : createHash("sha256").update(parseCertificate(certificate, objectFormat).signedText).digest("hex");
 
 export const bindingOf = ({ head, push: { request } }: PushPart, policyVersion: string): string =>
   bindPush({

@@ -50,6 +50,8 @@ export const pushes = pgTable(
     policyVersion: text("policy_version").notNull(),
     /** SHA-256 over connection, repository, every ref's old and new id and the policy version, hex. */
     binding: text("binding").notNull(),
+    /** Of a signed push that was not refused: SHA-256 of what its certificate's signature is over, hex. */
+    certificate: text("certificate"),
     objectFormat: text("object_format").$type<"sha1" | "sha256">().notNull(),
     /**
      * What it is delivered with besides its pack: the client's own command section, sealed under the gateway's key, because names may
@@ -87,6 +89,10 @@ export const pushes = pgTable(
     uniqueIndex("pushes_open_binding")
       .on(t.principalId, t.binding)
       .where(sql`${t.status} = 'held'`),
+    // A certificate is good for one push: who has read it upstream cannot send it again.
+    uniqueIndex("pushes_certificate")
+      .on(t.certificate)
+      .where(sql`${t.certificate} is not null`),
   ],
 );
 

@@ -1,0 +1,53 @@
+import type { GitUpstream } from "../../git/upstream.ts";
+import type { PushRequest } from "../../git/push-exchange.ts";
+import { isZeroOid } from "../../model/ref-update.ts";
+import { policyFor } from "../../policy/match.ts";
+import { insertEvent } from "../../store/events.ts";
+import type { PushDependencies, PushPart } from "./dependencies.ts";
+
+/**
+ * Whether a ref that was made has made another one: a symbolic ref at the upstream whose target was missing. No protocol tells of
+ * such a one before, so that it is told afterwards: to the operator, and in the record. Asked where rules go by a ref's name.
+ */
+export async function checkCreated(
+  deps: PushDependencies,
+  request: PushRequest,
+  delivered: readonly PushPart[],
+): Promise<void> {
+  const { protect, pushers } = policyFor(deps.policies, request.repository);
+  if (protect.length + pushers.length === 0) return;
+  const created = delivered
+    .flatMap(({ head }) => head.updates)
+    .filter(({ oldOid, newOid }) => isZeroOid(oldOid) && !isZeroOid(newOid))
+    .map(({ ref }) => ref);
+  if (created.length === 0) return;
+  const { repository } = request;
+  try {
+    const symrefs = await askSymrefs(deps.upstream(request.connection.name), request, created);
+    for (const ref of created) {
+      const target = symrefs.get(ref);
+      if (target === undefined) continue;
+      deps.log.error(
+        { repository, ref, target },
+        "a push has moved another ref than it named: the upstream has a symbolic ref whose target was missing; look at the target",
+      );
+      await insertEvent(deps.db, {
+        kind: "push.moved_another_ref",
+        principalId: request.principal.id,
+        repository: deps.scanner.maskName(repository),
+        subject: delivered[0]?.id ?? null,
+        data: { ref: deps.scanner.maskName(ref), target: deps.scanner.maskName(target) },
+      });
+    }
+  } catch (error) {
+    deps.log.warn({ repository, error }, "the upstream could not be asked whether the refs of a push are symbolic");
+  }
+}
+
+const askSymrefs = async (
+  upstream: GitUpstream,
+  request: PushRequest,
+  refs: readonly string[],
+): Promise<ReadonlyMap<string, string>> =>
+  // Without the client's signal: it has its answer, and may be gone.
+  (await upstream.symrefs(request.upstreamPath, refs, { clientHeaders: request.clientHeaders })) ?? new Map();
