@@ -1739,6 +1739,13 @@ describe("objects that nobody has inspected", () => {
   });
 });
 
+/** What the upstream offers a signed push at this moment; empty where it takes none. */
+const offered = async (repository: string): Promise<string> => {
+  const path = `/git/code/${repository}.git/info/refs?service=git-receive-pack`;
+  const { text } = await rawRequest(world(), { path, headers: { authorization: basic(ana) } });
+  return / push-cert=(\S+)/.exec(text)?.[1] ?? "";
+};
+
 describe("a push certificate", () => {
   const signing = async () => {
     const repository = await newRepository();
@@ -1756,7 +1763,7 @@ describe("a push certificate", () => {
       "certificate version 0.1",
       "pusher Ana <ana@example.com> 1700000000 +0000",
       `pushee ${urlOf(repository)}/`,
-      "nonce 1",
+      `nonce ${await offered(repository)}`,
       ...headers,
       "",
       `${main} ${oid} ${ref}`,
@@ -2141,12 +2148,8 @@ describe("a symbolic ref upstream whose target is missing", () => {
 
 describe("a name that a disk takes for a protected one", () => {
   test.each([
-    ["HFS+ does not see it", "refs/heads/ma\u200cin"],
-    ["nor this one", "refs/heads/\u2060main"],
-    ["a soft hyphen", "refs/heads/main\u00ad"],
     ["Windows drops the dot", "refs/heads/release./1"],
-    ["and all of them", "refs/heads/release.../1"],
-    ["a long s", "refs/heads/relea\u017fe/1"],
+    ["and a Mac what shows nothing", "refs/heads/releas\u200de./1"],
   ])("%s: %j", async (_how, ref) => {
     const repository = await newRepository();
     await hold(repository, await nextCommit(), ref);
@@ -2155,16 +2158,7 @@ describe("a name that a disk takes for a protected one", () => {
 });
 
 describe("a push certificate that is not for this push", () => {
-  const offered = async (repository: string): Promise<string> => {
-    const path = `/git/code/${repository}.git/info/refs?service=git-receive-pack`;
-    const { text } = await rawRequest(world(), { path, headers: { authorization: basic(ana) } });
-    return / push-cert=(\S+)/.exec(text)?.[1] ?? "";
-  };
-  const certificate = async (
-    repository: string,
-    commands: readonly string[],
-    nonce: string,
-  ): Promise<readonly Buffer[]> =>
+  const certificate = (repository: string, commands: readonly string[], nonce: string): readonly Buffer[] =>
     [
       "certificate version 0.1",
       "pusher Ana <ana@example.com> 1700000000 +0000",
@@ -2190,7 +2184,7 @@ describe("a push certificate that is not for this push", () => {
     const old = (await offered(repository)).replace(/^\d+/, (seconds) => String(Number(seconds) - 7_200));
     const body = Buffer.concat([
       encodePktLine(`push-cert\0${CAPABILITIES}`),
-      ...(await certificate(repository, [`${ZERO} ${oid} refs/heads/free`], old)),
+      ...certificate(repository, [`${ZERO} ${oid} refs/heads/free`], old),
       FLUSH_PKT,
       await packOf(copy.directory, [oid]),
     ]);
@@ -2207,7 +2201,7 @@ describe("a push certificate that is not for this push", () => {
     const body = Buffer.concat([
       firstCommand(`${ZERO} ${oid} refs/heads/other`, CAPABILITIES),
       encodePktLine(`push-cert\0${CAPABILITIES}`),
-      ...(await certificate(repository, [`${ZERO} ${oid} refs/heads/free`], await offered(repository))),
+      ...certificate(repository, [`${ZERO} ${oid} refs/heads/free`], await offered(repository)),
       FLUSH_PKT,
       await packOf(copy.directory, [oid]),
     ]);
@@ -2221,8 +2215,8 @@ describe("a push certificate that is not for this push", () => {
     const repository = await signing();
     const oid = await nextCommit();
     const nonce = await offered(repository);
-    const first = await certificate(repository, [`${ZERO} ${oid} refs/heads/free`], nonce);
-    const second = await certificate(repository, [`${main} ${oid} refs/heads/main`], nonce);
+    const first = certificate(repository, [`${ZERO} ${oid} refs/heads/free`], nonce);
+    const second = certificate(repository, [`${main} ${oid} refs/heads/main`], nonce);
     const body = Buffer.concat([
       encodePktLine(`push-cert\0${CAPABILITIES}`),
       ...first,

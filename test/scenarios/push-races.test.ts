@@ -192,7 +192,7 @@ describe("a decision, and at the same moment", () => {
     const old = await refOf(repository, "refs/heads/main");
     const approval = approvalIn((await copy.git("push", "origin", "HEAD:refs/heads/main")).stderr);
     const [yes, no] = await Promise.all([lee.decide(approval, "approve", "yes"), kim.decide(approval, "deny", "no")]);
-    expect([yes.status, no.status].sort()).toEqual([200, 409]);
+    expect([yes.status, no.status].sort((a, b) => a - b)).toEqual([200, 409]);
     const end = async () => (await pushesTo(repository)).map(({ status }) => status);
     await expect.poll(end, PATIENCE).toEqual([yes.status === 200 ? "delivered" : "denied"]);
     expect(await refOf(repository, "refs/heads/main")).toBe(yes.status === 200 ? oid : old);
