@@ -13,8 +13,10 @@ import type { Allowlist, RandomTest, Rule } from "./rule.ts";
 import {
   boundRegex,
   createAnchoredRegex,
+  createAnySearch,
   createRegexSearch,
   searchedPart,
+  type AnchoredMatch,
   type AnchoredRegex,
   type RegexSearch,
   type Span,
@@ -30,6 +32,10 @@ export interface Matcher {
   /** Position in the rule list: of two equally good rules the earlier one wins. */
   readonly order: number;
   readonly filter: RegexFilter;
+  /** Asked before `filter` in a text that has made that one read it over and over; see `effort`. */
+  readonly coarse: () => RegexFilter;
+  /** Scratch: how many characters of the text of this number the filter has read in vain. */
+  readonly effort: { text: number; read: number };
   /** As of `beginningMasks`: most places are no beginning, and this tells without running the filter. */
   readonly masks: Uint32Array;
   readonly exact: AnchoredRegex;
@@ -44,7 +50,8 @@ export interface Matcher {
 interface CompiledAllowlist {
   readonly on: Allowlist["on"];
   readonly all: boolean;
-  readonly regexes: readonly RegexSearch[];
+  /** Whether one of the patterns stands in the text; null if there are none. */
+  readonly regexes: ((text: string) => boolean) | null;
   readonly stopWords: readonly string[];
   readonly paths: readonly RegexSearch[];
 }
@@ -60,13 +67,33 @@ export interface Candidate {
   readonly severity: Severity;
 }
 
-/** Patterns that are compiled already: an allowlist may be every rule's. */
-export type KnownSearches = Map<string, RegexSearch>;
+/** What is compiled already: an allowlist may be every rule's. */
+export interface KnownSearches {
+  readonly single: Map<string, RegexSearch>;
+  /** By all of the patterns. */
+  readonly any: Map<string, (text: string) => boolean>;
+}
 
 /** @throws GatewayError `config_invalid` for a pattern that is no RE2 */
 export function compileSearch(rule: Rule, pattern: string, searches: KnownSearches): RegexSearch {
-  let known = searches.get(pattern);
-  if (known === undefined) searches.set(pattern, (known = createRegexSearch(boundRegex(parsePattern(rule, pattern)))));
+  let known = searches.single.get(pattern);
+  if (known === undefined)
+    searches.single.set(pattern, (known = createRegexSearch(boundRegex(parsePattern(rule, pattern)))));
+  return known;
+}
+
+function compileAnySearch(rule: Rule, patterns: readonly string[], searches: KnownSearches): (text: string) => boolean {
+  const key = patterns.join("\n");
+  let known = searches.any.get(key);
+  if (known === undefined) {
+    known = createAnySearch(
+      patterns.map((pattern) => ({
+        node: parsePattern(rule, pattern),
+        search: compileSearch(rule, pattern, searches),
+      })),
+    );
+    searches.any.set(key, known);
+  }
   return known;
 }
 
@@ -81,11 +108,14 @@ export function createMatcher(rule: Rule, order: number, searches: KnownSearches
   const { anchors, longest, isProven } = rule.plan;
   const search = (pattern: string): RegexSearch => compileSearch(rule, pattern, searches);
   const node = searchedPart(parsePattern(rule, rule.regex), rule.secretGroup);
+  let coarse: RegexFilter | null = null;
   const implied = anchors?.every(({ text }) => rule.keywords.some((keyword) => text.includes(keyword))) === true;
   return {
     rule,
     order,
     filter: new RegexFilter(node),
+    coarse: () => (coarse ??= new RegexFilter(node, true)),
+    effort: { text: -1, read: 0 },
     masks: beginningMasks(node),
     exact: createAnchoredRegex({ node, longest, isProven }),
     longest,
@@ -93,7 +123,7 @@ export function createMatcher(rule: Rule, order: number, searches: KnownSearches
     allow: rule.allow.map(({ on, condition, regexes, stopWords, paths }) => ({
       on,
       all: condition === "all",
-      regexes: regexes.map(search),
+      regexes: regexes.length === 0 ? null : compileAnySearch(rule, regexes, searches),
       stopWords: stopWords.map((word) => word.toLowerCase()),
       paths: paths.map(search),
     })),
@@ -123,8 +153,9 @@ export function findCandidate(
   final: boolean,
   searched: number,
 ): Answer {
-  const matchEnd = matcher.exact.end(text, at);
-  if (matchEnd < 0) return { kind: "none", resume: at + 1 };
+  const match = matcher.exact.match(text, at);
+  if (match === null) return { kind: "none", resume: at + 1 };
+  const matchEnd = match.end;
   if (!hasKeyword(matcher, text, at, matchEnd)) return { kind: "none", resume: at + 1 };
 
   let found: Found;
@@ -132,7 +163,7 @@ export function findCandidate(
     if (matcher.looksAtLine && !final && text.length < matchEnd + lineReach && !text.includes("\n", matchEnd)) {
       return { kind: "open", searched: 0 };
     }
-    const [start, end] = secretSpan(matcher, text, at, matchEnd);
+    const [start, end] = secretSpan(matcher.rule, match) ?? [at, matchEnd];
     found = { start, end, at, matchEnd, secret: text.slice(start, end) };
   } else {
     const end = findBlockEnd(matcher.until, text, at, Math.max(matchEnd, searched), final);
@@ -175,12 +206,14 @@ function findBlockEnd(
   return final ? text.length : { more: Math.max(from, text.length - until.longest) };
 }
 
-function secretSpan({ rule, exact }: Matcher, text: string, at: number, matchEnd: number): Span {
-  if (rule.secretGroup === 0) return [at, matchEnd];
-  const groups = exact.groups(text, at);
-  const span =
-    rule.secretGroup === null ? groups.slice(1).find((group) => group !== undefined) : groups[rule.secretGroup];
-  return span ?? [at, matchEnd];
+/** @returns undefined for the whole match. */
+function secretSpan({ secretGroup }: Rule, match: AnchoredMatch): Span | undefined {
+  if (secretGroup !== null) return secretGroup === 0 ? undefined : match.group(secretGroup);
+  for (let number = 1; number <= match.groups; number++) {
+    const span = match.group(number);
+    if (span !== undefined) return span;
+  }
+  return undefined;
 }
 
 interface Found {
@@ -212,7 +245,7 @@ function judge({ rule, allow }: Matcher, text: string, path: string | undefined,
 
 function isAllowed({ all, regexes, stopWords, paths }: CompiledAllowlist, target: string, path: string | undefined) {
   const answers: boolean[] = [];
-  if (regexes.length > 0) answers.push(regexes.some((regex) => regex.test(target)));
+  if (regexes !== null) answers.push(regexes(target));
   if (stopWords.length > 0) {
     const folded = target.toLowerCase();
     answers.push(stopWords.some((word) => folded.includes(word)));

@@ -24,7 +24,7 @@ export interface Detector {
 
 /** Patterns are compiled when a text first asks for them: most rules are never asked. Those of `parseRules` can all be compiled. */
 export function createDetector(rules: readonly Rule[]): Detector {
-  const searches: KnownSearches = new Map();
+  const searches: KnownSearches = { single: new Map(), any: new Map() };
   const program = createProgram(rules, searches);
   const withPath = [...rules.keys()].filter((order) => rules[order]!.path !== null);
   const withoutPath = Uint8Array.from(rules, ({ path }) => (path === null ? 1 : 0));

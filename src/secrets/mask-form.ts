@@ -12,6 +12,9 @@ const maskBeginning = /⟦(?:[\w.-]{1,64}(?::[0-9a-f]{0,8})?)?$/y;
 
 export const encodeMask = (rule: string, fingerprint: string): string => `⟦${rule}:${fingerprint.slice(0, 8)}⟧`;
 
+/** Whether there may be masks in a text: in nearly none there are. */
+export const holdsMask = (text: string): boolean => text.includes("⟦");
+
 /** The last opening before `end` that is near enough to belong to a mask there, or -1. */
 function findOpening(text: string, end: number): number {
   for (let at = Math.min(end, text.length) - 1; at >= 0 && at >= end - longestMask; at--) {

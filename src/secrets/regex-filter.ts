@@ -16,28 +16,42 @@ import type { RegexNode } from "./regex-syntax.ts";
 
 /** Repetitions beyond this count as endless here: an automaton that counts to 250 in many places at once has no end of states. */
 const counted = 40;
+/** The same for a filter that lets more pass, whose runs soon are in the same state wherever they have begun. */
+const hardlyCounted = 2;
 /** Beyond, a text made to need many states pays for them anew, and no memory. */
 const mostStates = 2_000;
-const slots = 4;
-/** Runs compare notes at every place that is a multiple of this. */
+/** Runs compare notes at every place that is a multiple of this; far from their beginning only of `farCheckpoint`. */
 const checkpoint = 8;
+const farCheckpoint = 128;
+const far = 128;
+/** Powers of two. */
+const markSlots = 512;
+const runSlots = 256;
+/** A run that went on where many others had ended tells so many of them where it ended itself. */
+const mostJoined = 8;
 
 /** No way of going on. */
 export const dead = 0;
 
 /**
- * Long stretches that runs spent in one set of steps ("core"), a few of them. Another run that gets into the same set within one
- * is no different from there on, and may go on at the stretch's end. Without this, a text full of beginnings would be read over
- * and over. No match ends inside a stretch.
+ * Where runs through one text have been, and where they ended. Another run that gets into the same state at the same place is no
+ * different from there on, and may go on where that one ended. Without this, a text full of beginnings would be read over and over.
+ * No match ends between a mark and its run's end.
  */
-export class Stretches {
-  /** Of each: core, from, to, state at `to`. Offsets in the whole text. */
-  readonly known = new Int32Array(4 * slots).fill(-1);
-  generation = -1;
+class Trails {
+  /** Of each: when it was made, its place in the whole text, the state there, the run. */
+  readonly marks = new Int32Array(4 * markSlots);
+  /** Of each run: where it ended, the state there. */
+  readonly ends = new Int32Array(2 * runSlots);
+  runs = 0;
+  /** Scratch of a run. */
+  readonly joined = new Int32Array(mostJoined);
 }
 
 /** The outcome of a run; the filter's only one, overwritten by the next run. */
 export interface FilterRun {
+  /** Characters that it has looked at. */
+  read: number;
   /** Whether some beginning of what was read can be a match. */
   accepted: boolean;
   /** `dead`, or where the run is at the end of the text. */
@@ -45,7 +59,7 @@ export interface FilterRun {
 }
 
 export class RegexFilter {
-  readonly run: FilterRun = { accepted: false, state: dead };
+  readonly run: FilterRun = { read: 0, accepted: false, state: dead };
   /** States of another generation mean nothing. */
   generation = 0;
   private readonly program: RegexProgram;
@@ -55,16 +69,20 @@ export class RegexFilter {
   private readonly classes: number;
   /** By state and class: twice the next state, plus one if a match ends before the character; -1 if not known yet. */
   private table: Int32Array;
-  /** As numbers that equal sets share: steps without what stands before. */
-  private cores: number[] = [];
   private sets: (readonly number[])[] = [];
   private befores: Beside[] = [];
+  /** Whether a match ends with the text; as far as it has been asked. */
+  private edges: (boolean | undefined)[] = [];
   private stateByKey = new Map<string, number>();
-  private coreByKey = new Map<string, number>();
   private readonly starts = new Int32Array(4).fill(-1);
+  private trails: Trails | null = null;
+  /** Marks of another time mean nothing: they were made in another text, or of states that are forgotten. */
+  private time = 0;
+  private textOfTrails = -1;
 
-  constructor(node: RegexNode) {
-    this.program = compileProgram(node, counted);
+  /** @param isCoarse whether repetitions are not counted: hostile text full of beginnings is read faster, and more of it is let pass */
+  constructor(node: RegexNode, isCoarse = false) {
+    this.program = compileProgram(node, isCoarse ? hardlyCounted : counted);
     this.hasAssertions = this.program.steps.some((step) => step.kind === "assert");
     this.borders = classBorders(this.program, this.hasAssertions);
     this.classes = this.borders.length + 1;
@@ -83,7 +101,8 @@ export class RegexFilter {
   /**
    * Reads on from `from` in `state`.
    * @param end where to stop at the latest.
-   * @param origin added to offsets in stretches, which outlive the text's buffer.
+   * @param origin the offset of `text` in the whole text.
+   * @param textNumber tells the whole texts apart; -1 for one that is read but once.
    * @param first whether to stop where it is certain that something may match.
    * @param isEdge whether `end` is the end of the text.
    */
@@ -93,70 +112,93 @@ export class RegexFilter {
     state: number,
     end: number,
     origin: number,
-    stretches: Stretches,
+    textNumber: number,
     first: boolean,
     isEdge: boolean,
   ): FilterRun {
     const { run, asciiClass, classes } = this;
     let accepted = false;
-    let core = -1;
-    let coreFrom = 0;
-    const { known } = stretches;
-    if (stretches.generation !== this.generation) {
-      known.fill(-1);
-      stretches.generation = this.generation;
+    const isTracked = textNumber >= 0;
+    if (isTracked && this.textOfTrails !== textNumber) {
+      this.textOfTrails = textNumber;
+      this.time++;
     }
+    let own = -1;
+    let joined = 0;
+    let skipped = 0;
     let at = from;
     for (; at < end; at++) {
       const place = at + origin;
-      if ((place & (checkpoint - 1)) === 0) {
-        const own = this.cores[state]!;
-        const slot = (own % slots) * 4;
-        if (
-          known[slot] === own &&
-          place >= known[slot + 1]! &&
-          place < known[slot + 2]! &&
-          known[slot + 2]! < end + origin
-        ) {
-          at = known[slot + 2]! - origin;
-          state = known[slot + 3]!;
-          core = own;
-          coreFrom = known[slot + 1]!;
-        } else if (own !== core) {
-          core = own;
-          coreFrom = place;
-        } else if (known[slot] !== own || place > known[slot + 2]!) {
-          known[slot] = own;
-          known[slot + 1] = coreFrom;
-          known[slot + 2] = place;
-          known[slot + 3] = state;
+      if ((place & (checkpoint - 1)) === 0 && at - from >= checkpoint && isTracked) {
+        const trails = (this.trails ??= new Trails());
+        const { marks, ends } = trails;
+        const mark = 4 * (((place >> 3) ^ (place >> 7)) & (markSlots - 1));
+        let isNew = at - from < far || (place & (farCheckpoint - 1)) === 0;
+        if (own < 0) own = trails.runs++;
+        if (marks[mark] === this.time && marks[mark + 1] === place && marks[mark + 2] === state) {
+          const other = marks[mark + 3]!;
+          const to = 2 * (other & (runSlots - 1));
+          if (other !== own && own - other < runSlots && ends[to]! > place && ends[to]! <= end + origin) {
+            if (joined < mostJoined) trails.joined[joined++] = other;
+            skipped += ends[to]! - place;
+            at = ends[to]! - origin;
+            state = ends[to + 1]!;
+            if (isNew) marks[mark + 3] = own;
+            isNew = false;
+            if (state === dead || at >= end) break;
+          }
+        }
+        if (isNew) {
+          marks[mark] = this.time;
+          marks[mark + 1] = place;
+          marks[mark + 2] = state;
+          marks[mark + 3] = own;
         }
       }
       const unit = text.charCodeAt(at);
       const column = unit < 128 ? asciiClass[unit]! : this.searchClass(unit);
       let next = this.table[state * classes + column]!;
       if (next === -1) {
+        const { generation } = this;
         next = this.advance(state, column);
-        if (stretches.generation !== this.generation) {
-          known.fill(-1);
-          stretches.generation = this.generation;
-          core = -1;
+        if (this.generation !== generation) {
+          own = -1;
+          joined = 0;
         }
       }
       if ((next & 1) === 1) {
         accepted = true;
+        if (own >= 0) this.leave(own, joined, at + origin, state);
+        own = -1;
+        joined = 0;
         if (first) break;
-        core = -1;
       }
       state = next >> 1;
       if (state === dead) break;
     }
+    // A dead run is no different further on.
+    if (own >= 0) this.leave(own, joined, (state === dead ? Math.min(at + 1, end) : at) + origin, state);
     if (isEdge && state !== dead && !accepted && at >= end) {
-      accepted = this.reach(this.sets[state]!, this.befores[state]!, beside.edge) === null;
+      accepted = this.endsAtEdge(state);
     }
+    run.read = at - from - skipped;
     run.accepted = accepted;
     run.state = state;
     return run;
+  }
+
+  private endsAtEdge(state: number): boolean {
+    return (this.edges[state] ??= this.reach(this.sets[state]!, this.befores[state]!, beside.edge) === null);
+  }
+
+  /** Notes where a run ended, also for those at whose end it went on. */
+  private leave(run: number, joined: number, place: number, state: number): void {
+    const { ends, joined: others } = this.trails!;
+    for (let i = 0; i <= joined; i++) {
+      const to = 2 * ((i === joined ? run : others[i]!) & (runSlots - 1));
+      ends[to] = place;
+      ends[to + 1] = state;
+    }
   }
 
   private searchClass(unit: number): number {
@@ -212,18 +254,15 @@ export class RegexFilter {
   }
 
   private stateOf(set: readonly number[], before: Beside): number {
-    const coreKey = set.join(" ");
-    const key = this.hasAssertions ? `${before} ${coreKey}` : coreKey;
+    const steps = set.join(" ");
+    const key = this.hasAssertions ? `${before} ${steps}` : steps;
     const known = this.stateByKey.get(key);
     if (known !== undefined) return known;
     if (this.sets.length >= mostStates) this.forget();
     const state = this.sets.length;
-    let core = this.coreByKey.get(coreKey);
-    if (core === undefined) this.coreByKey.set(coreKey, (core = state));
     this.stateByKey.set(key, state);
     this.sets.push(set);
     this.befores.push(before);
-    this.cores.push(core);
     if (this.sets.length * this.classes > this.table.length) {
       const larger = new Int32Array(this.table.length * 2).fill(-1);
       larger.set(this.table);
@@ -234,11 +273,11 @@ export class RegexFilter {
 
   private forget(): void {
     this.generation++;
+    this.time++;
     this.sets = [[]];
     this.befores = [beside.other];
-    this.cores = [dead];
+    this.edges = [];
     this.stateByKey = new Map();
-    this.coreByKey = new Map();
     this.starts.fill(-1);
     this.table.fill(-1);
   }

@@ -1,6 +1,8 @@
 /** From a rule's pattern to something that may be run on hostile text. */
 import { findAnchors, stripOptionalPrefix } from "./regex-anchors.ts";
 import { longestMatch, worstSteps } from "./regex-bounds.ts";
+import { anyUnit } from "./char-set.ts";
+import { RegexFilter } from "./regex-filter.ts";
 import { LinearRegex } from "./regex-linear.ts";
 import { encodeRegex } from "./regex-source.ts";
 import type { RegexNode } from "./regex-syntax.ts";
@@ -43,27 +45,32 @@ export function boundRegex(node: RegexNode): RuleRegex {
 
 export type Span = readonly [start: number, end: number];
 
+export interface AnchoredMatch {
+  /** The offset behind it. */
+  readonly end: number;
+  /** Of groups, beside the whole match. */
+  readonly groups: number;
+  /** Where a group stands, from 1 on. */
+  group(number: number): Span | undefined;
+}
+
 /** Says whether a pattern matches at one place, and how. */
 export interface AnchoredRegex {
-  /** @returns the offset behind the match that begins at `at`, or -1. */
-  end(text: string, at: number): number;
-  /** The groups of the match that begins at `at`, the whole first. */
-  groups(text: string, at: number): readonly (Span | undefined)[];
+  match(text: string, at: number): AnchoredMatch | null;
 }
 
 export function createAnchoredRegex({ node, longest, isProven }: RuleRegex): AnchoredRegex {
   if (!isProven) {
     const linear = new LinearRegex(node);
-    const run = (text: string, at: number): readonly number[] | null =>
-      linear.exec(text, at, Math.min(text.length, at + longest), true);
     return {
-      end: (text, at) => run(text, at)?.[1] ?? -1,
-      groups: (text, at) => {
-        const offsets = run(text, at) ?? [];
-        return Array.from({ length: offsets.length / 2 }, (_, group) => {
-          const start = offsets[2 * group]!;
-          return start < 0 ? undefined : ([start, offsets[2 * group + 1]!] as const);
-        });
+      match: (text, at) => {
+        const offsets = linear.exec(text, at, Math.min(text.length, at + longest), true);
+        if (offsets === null) return null;
+        return {
+          end: offsets[1]!,
+          groups: offsets.length / 2 - 1,
+          group: (number) => (offsets[2 * number]! < 0 ? undefined : [offsets[2 * number]!, offsets[2 * number + 1]!]),
+        };
       },
     };
   }
@@ -72,13 +79,23 @@ export function createAnchoredRegex({ node, longest, isProven }: RuleRegex): Anc
   /** As `plain`, with the offsets of groups, which V8 computes at some cost. */
   const indexed = new RegExp(source, "dy");
   return {
-    end: (text, at) => {
+    match: (text, at) => {
       plain.lastIndex = at;
-      return plain.test(text) ? plain.lastIndex : -1;
-    },
-    groups: (text, at) => {
-      indexed.lastIndex = at;
-      return indexed.exec(text)?.indices ?? [];
+      const found = plain.exec(text);
+      if (found === null) return null;
+      return {
+        end: plain.lastIndex,
+        groups: found.length - 1,
+        group: (number) => {
+          const value = found[number];
+          if (value === undefined) return undefined;
+          // What stands in the match but once stands where the group does.
+          const first = found[0].indexOf(value);
+          if (found[0].lastIndexOf(value) === first) return [at + first, at + first + value.length];
+          indexed.lastIndex = at;
+          return indexed.exec(text)?.indices?.[number];
+        },
+      };
     },
   };
 }
@@ -107,5 +124,29 @@ export function createRegexSearch({ node, longest, isProven }: RuleRegex): Regex
       global.lastIndex = 0;
       return global.test(text) ? global.lastIndex : -1;
     },
+  };
+}
+
+/** A filter that has had to begin anew so often costs more than it saves. */
+const mostBeginnings = 16;
+
+/** @returns whether one of the patterns stands somewhere in a text: nearly always none does, and one pass over it tells. */
+export function createAnySearch(
+  patterns: readonly { readonly node: RegexNode; readonly search: RegexSearch }[],
+): (text: string) => boolean {
+  const ask = (text: string): boolean => patterns.some(({ search }) => search.test(text));
+  if (patterns.length < 2) return ask;
+  let filter: RegexFilter | null = null;
+  return (text) => {
+    filter ??= new RegexFilter({
+      kind: "sequence",
+      nodes: [
+        { kind: "repeat", node: { kind: "char", set: anyUnit }, min: 0, max: Infinity, lazy: true },
+        { kind: "choice", nodes: patterns.map(({ node }) => node) },
+      ],
+    });
+    if (filter.generation > mostBeginnings) return ask(text);
+    const begin = filter.begin(text, 0);
+    return filter.read(text, 0, begin, text.length, 0, -1, true, true).accepted && ask(text);
   };
 }

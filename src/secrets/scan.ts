@@ -10,10 +10,10 @@ import type { AnchorFinder } from "./anchor-finder.ts";
 import { findCandidate, isWordStart, lineReach, type Matcher } from "./candidate.ts";
 import { contextReach, EncodedTextFinder, escapeSigns } from "./encoded-text.ts";
 import type { HitFilter } from "./hit-filter.ts";
-import { findOpenMask, masksIn, trimMasks } from "./mask-form.ts";
+import { findOpenMask, holdsMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
-import { dead, maskedPlaces, Stretches } from "./regex-filter.ts";
+import { dead, maskedPlaces } from "./regex-filter.ts";
 
 /** A piece of the text in order. What lies beside a secret inside a wider finding
  * that lost to it is in no piece. */
@@ -109,6 +109,10 @@ const trimAt = 2048;
 /** Encoded text within encoded text is read this far down. */
 const deepestEncoding = 3;
 const keptBehind = lineReach + 64;
+/** Characters that a rule's filter may read in vain before it is helped: of an ordinary text it reads far less than there are. */
+const mostEffort = 4096;
+const effortByCharacter = 2;
+let nextText = 0;
 
 /**
  * @param isActive which matchers take part, by their order; the others are not meant for this text.
@@ -116,6 +120,7 @@ const keptBehind = lineReach + 64;
  */
 export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined, depth = 0): Scan {
   const { finder, hitFilter } = program;
+  const textNumber = nextText++;
   let buffer = "";
   /** Offset of the buffer's first character. */
   let origin = 0;
@@ -134,12 +139,6 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   for (const matcher of armed) armedTo.set(matcher, Infinity);
   /** In a text that comes in parts; null until the first. */
   let backwards: readonly Matcher[] | null = null;
-  const stretches = new Map<Matcher, Stretches>();
-  const stretchesOf = (matcher: Matcher): Stretches => {
-    let known = stretches.get(matcher);
-    if (known === undefined) stretches.set(matcher, (known = new Stretches()));
-    return known;
-  };
   const encodedTexts = new EncodedTextFinder();
   const runs: number[] = [];
   let hasSigns = false;
@@ -207,23 +206,39 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   function tryAt(matcher: Matcher, at: number, final: boolean): void {
     if (at < told || (resumeAt.size > 0 && at < (resumeAt.get(matcher) ?? 0))) return;
     const start = at - origin;
-    const { masks } = matcher;
-    const masked = Math.min(maskedPlaces, buffer.length - start);
+    const { masks, effort } = matcher;
+    // The coarse filter tells as much, and does not look at the same characters for every place.
+    const isHelped = final && effort.text === textNumber && effort.read > mostEffort + effortByCharacter * at;
+    const masked = isHelped ? 1 : Math.min(maskedPlaces, buffer.length - start);
     for (let i = 0; i < masked; i++) {
       const unit = buffer.charCodeAt(start + i);
       if (((masks[unit < 128 ? unit : 128]! >>> i) & 1) === 0) return;
     }
     if (matcher.rule.wordStart && !isWordStart(buffer, start)) return;
-    const { filter, longest } = matcher;
-    if (final) {
-      // Nearly all places end here, and cost no memory.
-      const begin = filter.begin(buffer, start);
-      const end = Math.min(buffer.length, start + longest + 1);
-      const known = stretchesOf(matcher);
-      if (!filter.read(buffer, start, begin, end, origin, known, true, end === buffer.length).accepted) return;
+    // Nearly all places end here, and cost no memory.
+    if (final && !mayMatch(matcher, start, isHelped)) return;
+    const hit: Hit = { at, matcher, state: dead, generation: -1, readTo: at, accepted: final, searched: 0 };
+    if (final || readOn(hit, final)) addHit(hit);
+  }
+
+  /** @param start in the buffer, to which nothing will be added */
+  function mayMatch({ filter, coarse, effort, longest }: Matcher, start: number, isHelped: boolean): boolean {
+    const end = Math.min(buffer.length, start + longest + 1);
+    const isEdge = end === buffer.length;
+    if (isHelped) {
+      const first = coarse();
+      const begin = first.begin(buffer, start);
+      if (!first.read(buffer, start, begin, end, origin, textNumber, true, isEdge).accepted) return false;
     }
-    const hit: Hit = { at, matcher, state: dead, generation: -1, readTo: at, accepted: false, searched: 0 };
-    if (readOn(hit, final)) addHit(hit);
+    const begin = filter.begin(buffer, start);
+    const run = filter.read(buffer, start, begin, end, origin, textNumber, true, isEdge);
+    if (run.accepted) return true;
+    if (effort.text !== textNumber) {
+      effort.text = textNumber;
+      effort.read = 0;
+    }
+    effort.read += run.read + maskedPlaces;
+    return false;
   }
 
   /** Reads on for a hit. @returns whether the rule may match there. */
@@ -236,7 +251,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
     }
     const end = Math.min(buffer.length, at - origin + longest + 1);
     const isEdge = final && end === buffer.length;
-    const run = filter.read(buffer, hit.readTo - origin, hit.state, end, origin, stretchesOf(matcher), final, isEdge);
+    const run = filter.read(buffer, hit.readTo - origin, hit.state, end, origin, textNumber, final, isEdge);
     hit.accepted ||= run.accepted;
     hit.state = end < buffer.length ? dead : run.state;
     hit.readTo = origin + end;
@@ -353,12 +368,14 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
     };
     const { chosen, rest } = chooseSecrets(found, horizon, final);
     found = rest;
+    const hasMasks = chosen.length > 0 && holdsMask(buffer);
     for (const group of chosen) {
       swallowing = group.end === Infinity;
       // Masks in a wider secret stay: whoever compares records looks for them.
-      const span = trimMasks(buffer, group.start - origin, Math.min(group.end - origin, buffer.length));
+      const whole = { start: group.start - origin, end: Math.min(group.end - origin, buffer.length) };
+      const span = hasMasks ? trimMasks(buffer, whole.start, whole.end) : whole;
       clear(origin + span.start);
-      const masks = swallowing ? "" : masksIn(buffer.slice(span.start, span.end));
+      const masks = swallowing || !hasMasks ? "" : masksIn(buffer.slice(span.start, span.end));
       if (masks !== "") passages.push({ kind: "clear", text: masks });
       for (const { start, end, secret, severity, matcher, note } of group.secrets) {
         const { id } = matcher.rule;
