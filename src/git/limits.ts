@@ -17,6 +17,7 @@ export const defaultPushLimits: PushLimits = {
   additionBytes: 8 * GIB,
   changedPaths: 5_000_000,
   treeDepth: 1_000,
+  findings: 10_000,
   gitTimeoutMs: 15 * 60_000,
   scanMs: 20_000,
   inspectionMs: 10 * 60_000,
@@ -74,6 +75,11 @@ export const overLimit = {
   treeDepth: (limit: number) =>
     exceeded(
       `a commit of this push nests directories more than ${limit} deep, ${ofPush("treeDepth")}: take them apart`,
+    ),
+  findings: (limit: number) =>
+    exceeded(
+      `what this push adds holds more than ${limit} secrets or what looks like them, ${ofPush("findings")}: ` +
+        `denied without reading the rest; take them out of every commit, or ${FEWER}`,
     ),
   inspectionTime: (limitMs: number) =>
     exceeded(`reading the push took longer than ${limitMs / 1000} s, ${ofPush("time")}: ${FEWER}`),

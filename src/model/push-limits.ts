@@ -24,6 +24,8 @@ export interface PushLimits {
   readonly changedPaths: number;
   /** Directories within directories. */
   readonly treeDepth: number;
+  /** Secrets found in what it brings, warnings counted; a push made of nothing else costs more than reading it. */
+  readonly findings: number;
   /** How long a child process of git may work on this push, in milliseconds. */
   readonly gitTimeoutMs: number;
   /** How long looking for secrets in a megabyte of it (2^20 characters) may take, in milliseconds. */

@@ -160,6 +160,7 @@ describe("limits", () => {
       commandBytes: "9MiB",
       changedPaths: 10,
       treeDepth: 11,
+      findings: 13,
       time: "12s",
     });
     expect(all).toEqual({
@@ -175,6 +176,7 @@ describe("limits", () => {
         commits: 7,
         changedPaths: 10,
         treeDepth: 11,
+        findings: 13,
         gitTimeoutMs: 12_000,
         inspectionMs: 12_000,
       },

@@ -101,7 +101,8 @@ async function readWithin(
     turns: objects.turns,
     signal,
   });
-  const reader = new PushReader(objects, { scanner, ahead, readBaseline, verify });
+  const mostFindings = quarantine.limits.findings;
+  const reader = new PushReader(objects, { scanner, ahead, readBaseline, verify, mostFindings });
 
   // What commits say, while the old versions of their files come.
   for (const oid of objects.older.keys()) await reader.readCommit(oid, true);
@@ -140,6 +141,8 @@ async function readWithin(
 
 interface PushReaderOptions extends Pick<ReadPushOptions, "scanner" | "readBaseline" | "verify"> {
   readonly ahead: ScanAhead;
+  /** As of `PushLimits.findings`. */
+  readonly mostFindings: number;
 }
 
 /** Goes through the commits, tags and files of a push, and gathers what is to be known of them. */
@@ -154,11 +157,14 @@ class PushReader {
   readonly #ahead: ScanAhead;
   readonly #verify: VerifyCommit;
   readonly #meter: ReturnType<typeof createAdditionMeter>;
+  readonly #mostFindings: number;
+  #findingCount = 0;
   /** What is to be done about what was found, in order: it reads objects, so only where nothing else is being read. */
   #due: (() => Promise<void>)[] = [];
 
-  constructor(objects: NewObjects, { scanner, ahead, readBaseline, verify }: PushReaderOptions) {
+  constructor(objects: NewObjects, { scanner, ahead, readBaseline, verify, mostFindings }: PushReaderOptions) {
     this.#objects = objects;
+    this.#mostFindings = mostFindings;
     this.#ahead = ahead;
     this.#verify = verify;
     this.findings = new Findings(scanner, readBaseline);
@@ -244,6 +250,7 @@ class PushReader {
     for await (const addition of additions) {
       const { text, path, startLine, startColumn } = addition;
       this.#ahead.add({ text, path, isKept: !isOlder && this.hunks.hasRoom }, (secrets, masked) => {
+        if (!isOlder) this.#count(secrets);
         if (!isOlder) this.hunks.add(addition, secrets.length === 0 ? () => text : masked);
         for (const secret of placed(secrets, startLine, startColumn)) found.push({ secret, path });
       });
@@ -276,9 +283,16 @@ class PushReader {
   /** Notes what was found in a text that nothing has to be read about. */
   #later(secrets: readonly PlacedSecret[], place: Place, known: boolean): void {
     if (secrets.length === 0) return;
+    if (!known) this.#count(secrets);
     this.#due.push(async () => {
       for (const secret of secrets) await this.findings.keep(secret, place, known);
     });
+  }
+
+  /** What the push brings, not what is upstream already. @throws GatewayError `limit_exceeded` for too much of it: the push is denied, none of it passes unread */
+  #count(secrets: readonly PlacedSecret[]): void {
+    this.#findingCount += secrets.length;
+    if (this.#findingCount > this.#mostFindings) throw overLimit.findings(this.#mostFindings);
   }
 
   /** Between two files: does what is due. */

@@ -38,6 +38,11 @@ export const limitsSchema = z
       .describe("Of what stands before the pack: commands, push options, certificate. Default 8MiB."),
     changedPaths: countSchema("paths").optional().describe("That all new commits together change. Default 5000000."),
     treeDepth: countSchema("directories").optional().describe("Directories within directories. Default 1000."),
+    findings: countSchema("findings")
+      .optional()
+      .describe(
+        "Secrets in what a push adds, warnings counted; beyond it the push is denied and the rest not read. Default 10000.",
+      ),
     scanTime: durationSchema
       .refine((ms) => ms > 0, { error: "looking for secrets takes some time: expected 1s or more" })
       .optional()

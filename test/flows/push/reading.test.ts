@@ -259,6 +259,29 @@ test("every LFS pointer of every commit, also where more follows it", async () =
   ]);
 });
 
+test("a push with more secrets than the limit is denied, however small they are and wherever they stand", async () => {
+  const scene = await startScene();
+  const many = await scene.commit("many", { "a.txt": SECRET.repeat(2), "b.txt": SECRET.repeat(2) });
+  const refusalOf = (limits: Partial<PushLimits>): Promise<unknown> =>
+    read(scene, { updates: [branch("main", ZERO, many)], limits }).then(
+      ({ facts }) => facts.findings.length,
+      (error: unknown) => error,
+    );
+  expect(await refusalOf({ findings: 4 })).toBe(4);
+  expect(await refusalOf({ findings: 3 })).toMatchObject({
+    code: "limit_exceeded",
+    message: expect.stringContaining("holds more than 3 secrets"),
+  });
+  const told = await scene.commit(`told ${plantedAwsKey}\n\n${plantedSlackToken}`, { "c.txt": "c\n" });
+  await scene.land("refs/heads/main", many);
+  const update = branch("main", many, told);
+  // What is upstream already is not the pusher's doing.
+  expect((await read(scene, { updates: [update], limits: { findings: 2 } })).facts.findings).toHaveLength(2);
+  await expect(read(scene, { updates: [update], limits: { findings: 1 } })).rejects.toMatchObject({
+    code: "limit_exceeded",
+  });
+});
+
 test("time, depth and paths are bounded, each with a text of its own", async () => {
   const scene = await startScene();
   const one = await scene.commit("one", { "a/b/c/d/e.txt": "x\n", "f.txt": "y\n" });
