@@ -38,6 +38,10 @@ const objectsOf = (bytes: number) => async (copy: WorkingCopy) => {
   expect(await unpackedBytes(copy)).toBe(bytes);
 };
 
+/** What looks like passwords, and is not certain enough to be refused. */
+const suspects = (count: number): string =>
+  Array.from({ length: count }, (_, at) => `password = "Y4tCWNXEbuti${at}"\n`).join("");
+
 const BRANCH = ["HEAD:refs/heads/topic"];
 const branches = (count: number, name = "topic") =>
   Array.from({ length: count }, (_, at) => `HEAD:refs/heads/${name}-${at}`);
@@ -151,6 +155,13 @@ const BOUNDS: readonly Bound[] = [
     over: one({ "a/b/c/d/e.txt": "e\n" }),
     under: one({ "a/b/c/d.txt": "d\n" }),
     says: "a commit of this push nests directories more than 3 deep, the limit of one push (limits.treeDepth): take them apart",
+  },
+  {
+    key: "findings",
+    limits: { findings: 2 },
+    over: one({ "a.txt": suspects(3) }),
+    under: one({ "a.txt": suspects(2) }),
+    says: "what this push adds holds more than 2 secrets or what looks like them, the limit of one push (limits.findings): denied without reading the rest",
   },
 ];
 
