@@ -48,8 +48,8 @@ test.each(PATTERNS)("%s matches what V8 matches, at every place", (pattern) => {
 
 test("a long text is read by the other half of the engine with the same outcome", () => {
   const linear = new LinearRegex(parsed("(x+)(y{1,40})z"));
-  const text = `${"-".repeat(100_000)}${"x".repeat(3_000)}${"y".repeat(7)}z`;
-  const expected = [100_000, text.length, 100_000, 103_000, 103_000, 103_007];
+  const text = `${"-".repeat(100_000)}${"x".repeat(1_000)}${"y".repeat(7)}z`;
+  const expected = [100_000, text.length, 100_000, 101_000, 101_000, 101_007];
   expect(linear.exec(text, 0, text.length, false)).toEqual(expected);
   expect(linear.exec(text, 100_000, text.length, true)).toEqual(expected);
 });
