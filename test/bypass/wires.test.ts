@@ -520,9 +520,7 @@ describe("requests made to be misread", () => {
         request("/copilot/copilot/agents/jobs", [length]) +
         request(CHAT_PATH, [length, "Connection: close"]),
     );
-    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual(
-      ["200", "404"],
-    );
+    expect([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual(["200", "404"]);
     const rows = await recordedExchanges(gateway.db);
     expect(rows.map(({ status }) => status)).toEqual(["complete", "refused"]);
     expect(gateway.upstream.requests).toHaveLength(1);
