@@ -1,4 +1,4 @@
-import { and, eq, gt, isNull, lte, or } from "drizzle-orm";
+import { and, eq, gt, inArray, isNull, lte, or } from "drizzle-orm";
 import type { Audience } from "../model/principal.ts";
 import type { Queryable } from "./database.ts";
 import type { PrincipalRow } from "./principals.ts";
@@ -15,6 +15,8 @@ export interface NewWebSession {
   readonly authenticatedAt?: Date | null;
   /** Sealed. */
   readonly idToken?: Buffer | null;
+  /** The identity provider's own session. */
+  readonly providerSession?: string | null;
   readonly expiresAt: Date;
 }
 
@@ -66,6 +68,34 @@ export async function findLiveWebSession(db: Queryable, hash: Buffer, now: Date)
 
 export async function deleteWebSession(db: Queryable, hash: Buffer): Promise<void> {
   await db.delete(webSessions).where(eq(webSessions.hash, hash));
+}
+
+/**
+ * Ends what sign-ins at the provider began here: those of one session there, where it is named, and those of the person of which is not known
+ * which session they came from. Without one, all of the person's.
+ * @returns how many have ended
+ */
+export async function deleteProviderWebSessions(
+  db: Queryable,
+  ended: { readonly issuer: string; readonly subject: string | null; readonly session: string | null },
+): Promise<number> {
+  const { issuer, subject, session } = ended;
+  const ofIssuer = db
+    .select({ id: principals.id })
+    .from(principals)
+    .where(and(eq(principals.issuer, issuer), subject === null ? undefined : eq(principals.subject, subject)));
+  const ofSession =
+    session === null
+      ? undefined
+      : or(
+          eq(webSessions.providerSession, session),
+          subject === null ? undefined : isNull(webSessions.providerSession),
+        );
+  const deleted = await db
+    .delete(webSessions)
+    .where(and(inArray(webSessions.principalId, ofIssuer), isNull(webSessions.tokenId), ofSession))
+    .returning({ hash: webSessions.hash });
+  return deleted.length;
 }
 
 export async function deleteExpiredWebSessions(db: Queryable, now: Date): Promise<void> {

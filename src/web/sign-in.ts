@@ -70,6 +70,8 @@ export interface ProviderSignIn {
   /** When the person proved to it who they are; null where it does not say. */
   readonly authenticatedAt: Date | null;
   readonly idToken: string;
+  /** The session at the provider; null where it names none. */
+  readonly providerSession: string | null;
 }
 
 const SESSION_MS = 12 * 60 * 60_000;
@@ -198,8 +200,9 @@ export function createSignIn(deps: SignInDependencies): SignIn {
       return ok(undefined);
     },
 
-    signInAs: async (c, { principalId, authenticatedAt, idToken }) => {
-      await openSession(c, { principalId, tokenId: null, groups: [], authenticatedAt }, null, idToken);
+    signInAs: async (c, { principalId, authenticatedAt, idToken, providerSession }) => {
+      const session = { principalId, tokenId: null, groups: [], authenticatedAt, providerSession };
+      await openSession(c, session, null, idToken);
     },
 
     signOut: async (c) => {

@@ -602,3 +602,81 @@ describe("a JWT that was made for somebody else's purpose", () => {
     expect(otherIdp.asked.get("/cert.pem")).toBeUndefined();
   });
 });
+
+describe("a sign-out that the provider tells of", () => {
+  const EVENTS = { "http://schemas.openid.net/event/backchannel-logout": {} };
+  const tell = (token: string): Promise<Response> =>
+    fetch(`${world.url}/sign-in/back-channel-logout`, {
+      method: "POST",
+      body: new URLSearchParams({ logout_token: token }),
+    });
+  const logout = (claims: Record<string, unknown> = {}, header: { typ?: string } = { typ: "logout+jwt" }) =>
+    idp.sign({ sub: "lee", jti: `${Math.random()}`, events: EVENTS, ...claims }, header);
+  const isIn = async ({ browser }: { readonly browser: WebBrowser }): Promise<boolean> =>
+    (await browser.open(`${world.url}/tokens`)).url.pathname === "/tokens";
+
+  test("at the provider's own page ends that browser's session here, and no other one", async () => {
+    const [one, other] = [await lee(), await lee()];
+    expect([await isIn(one), await isIn(other)]).toEqual([true, true]);
+    await one.browser.open(`${idp.issuer}/session/end`);
+    await one.browser.submit("/session/end/confirm", { logout: "yes" });
+    await expect.poll(() => isIn(one), { timeout: 10_000 }).toBe(false);
+    expect(await isIn(other)).toBe(true);
+    const stolen = await fetch(`${world.url}/tokens`, {
+      headers: { cookie: `sallyport=${one.cookie}` },
+      redirect: "manual",
+    });
+    expect(stolen.status).not.toBe(200);
+  });
+
+  test("ends all of a person's where it names no session, nobody else's, and answers as it should", async () => {
+    const ended = [await lee(), await lee()];
+    const anas = new WebBrowser();
+    await anas.signIn(world.url, "ana");
+    const answer = await tell(await logout());
+    expect([answer.status, answer.headers.get("cache-control")]).toEqual([200, "no-store"]);
+    for (const session of ended) expect(await isIn(session)).toBe(false);
+    expect(await isIn({ browser: anas })).toBe(true);
+    const events = await world.database.sql`select data from events where kind = 'person.signed_out'`;
+    expect(events.at(-1)?.["data"]).toMatchObject({ by: "identity provider", sessions: expect.any(Number) as number });
+  });
+
+  test("counts once: the same token ends no later session", async () => {
+    const token = await logout();
+    expect((await tell(token)).status).toBe(200);
+    const later = await lee();
+    expect((await tell(token)).status).toBe(200);
+    expect(await isIn(later)).toBe(true);
+  });
+
+  test.each([
+    ["with a nonce, as an ID token has one", { nonce: "n" }, {}],
+    ["without an event", { events: undefined }, {}],
+    ["with another event", { events: { "https://example.com/other": {} } }, {}],
+    ["whose event is no object", { events: { "http://schemas.openid.net/event/backchannel-logout": true } }, {}],
+    ["without an id", { jti: undefined }, {}],
+    ["of nobody", { sub: undefined }, {}],
+    ["for another client", { aud: "another" }, {}],
+    ["of another issuer", { iss: "https://evil.example" }, {}],
+    ["that has expired", { exp: 1_700_000_000 }, {}],
+    ["from the future", { iat: 4_000_000_000, exp: 4_000_000_060 }, {}],
+    ["that is good for a day", { exp: Math.floor(Date.now() / 1_000) + 86_400 }, {}],
+    ["of another type", {}, { typ: "at+jwt" }],
+  ])("a token %s ends nothing", async (_, claims, header) => {
+    const session = await lee();
+    const answer = await tell(await logout(claims, { typ: "logout+jwt", ...header }));
+    expect([answer.status, answer.headers.get("cache-control")]).toEqual([400, "no-store"]);
+    expect(await isIn(session)).toBe(true);
+  });
+
+  test("nor does one that somebody else signed, an ID token, or no token", async () => {
+    const session = await lee();
+    const forged = await otherIdp.sign(
+      { iss: idp.issuer, sub: "lee", jti: "x", events: EVENTS },
+      { typ: "logout+jwt" },
+    );
+    for (const token of [forged, await idp.sign({ sub: "lee" }), "", "x.y.z"])
+      expect((await tell(token)).status).toBe(400);
+    expect(await isIn(session)).toBe(true);
+  });
+});

@@ -7,7 +7,7 @@ import { testDatabase } from "../harness/database.ts";
 import { plantedAwsKey as SECRET } from "../harness/planted.ts";
 import { run } from "./command-io.ts";
 
-const TAKEN_OUT = /⟦aws-access-key-id:[0-9a-f]{8}⟧/;
+const TAKEN_OUT = /⟦[\w-]+:[0-9a-f]{8}⟧/;
 
 async function setUp(rules = "secrets: { rules: [builtin] }\n") {
   const { db, url, sql } = await testDatabase();

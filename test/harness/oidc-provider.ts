@@ -95,6 +95,8 @@ export async function startOidcProvider(
       client_secret: CLIENT_SECRET,
       redirect_uris: redirectUris.map((url) => `${url}/sign-in/callback`),
       post_logout_redirect_uris: redirectUris.map((url) => `${url}/`),
+      backchannel_logout_uri: `${redirectUris[0] ?? issuer}/sign-in/back-channel-logout`,
+      backchannel_logout_session_required: true,
       grant_types: ["authorization_code", "urn:ietf:params:oauth:grant-type:device_code"],
     };
     store.set(`Client:${CLIENT_ID}`, { payload, until: Infinity });
@@ -179,7 +181,11 @@ function configure(
       devInteractions: { enabled: false },
       deviceFlow: { enabled: true },
       rpInitiatedLogout: { enabled: true },
+      backchannelLogout: { enabled: true },
     },
+    // Its own way to ask refuses addresses of this machine, which gateways under test have.
+    fetch: (url, { method, headers, body, signal } = {}) =>
+      fetch(url, { method, headers, body, signal } as RequestInit),
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_ctx, sub) => {
       const claims = accounts.get(sub);

@@ -7,7 +7,7 @@ import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } f
 import { err, GatewayError, ok, type Result } from "../../errors.ts";
 import type { AuthenticationFailure } from "../credentials.ts";
 
-const ALGORITHMS = [
+export const ALGORITHMS = [
   "RS256",
   "RS384",
   "RS512",
@@ -121,7 +121,7 @@ function explain(error: unknown): AuthenticationFailure {
   throw keysAway(error);
 }
 
-const keysAway = (cause: unknown): GatewayError =>
+export const keysAway = (cause: unknown): GatewayError =>
   new GatewayError(
     "upstream_unreachable",
     "the identity provider's keys cannot be fetched now, so its tokens cannot be checked: try again in a moment, or use a gateway token",

@@ -22,6 +22,7 @@ import { hashToken } from "../tokens.ts";
 import { readClaims, type ClaimedPerson, type Claims } from "./claims.ts";
 import { createDiscovery, DISCOVERY_DEFAULTS, type DiscoveryOptions, type ProviderEndpoints } from "./discovery.ts";
 import { verifyJwt, type VerifiedJwt } from "./jwt.ts";
+import { verifyLogoutToken, type EndedSession } from "./logout-token.ts";
 import { deriveLogin } from "./login-secret.ts";
 import { fetchOverage } from "./overage.ts";
 
@@ -42,6 +43,8 @@ export interface ProviderSignInResult {
   readonly authenticatedAt: Date | null;
   /** Secret. */
   readonly idToken: string;
+  /** The session at the provider, by which it tells that it has ended; null where it names none. */
+  readonly providerSession: string | null;
 }
 
 export interface OidcProvider extends IdentityProvider {
@@ -65,6 +68,12 @@ export interface OidcProvider extends IdentityProvider {
    * @throws GatewayError `upstream_unreachable`, `upstream_misbehaved`, `upstream_unauthorized`
    */
   finishSignIn(secret: string, search: string): Promise<Result<ProviderSignInResult, string>>;
+  /**
+   * What the provider itself says of a session that has ended there.
+   * @returns or what is wrong with it
+   * @throws GatewayError `upstream_unreachable`, `upstream_misbehaved`
+   */
+  readLogout(token: string): Promise<Result<EndedSession, string>>;
   /** The form that ends the person's session at the provider too; null where the provider has no such address, or is away. */
   findEndSession(idToken: string): Promise<EndSession | null>;
 }
@@ -91,6 +100,9 @@ const ANY_AGE_SECONDS = 10 * 365 * 86_400;
 /** How long a JWT that was found good is believed without looking again: as long as a gateway token. */
 const CACHE_MS = 5_000;
 const CACHE_ENTRIES = 1_000;
+
+/** As much of a session's id as is kept, and more than any provider writes. */
+const MAX_SESSION = 255;
 
 type JwtResult = Awaited<ReturnType<IdentityProvider["authenticateJwt"]>>;
 
@@ -187,7 +199,13 @@ export function createOidcProvider(options: OidcProviderOptions): OidcProvider {
     const groups = await groupsOf(read.value, tokens.access_token);
     if (groups === null) return err(TOO_MANY_GROUPS);
     const principal = await record(endpoints, { ...read.value, kind: "person" }, groups, at);
-    return ok({ principal, authenticatedAt: authenticatedAt(verified.value, at), idToken });
+    const { sid } = verified.value;
+    return ok({
+      principal,
+      authenticatedAt: authenticatedAt(verified.value, at),
+      idToken,
+      providerSession: typeof sid === "string" && sid !== "" ? sid.slice(0, MAX_SESSION) : null,
+    });
   }
 
   async function groupsOf({ groups }: ClaimedPerson, accessToken: string): Promise<readonly string[] | null> {
@@ -246,6 +264,12 @@ export function createOidcProvider(options: OidcProviderOptions): OidcProvider {
       } catch (error) {
         return err(explain(error, settings));
       }
+    },
+
+    async readLogout(token) {
+      const at = now();
+      const { keys, issuer } = await discover(at);
+      return verifyLogoutToken(token, { keys, issuer, clientId: settings.clientId, now: at });
     },
 
     async findEndSession(idToken) {

@@ -63,6 +63,8 @@ export const webSessions = pgTable("web_sessions", {
   authenticatedAt: time("authenticated_at"),
   /** The provider's ID token, which its sign-out asks for, sealed under the cookie's value: this row alone does not open it. */
   idToken: bytea("id_token"),
+  /** The provider's own session (`sid`), by which it tells that it has ended. */
+  providerSession: text("provider_session"),
   expiresAt: time("expires_at").notNull(),
 });
 

@@ -1,12 +1,16 @@
 /** Signing in at the identity provider: the way there, and the way back. */
+import { createHash } from "node:crypto";
 import { Hono, type Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { GatewayError } from "../../errors.ts";
 import { deriveLogin, mintLoginSecret } from "../../identity/oidc/login-secret.ts";
+import { CLOCK_TOLERANCE_SECONDS } from "../../identity/oidc/jwt.ts";
 import { CALLBACK_PATH, type OidcProvider } from "../../identity/oidc/provider.ts";
 import type { Logger } from "../../model/log.ts";
+import { countAttempt } from "../../store/attempts.ts";
 import type { Database } from "../../store/database.ts";
 import { insertEvent } from "../../store/events.ts";
+import { deleteProviderWebSessions } from "../../store/web-sessions.ts";
 import { describeError } from "../error-response.ts";
 import { sendPage, type Shell } from "../pages/layout.tsx";
 import { localPath, type SignIn } from "../sign-in.ts";
@@ -88,8 +92,8 @@ export function createProviderRoutes(options: ProviderRoutesOptions): Hono {
     try {
       const done = await provider.finishSignIn(secret, url.search);
       if (!done.ok) return await sendProblem(c, done.error, 403, target);
-      const { principal, authenticatedAt, idToken } = done.value;
-      await signIn.signInAs(c, { principalId: principal.id, authenticatedAt, idToken });
+      const { principal, authenticatedAt, idToken, providerSession } = done.value;
+      await signIn.signInAs(c, { principalId: principal.id, authenticatedAt, idToken, providerSession });
       await insertEvent(db, {
         kind: "person.signed_in",
         principalId: principal.id,
@@ -105,5 +109,45 @@ export function createProviderRoutes(options: ProviderRoutesOptions): Hono {
     return c.redirect(target, 303);
   });
 
+  // From the provider's own server, without a cookie: what it says is signed, and counts once (OpenID Connect Back-Channel Logout 1.0, 2.5 to 2.8).
+  routes.post(LOGOUT_PATH, async (c) => {
+    c.header("cache-control", "no-store");
+    const refuse = (why: string, status: 400 | 503 = 400) =>
+      c.json({ error: status === 400 ? "invalid_request" : "temporarily_unavailable", error_description: why }, status);
+    const { logout_token: token } = await c.req.parseBody();
+    if (typeof token !== "string") return refuse("logout_token is missing");
+    let ended: Awaited<ReturnType<OidcProvider["readLogout"]>>;
+    try {
+      ended = await provider.readLogout(token);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      log.error({ error }, "a sign-out at the identity provider could not be checked");
+      return refuse("the provider's keys cannot be fetched now", 503);
+    }
+    if (!ended.ok) return refuse(ended.error);
+    const { value } = ended;
+    const key = createHash("sha256").update(`${value.issuer} ${value.tokenId}`).digest("base64url");
+    const remembered = value.expiresAt.getTime() - now().getTime() + CLOCK_TOLERANCE_SECONDS * 1_000;
+    await db.transaction(async (tx) => {
+      const { count } = await countAttempt(tx, `logout ${key}`, remembered, now());
+      // Told again, for instance because our answer was lost: what it was to end has ended.
+      if (count > 1) return;
+      const sessions = await deleteProviderWebSessions(tx, value);
+      if (sessions === 0) return;
+      const data = { sessions, by: "identity provider" };
+      await insertEvent(tx, {
+        kind: "person.signed_out",
+        principalId: null,
+        repository: null,
+        subject: value.subject,
+        data,
+      });
+    });
+    return c.body(null, 200);
+  });
+
   return routes;
 }
+
+/** Registered at the provider as `backchannel_logout_uri`. */
+const LOGOUT_PATH = "/sign-in/back-channel-logout";

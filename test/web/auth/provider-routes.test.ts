@@ -14,6 +14,7 @@ const provider: OidcProvider = {
   authenticateJwt: () => Promise.reject(new Error("no JWT is sent here")),
   startSignIn: async () => new URL("https://idp.example/authorize"),
   finishSignIn: async () => ({ ok: false, error: "no" }),
+  readLogout: async () => ({ ok: false, error: "no" }),
   findEndSession: async () => null,
 };
 
