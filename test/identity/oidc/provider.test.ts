@@ -59,11 +59,8 @@ describe("a JWT", () => {
         person: { issuer: idp.issuer, subject: "ana", email: "ana@example.com", kind: "person", groups: ["eng"] },
       },
     });
-    expect(await check(await idp.sign({ sub: "ana", aud: ["account", "sallyport"] }, { typ: "at+jwt" }))).toMatchObject(
-      {
-        ok: true,
-      },
-    );
+    const shared = { sub: "ana", aud: ["account", "sallyport"], azp: "terminal" };
+    expect(await check(await idp.sign(shared, { typ: "at+jwt" }))).toMatchObject({ ok: true });
     expect(ports.written).toBe(1);
   });
 
