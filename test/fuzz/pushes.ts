@@ -84,11 +84,16 @@ async function runAll(
   const refused: Record<string, number> = {};
   const tooMuch: Record<string, number> = {};
   const violations: string[] = [];
+  /** Told at once: a run of hours may be cut before its end. */
+  const violate = (wrong: string): void => {
+    violations.push(wrong);
+    options.progress?.(`VIOLATION ${wrong}`);
+  };
   let inputs = 0;
   let accepted = 0;
   let taken = 0;
   const count = (tally: Record<string, number>, key: string): void => void (tally[key] = (tally[key] ?? 0) + 1);
-  const onUnhandled = (error: unknown): void => void violations.push(`unhandled: ${String(error)}`);
+  const onUnhandled = (error: unknown): void => violate(`unhandled: ${String(error)}`);
   process.on("unhandledRejection", onUnhandled);
 
   const compare = async (push: MutatedPush, reading: PushReading, random: Random, name: string): Promise<void> => {
@@ -101,7 +106,7 @@ async function runAll(
       else if (reading.head.updates.some(({ ref, newOid }) => push.repository.refs.get(ref) !== newOid)) {
         count(tooMuch, whyNot(delivered.report + delivered.stderr));
       }
-      for (const wrong of await judge(push.repository, reading, delivered)) violations.push(`${name}: ${wrong}`);
+      for (const wrong of await judge(push.repository, reading, delivered)) violate(`${name}: ${wrong}`);
     } finally {
       await delivered.remove();
     }
@@ -129,10 +134,10 @@ async function runAll(
       if (error instanceof GatewayError && error.code !== "internal") {
         count(refused, error.code);
         if (options.only !== undefined) options.progress?.(`refused after ${stage}: ${error.code}: ${error.message}`);
-      } else violations.push(`${name}: after ${stage}: ${describe(error)}`);
+      } else violate(`${name}: after ${stage}: ${describe(error)}`);
       return null;
     });
-    if (outcome === "hang") violations.push(`${name}: no end after ${HANG_MS} ms, in ${stage}`);
+    if (outcome === "hang") violate(`${name}: no end after ${HANG_MS} ms, in ${stage}`);
     else if (outcome !== null) await compare(push, outcome, random, name);
   };
 
