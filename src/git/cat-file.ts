@@ -153,7 +153,7 @@ export class ObjectReader {
     const { child, reader } = this.#ask();
     await child.write(`${oid}\n`);
     const info = await this.#answer(child, reader);
-    if (info.type !== "missing") return { ...info, chunks: this.#content(reader, info.size) };
+    if (info.type !== "missing") return { ...info, chunks: this.#content(child, reader, info.size) };
     this.#isAnswering = false;
     return info;
   }
@@ -180,7 +180,8 @@ export class ObjectReader {
         }
         free -= info.size;
         if (free < 0) return;
-        yield { ...info, content: (await reader.bytes(info.size + 1)).subarray(0, -1) };
+        const content = await reader.bytes(info.size + 1).catch(brokenOff(child));
+        yield { ...info, content: content.subarray(0, -1) };
       }
     } finally {
       if (left > 0) await this.close();
@@ -203,11 +204,7 @@ export class ObjectReader {
   }
 
   async #answer(child: GitChild, reader: OutputReader): Promise<ObjectInfo | MissingObject> {
-    const line = await reader.line().catch(async (error: unknown) => {
-      // Of one that was stopped the output breaks off; why it was stopped says more than that.
-      if (!(error instanceof GatewayError)) await child.stop().then(() => child.ended);
-      throw error;
-    });
+    const line = await reader.line().catch(brokenOff(child));
     if (line === null) {
       await child.ended;
       throw unreadable();
@@ -215,15 +212,25 @@ export class ObjectReader {
     return parseAnswer(line);
   }
 
-  async *#content(reader: OutputReader, size: number): AsyncGenerator<Buffer, void, undefined> {
+  async *#content(child: GitChild, reader: OutputReader, size: number): AsyncGenerator<Buffer, void, undefined> {
     let isFinished = false;
     try {
       yield* reader.block(size);
       await reader.bytes(1);
       isFinished = true;
+    } catch (error) {
+      await brokenOff(child)(error);
     } finally {
       if (!isFinished) await this.close();
       this.#isAnswering = false;
     }
   }
 }
+
+/** Of a git that was stopped the output breaks off; why it was stopped says more than that. */
+const brokenOff =
+  (child: GitChild) =>
+  async (error: unknown): Promise<never> => {
+    if (!(error instanceof GatewayError)) await child.stop().then(() => child.ended);
+    throw error;
+  };

@@ -49,3 +49,30 @@ test("a git that was stopped: the next question starts another, and one that is 
     await reader.close();
   }
 });
+
+test("a git that is stopped in the middle of an object: who reads is told why, not that the output broke off", async () => {
+  const scene = await startScene();
+  await scene.commit("large", { "a.txt": "text\n".repeat(400_000) });
+  const oid = await scene.must("rev-parse", "HEAD:a.txt");
+  const reader = new ObjectReader({ git: scene.git, gitDir: `${scene.work}/.git`, timeoutMs: 20_000 });
+  const late = new GatewayError("limit_exceeded", "git cat-file took longer than 20 s");
+  try {
+    const { child } = reader.start();
+    const found = await reader.open(oid);
+    if (found.type === "missing") throw new Error("the object is not there");
+    await expect(
+      (async () => {
+        // More is to come than a pipe and its reader hold.
+        for await (const piece of found.chunks) if (piece.length > 0) void child.stop(late);
+      })(),
+    ).rejects.toBe(late);
+
+    const { child: next } = reader.start();
+    const all = reader.all([oid, oid], 10_000_000);
+    expect((await all.next()).value).toMatchObject({ oid, size: 2_000_000 });
+    void next.stop(late);
+    await expect(all.next()).rejects.toBe(late);
+  } finally {
+    await reader.close();
+  }
+});

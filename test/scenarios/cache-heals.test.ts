@@ -31,12 +31,15 @@ async function scramble(files: readonly string[]): Promise<void> {
 const repositoriesIn = async (directory: string): Promise<string[]> =>
   (await readdir(directory)).map((name) => path.join(directory, name, "objects.git"));
 
+/** What has just been delivered is still on its way into the cache. */
+const remove = (directory: string): Promise<void> => rm(directory, { recursive: true, maxRetries: 10 });
+
 const DAMAGES: readonly (readonly [what: string, damage: (cache: string) => Promise<void>])[] = [
-  ["deleted whole", (cache) => rm(cache, { recursive: true })],
+  ["deleted whole", remove],
   [
     "its repositories deleted",
     async (cache) => {
-      for (const name of await readdir(cache)) await rm(path.join(cache, name), { recursive: true });
+      for (const name of await readdir(cache)) await remove(path.join(cache, name));
     },
   ],
   [
