@@ -230,7 +230,10 @@ export class ObjectReader {
 /** Of a git that was stopped the output breaks off; why it was stopped says more than that. */
 const brokenOff =
   (child: GitChild) =>
-  async (error: unknown): Promise<never> => {
-    if (!(error instanceof GatewayError)) await child.stop().then(() => child.ended);
-    throw error;
+  async (cause: unknown): Promise<never> => {
+    if (!(cause instanceof GatewayError)) {
+      await child.stop();
+      await child.ended;
+    }
+    throw cause;
   };

@@ -44,6 +44,7 @@ export async function answerNatively(
     if (!outgoing.writableFinished) gone.abort();
   };
   outgoing.once("close", onClose);
+  const forgetConnection = onConnectionLost(incoming, outgoing);
   // A connection that breaks shows on both streams; unheard, the error would end the process.
   incoming.on("error", () => {});
   outgoing.on("error", () => {});
@@ -53,8 +54,26 @@ export async function answerNatively(
     onError(error);
     await drainRequest(incoming);
     await sendError(outgoing, error);
+  } finally {
+    forgetConnection();
   }
   return RESPONSE_ALREADY_SENT;
+}
+
+/**
+ * Node tells of a lost connection only the answer that is being sent on it. One that waits behind it (pipelining, RFC 9112 §9.3.2) would
+ * never end: it would be kept for a client that is gone, and its record stay open.
+ * @returns stops listening
+ */
+function onConnectionLost({ socket }: IncomingMessage, outgoing: ServerResponse): () => void {
+  const onLost = (): void => {
+    if (outgoing.socket !== null || outgoing.writableFinished || outgoing.destroyed) return;
+    outgoing.destroy();
+    outgoing.emit("close");
+  };
+  socket.once("close", onLost);
+  if (socket.destroyed) onLost();
+  return () => void socket.off("close", onLost);
 }
 
 const DRAIN_IDLE_MS = 60_000;
