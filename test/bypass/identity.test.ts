@@ -669,6 +669,24 @@ describe("a sign-out that the provider tells of", () => {
     expect(await isIn(session)).toBe(true);
   });
 
+  test("nor does a notice in another form than the specification's, or a very large one", async () => {
+    const session = await lee();
+    const url = `${world.url}/sign-in/back-channel-logout`;
+    const token = await logout();
+    const file = new FormData();
+    file.set("logout_token", new Blob([token]), "token");
+    const asJson = { headers: { "content-type": "application/json" }, body: JSON.stringify({ logout_token: token }) };
+    const large = { body: new URLSearchParams({ logout_token: token, more: "x".repeat(100_000) }) };
+    for (const [init, status] of [
+      [asJson, 400],
+      [{ body: file }, 400],
+      [large, 413],
+    ] as const)
+      expect((await fetch(url, { method: "POST", ...init })).status).toBe(status);
+    expect((await fetch(`${url}?${new URLSearchParams({ logout_token: token }).toString()}`)).status).not.toBe(200);
+    expect(await isIn(session)).toBe(true);
+  });
+
   test("nor does one that somebody else signed, an ID token, or no token", async () => {
     const session = await lee();
     const forged = await otherIdp.sign(
