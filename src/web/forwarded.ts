@@ -36,8 +36,10 @@ export function createProxies({ trusted, header }: ProxySettings): Proxies {
     let address = remoteAddress === undefined ? null : plainAddress(remoteAddress);
     // No address of ours that we know of: as it stands.
     if (address === null) return remoteAddress ?? null;
-    const hops = readHops(headers, header);
+    // Read only where somebody is believed: everybody else may write there what takes long to read.
+    let hops: string[] | null = null;
     while (isTrusted(address)) {
+      hops ??= readHops(headers, header);
       const next = hops.pop();
       const before = next === undefined ? null : plainAddress(next);
       // `unknown`, a name of the proxy's own, or nothing: this far and no further.
