@@ -11,9 +11,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { readBuiltinRules } from "../src/config/secret-rules.ts";
 import { createDetector, type Detector } from "../src/secrets/detector.ts";
-import { parseRules } from "../src/secrets/rules.ts";
+import { builtinRules } from "./builtin-rules.ts";
 
 const SOURCE = new Set([".js", ".mjs", ".cjs", ".ts", ".mts", ".md", ".json"]);
 const MEGABYTE = 1e6;
@@ -94,12 +93,7 @@ function countInSamples(detector: Detector, samples: readonly Sample[]): boolean
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { samples: { type: "string" } } });
-const rules = (await readBuiltinRules()).flatMap(({ name, text, rules }) => {
-  if (rules !== undefined) return rules;
-  const parsed = parseRules(text);
-  if (!parsed.ok) throw new Error(`${name}: ${JSON.stringify(parsed.error[0])}`);
-  return parsed.value;
-});
+const rules = await builtinRules();
 const detector = createDetector(rules);
 const isMet =
   values.samples === undefined

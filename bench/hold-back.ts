@@ -8,11 +8,10 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { readBuiltinRules } from "../src/config/secret-rules.ts";
 import { createDetector, type Detector } from "../src/secrets/detector.ts";
 import { createFingerprint } from "../src/secrets/fingerprint.ts";
 import { createMaskStream } from "../src/secrets/mask-stream.ts";
-import { parseRules } from "../src/secrets/rules.ts";
+import { builtinRules } from "./builtin-rules.ts";
 
 const KINDS: readonly (readonly [name: string, extensions: ReadonlySet<string>])[] = [
   ["prose (Markdown)", new Set([".md", ".txt"])],
@@ -55,12 +54,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { megabytes: { type: "string", default: "2" } },
 });
-const rules = (await readBuiltinRules()).flatMap(({ name, text, rules }) => {
-  if (rules !== undefined) return rules;
-  const parsed = parseRules(text);
-  if (!parsed.ok) throw new Error(`${name}: ${JSON.stringify(parsed.error[0])}`);
-  return parsed.value;
-});
+const rules = await builtinRules();
 const detector = createDetector(rules);
 const fingerprint = createFingerprint(new Uint8Array(32).fill(7));
 const directory = positionals[0] ?? ".";

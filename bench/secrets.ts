@@ -12,11 +12,10 @@ import { extname, join } from "node:path";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { readBuiltinRules } from "../src/config/secret-rules.ts";
 import { createScanPool, type ScanText } from "../src/flows/scanning/scan-in-workers.ts";
 import { createDetector } from "../src/secrets/detector.ts";
 import type { Rule } from "../src/secrets/rule.ts";
-import { parseRules } from "../src/secrets/rules.ts";
+import { builtinRules } from "./builtin-rules.ts";
 import { KeywordAutomaton } from "./keyword-automaton.ts";
 
 /** With what they depend on, the corpus. */
@@ -292,11 +291,7 @@ const { values, positionals } = parseArgs({
     only: { type: "string", default: "" },
   },
 });
-const rules = (await readBuiltinRules()).flatMap(({ name, text }) => {
-  const parsed = parseRules(text);
-  if (!parsed.ok) throw new Error(`${name}: ${JSON.stringify(parsed.error[0])}`);
-  return parsed.value;
-});
+const rules = await builtinRules();
 const wants = (part: string): boolean => values.only === "" || values.only === part;
 const scratch = await mkdtemp(join(tmpdir(), "sallyport-bench-"));
 try {
