@@ -2233,6 +2233,426 @@ describe("a push certificate that is not for this push", () => {
   });
 });
 
+describe("a commit whose texts git shows otherwise than its bytes look", () => {
+  /** EBCDIC, of what a key is made of. */
+  const ebcdic = (text: string): Buffer =>
+    Buffer.from(
+      Array.from(text, (letter) => {
+        const at = (first: string, from: number): number => letter.charCodeAt(0) - first.charCodeAt(0) + from;
+        if (/[a-i]/.test(letter)) return at("a", 0x81);
+        if (/[A-I]/.test(letter)) return at("A", 0xc1);
+        if (/[J-R]/.test(letter)) return at("J", 0xd1);
+        if (/[S-Z]/.test(letter)) return at("S", 0xe2);
+        return /\d/.test(letter) ? at("0", 0xf0) : 0x40;
+      }),
+    );
+  const utf7 = (text: string): string =>
+    `+${Buffer.from(text, "utf16le").swap16().toString("base64").replace(/=+$/, "")}-`;
+  const pieces = (text: string): string => Array.from(text).join("\u001b(B");
+
+  // The zone of a time is part of what git decodes: where it begins with a plus, no UTF-7 comes of it.
+  const WHO = "A <a@example.com> 1700000000 -0100";
+  const ofName = (name: string | Buffer): Buffer =>
+    Buffer.concat([Buffer.from(name), Buffer.from(" <a@example.com> 1700000000 -0100")]);
+
+  test.each<[string, string, (text: string) => string | Buffer, boolean]>([
+    ["UTF-7", "UTF-7", utf7, true],
+    ["escapes of ISO-2022-JP between its letters", "ISO-2022-JP", pieces, true],
+    // git spoils the headers as it decodes these, and shows nothing; others decode what is said alone.
+    ["EBCDIC", "IBM037", ebcdic, false],
+    ["escapes of ISO-2022-KR between its letters", "ISO-2022-KR", pieces, false],
+  ])("in %s", async (_what, encoding, encode, isShown) => {
+    const hidden = encode(plantedAwsKey);
+    for (const [author, message] of [
+      [ofName("A"), hidden],
+      [ofName(hidden), Buffer.from("x\n")],
+    ] as const) {
+      const head = `tree ${mainTree}\nparent ${main}\nauthor `;
+      const oid = await make.raw(
+        "commit",
+        Buffer.concat([
+          Buffer.from(head),
+          author,
+          Buffer.from(`\ncommitter ${WHO}\nencoding ${encoding}\n\n`),
+          Buffer.from(message),
+        ]),
+      );
+      // Everybody sees it, and it is in no byte of the commit.
+      const shown = await copy.must("log", "-1", "--format=%an %B", oid);
+      expect(shown.includes(plantedAwsKey)).toBe(isShown);
+      const bytes = await mustGitBytes(["cat-file", "commit", oid], copy.directory);
+      expect(bytes.toString("latin1")).not.toContain(plantedAwsKey);
+      await expectRefused(oid);
+    }
+  });
+});
+
+describe("a tree, a pack or a commit of an unusual form holds a secret", () => {
+  const rawTree = (...entries: readonly (readonly [mode: string, name: string, oid: string])[]): Promise<string> =>
+    make.raw(
+      "tree",
+      Buffer.concat(
+        entries.map(([mode, name, oid]) => Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(oid, "hex")])),
+      ),
+    );
+  const expectNothing = async (oid: string, objects: readonly string[], reason: RegExp) => {
+    const mark = world().upstream.requests.length;
+    const answer = await rawPush(world(), ana, {
+      repository: "team/app",
+      commands: [`${ZERO} ${oid} refs/heads/${freshName()}`],
+      pack: await packOf(copy.directory, [oid, ...objects]),
+    });
+    expect(answer.text).toMatch(reason);
+    expect(answer.text).not.toContain(plantedAwsKey);
+    expect(forwardedSince(mark)).toEqual([]);
+  };
+
+  test.each(["040000", "00040000"])("below a directory whose mode is written %s", async (mode) => {
+    const blob = await make.blob(`padded ${SECRET}`);
+    const inner = await rawTree(["0100644", "a.txt", blob]);
+    const tree = await rawTree([mode, "deep", inner]);
+    const oid = await make.commit({ tree, parents: [main] });
+    await expectNothing(oid, [tree, inner, blob], /ng refs\S+ .*secret/);
+  });
+
+  test.each(["10000000000040000", "37777740000", "0o40000", "+40000", "-0"])(
+    "behind a mode that two programs count differently: %s",
+    async (mode) => {
+      const inner = await rawTree(["100644", "a.txt", await make.blob(`counted ${SECRET}`)]);
+      const tree = await rawTree([mode, "deep", inner]);
+      const oid = await make.commit({ tree, parents: [main] });
+      await expectNothing(
+        oid,
+        [tree, inner, await make.blob(`counted ${SECRET}`)],
+        /ng refs\S+ .*(?:malformed|not valid)/,
+      );
+    },
+  );
+
+  test("in a directory that has a file's name, with others between them", async () => {
+    const [clean, blob] = [await make.blob("clean\n"), await make.blob(`namesake ${SECRET}`)];
+    const inner = await rawTree(["100644", "x", blob]);
+    const tree = await rawTree(["100644", "a", clean], ["100644", "a.b", clean], ["40000", "a", inner]);
+    const oid = await make.commit({ tree, parents: [main] });
+    await expectNothing(oid, [tree, inner, clean, blob], /ng refs\S+ .*malformed/);
+  });
+
+  test("at the end of a path of 4,000 bytes, in a file and in the last directory's name", async () => {
+    const deep = async (inner: string): Promise<string> => {
+      let tree = inner;
+      for (let level = 0; level < 16; level++) tree = await make.tree([["040000", `${level}-`.padEnd(249, "d"), tree]]);
+      return tree;
+    };
+    for (const inner of [
+      await file("a.txt", `long ${SECRET}`),
+      await make.tree([["040000", plantedAwsKey, await make.tree([])]]),
+    ])
+      await expectRefused(await make.commit({ tree: await deep(inner), parents: [main] }));
+  });
+
+  test("at the end of 4,095 deltas, each of the one before, sent by offset and by name", async () => {
+    const texts = Array.from({ length: 4_096 }, (_, at) =>
+      Buffer.from(`link ${at} of a chain\n${at === 4_095 ? SECRET : ""}`),
+    );
+    const oids = texts.map((text) => createHash("sha1").update(`blob ${text.length}\0`).update(text).digest());
+    const name = (at: number): string => at.toString().padStart(4, "0");
+    const tree = await make.raw(
+      "tree",
+      Buffer.concat(oids.map((oid, at) => Buffer.concat([Buffer.from(`100644 ${name(at)}\0`), oid]))),
+    );
+    const commit = await make.commit({ tree, parents: [main] });
+    const delta = (at: number): Buffer => {
+      const text = texts[at] ?? Buffer.alloc(0);
+      return Buffer.concat([varint(texts[at - 1]?.length ?? 0), varint(text.length), Buffer.of(text.length), text]);
+    };
+    const others: PackEntry[] = [
+      plainEntry({ kind: "commit", content: await mustGitBytes(["cat-file", "commit", commit], copy.directory) }),
+      plainEntry({ kind: "tree", content: await mustGitBytes(["cat-file", "tree", tree], copy.directory) }),
+    ];
+    const first = plainEntry({ kind: "blob", content: texts[0] ?? Buffer.alloc(0) });
+    const rest = texts.slice(1).map((_, at) => delta(at + 1));
+    const byOffset = rest.map((content, at): PackEntry => ({ type: OFS_DELTA, content, base: at }));
+    const byName = rest.map((content, at): PackEntry => ({
+      type: REF_DELTA,
+      content,
+      base: oids[at] ?? Buffer.alloc(0),
+    }));
+    for (const entries of [
+      [first, ...byOffset, ...others],
+      [first, ...byName, ...others],
+    ]) {
+      const mark = world().upstream.requests.length;
+      const answer = await rawPush(world(), ana, {
+        repository: "team/app",
+        commands: [`${ZERO} ${commit} refs/heads/${freshName()}`],
+        pack: encodePackFile(entries, "sha1"),
+      });
+      expect(answer.text).toMatch(/ng refs\S+ .*secret/);
+      expect(forwardedSince(mark)).toEqual([]);
+    }
+  });
+
+  test("in a commit that git replace, or a graft, hides from the pusher", async () => {
+    const bad = await make.commit({
+      tree: await file("a.txt", `replaced ${SECRET}`),
+      parents: [main],
+      message: "Bad\n",
+    });
+    const oid = await make.commit({ tree: mainTree, parents: [bad], message: "On top\n" });
+    await copy.must("replace", bad, main);
+    await copy.must("replace", "--graft", oid, main);
+    expect(await copy.must("rev-list", `${main}..${oid}`)).toBe(oid);
+    await expectRefused(oid);
+    await copy.must("replace", "-d", bad, oid);
+  });
+
+  test("in an old directory that no ref of the upstream reaches, below a new one", async () => {
+    const directory = world().upstream.directoryOf("team/app");
+    const blob = await mustGit(["hash-object", "-w", "--stdin"], { cwd: directory, input: `below ${SECRET}` });
+    const inner = await mustGit(["mktree"], { cwd: directory, input: `100644 blob ${blob}\ta.txt\n` });
+    const tree = await make.rawTree([["40000", "deep", inner]]);
+    const oid = await make.commit({ tree, parents: [main] });
+    await expectNothing(oid, [tree], /ng refs\S+ /);
+  });
+
+  test.each(["tree", "parent"])("of which the %s is written in capitals", async (header) => {
+    const blob = await make.blob(`capitals ${SECRET}`);
+    const tree = await make.rawTree([["100644", "a.txt", blob]]);
+    const parent = await make.commit({ tree, parents: [main], message: `Capitals ${freshName()}\n` });
+    const oid = await make.raw(
+      "commit",
+      `tree ${header === "tree" ? tree.toUpperCase() : mainTree}\nparent ${header === "parent" ? parent.toUpperCase() : main}\n` +
+        "author A <a@example.com> 0 +0000\ncommitter A <a@example.com> 0 +0000\n\nx\n",
+    );
+    await expectNothing(oid, header === "tree" ? [tree, blob] : [parent, tree, blob], /ng refs\S+ .*malformed/);
+  });
+
+  test("behind five thousand tags, each of the one before", async () => {
+    let oid = await make.commit({ tree: await file("a.txt", `tags ${SECRET}`), parents: [main], message: "Tagged\n" });
+    const objects = [oid, await copy.must("rev-parse", `${oid}^{tree}`), await copy.must("rev-parse", `${oid}:a.txt`)];
+    const tags: PackEntry[] = [];
+    for (let type = "commit"; tags.length < 5_000; type = "tag") {
+      const content = Buffer.from(`object ${oid}\ntype ${type}\ntag t\ntagger A <a@example.com> 0 +0000\n\nx\n`);
+      oid = createHash("sha1").update(`tag ${content.length}\0`).update(content).digest("hex");
+      tags.push(plainEntry({ kind: "tag", content }));
+    }
+    const kinds = ["commit", "tree", "blob"] as const;
+    for (const [at, kind] of kinds.entries())
+      tags.push(
+        plainEntry({ kind, content: await mustGitBytes(["cat-file", kind, objects[at] ?? ""], copy.directory) }),
+      );
+    const answer = await rawPush(world(), ana, {
+      repository: "team/app",
+      commands: [`${ZERO} ${oid} refs/tags/${freshName()}`],
+      pack: encodePackFile(tags, "sha1"),
+    });
+    expect(answer.text).toMatch(/ng refs\S+ .*secret/);
+  });
+});
+
+describe("a ref of an unusual, valid name", () => {
+  test.each([
+    "refs/heads/HEAD",
+    "refs/heads/refs/heads/main",
+    "refs/heads/origin/main",
+    "refs/heads/@",
+    "refs/heads/-main",
+    "refs/heads/\u{1f680}/\u00e9",
+    "refs/heads/main'\"$(x)`;|&",
+    "refs/heads/{main}@1",
+    "refs/heads/\u202emain",
+    "refs/tags/main",
+  ])("moves itself and nothing else: %s", async (ref) => {
+    const repository = await newRepository();
+    const before = await world().upstream.git(repository, "for-each-ref", "--format=%(objectname) %(refname)");
+    const oid = await nextCommit();
+    if (ref.includes("\u202e")) {
+      await hold(repository, oid, ref);
+      return;
+    }
+    const answer = await rawPush(world(), ana, {
+      repository,
+      commands: [`${ZERO} ${oid} ${ref}`],
+      pack: await packOf(copy.directory, [oid]),
+    });
+    expect(answer.text).toContain(`ok ${ref}`);
+    const after = await world().upstream.git(repository, "for-each-ref", "--format=%(objectname) %(refname)");
+    expect(after.split("\n").toSorted()).toEqual([...before.split("\n"), `${oid} ${ref}`].toSorted());
+  });
+
+  test("stands where a protected one has to stand, or would stand below it: the upstream says no", async () => {
+    const repository = await newRepository();
+    for (const ref of ["refs/heads/main/x", "refs/heads/main/x/y"]) {
+      const push = await copy.git("push", urlOf(repository), `${await nextCommit()}:${ref}`);
+      expect(push.stderr).toMatch(/! \[remote rejected\]/);
+    }
+    expect(await mainOf(repository)).toBe(main);
+  });
+
+  test("differs from another one by case alone: both arrive, each with its own", async () => {
+    const repository = await newRepository();
+    const [one, two] = [await nextCommit(), await nextCommit()];
+    await copy.must("push", "-q", urlOf(repository), `${one}:refs/heads/case`, `${two}:refs/heads/CASE`);
+    expect(await world().upstream.ref(repository, "refs/heads/case")).toBe(one);
+    expect(await world().upstream.ref(repository, "refs/heads/CASE")).toBe(two);
+  });
+});
+
+describe("what is held or refused is fetched", () => {
+  test.each([0, 2])("by its id, by protocol version %i", async (version) => {
+    const repository = await newRepository();
+    const oid = await nextCommit();
+    await hold(repository, oid);
+    const request =
+      version === 2
+        ? [
+            encodePktLine("command=fetch\n"),
+            Buffer.from("0001"),
+            encodePktLine(`want ${oid}\n`),
+            encodePktLine("done\n"),
+            FLUSH_PKT,
+          ]
+        : [encodePktLine(`want ${oid} side-band-64k\n`), FLUSH_PKT, encodePktLine("done\n")];
+    const answer = await rawRequest(world(), {
+      method: "POST",
+      path: `/git/code/${repository}.git/git-upload-pack`,
+      headers: {
+        authorization: basic(ana),
+        "content-type": "application/x-git-upload-pack-request",
+        ...(version === 2 ? { "git-protocol": "version=2" } : {}),
+      },
+      body: Buffer.concat(request),
+    });
+    expect(answer.text).toMatch(/not our ref|unknown object|^$/);
+    expect(answer.text).not.toContain("PACK");
+  });
+});
+
+describe("a fetch that is read in two ways", () => {
+  const ask = (body: Buffer, headers: Readonly<Record<string, string>> = {}) =>
+    rawRequest(world(), {
+      method: "POST",
+      path: "/git/code/team/app.git/git-upload-pack",
+      headers: {
+        authorization: basic(ana),
+        "content-type": "application/x-git-upload-pack-request",
+        "git-protocol": "version=2",
+        ...headers,
+      },
+      body,
+    });
+  const bodiesSince = (mark: number) =>
+    world()
+      .upstream.requests.slice(mark)
+      .filter(({ method, bodyBytes }) => method === "POST" && bodyBytes > 0);
+  const bundles = (end: string) => Buffer.concat([encodePktLine(`command=bundle-uri${end}`), FLUSH_PKT]);
+
+  test("by a NUL behind its command: git reads no further", async () => {
+    await world().upstream.git("team/app", "config", "uploadpack.advertiseBundleURIs", "true");
+    const mark = world().upstream.requests.length;
+    for (const end of ["\0x", "\0\n", "\0"])
+      expect((await ask(bundles(end))).text).toMatch(/^[0-9a-f]{4}ERR Sallyport: /);
+    expect(bodiesSince(mark)).toEqual([]);
+  });
+
+  test("by gzip that goes on behind its end, or behind zeros", async () => {
+    const mark = world().upstream.requests.length;
+    const listing = Buffer.concat([encodePktLine("command=ls-refs\n"), FLUSH_PKT]);
+    for (const more of [Buffer.concat([Buffer.alloc(512), gzipSync(bundles("\n"))]), gzipSync(bundles("\n"))]) {
+      const answer = await ask(Buffer.concat([gzipSync(listing), more]), { "content-encoding": "gzip" });
+      expect(answer.text).toMatch(/^[0-9a-f]{4}ERR Sallyport: /);
+    }
+    expect(bodiesSince(mark)).toEqual([]);
+  });
+
+  test("by a hundred thousand prefixes: it passes as it is, and is answered", async () => {
+    const prefixes = Array.from({ length: 100_000 }, (_, at) => encodePktLine(`ref-prefix refs/heads/none-${at}\n`));
+    const body = [
+      encodePktLine("command=ls-refs\n"),
+      Buffer.from("0001"),
+      ...prefixes,
+      encodePktLine("ref-prefix refs/heads/main\n"),
+    ];
+    const answer = await ask(Buffer.concat([...body, FLUSH_PKT]));
+    expect(answer.status).toBe(200);
+    expect(answer.text).toContain(`${main} refs/heads/main`);
+  });
+
+  test("as an archive, by any method", async () => {
+    const mark = world().upstream.requests.length;
+    for (const method of ["GET", "POST"]) {
+      for (const service of ["git-upload-archive", "git-upload-archive/", "git-receive-pack/"]) {
+        const answer = await rawRequest(world(), {
+          method,
+          path: `/git/code/team/app.git/${service}`,
+          headers: { authorization: basic(ana), "content-type": "application/x-git-upload-archive-request" },
+          ...(method === "POST" ? { body: encodePktLine("argument --format=tar\n") } : {}),
+        });
+        expect([400, 403, 404, 405, 415]).toContain(answer.status);
+      }
+    }
+    const archive = await ana.git(["archive", `--remote=${urlOf("team/app")}`, "main"]);
+    expect(archive.code).not.toBe(0);
+    expect(world().upstream.requests.slice(mark)).toEqual([]);
+  });
+});
+
+describe("a push in chunks", () => {
+  const secretBody = async () => {
+    const commit = await make.commit({ tree: await file("a.txt"), parents: [main], message: `${freshName()}\n` });
+    const pack = await packOf(copy.directory, [commit, `^${main}`], true);
+    return Buffer.concat([firstCommand(`${ZERO} ${commit} refs/heads/${freshName()}`), FLUSH_PKT, pack]);
+  };
+  const head = (...headers: readonly string[]) =>
+    Buffer.from(
+      [
+        "POST /git/code/team/app.git/git-receive-pack HTTP/1.1",
+        "Host: x",
+        "Connection: close",
+        `Authorization: ${basic(ana)}`,
+        "Content-Type: application/x-git-receive-pack-request",
+        ...headers,
+        "",
+        "",
+      ].join("\r\n"),
+    );
+
+  test("says in its trailers what it is: they are not read, and go nowhere", async () => {
+    const mark = world().upstream.requests.length;
+    const body = await secretBody();
+    const sizes = Buffer.from(`${body.length.toString(16)};ext=1\r\n`);
+    const trailers = Buffer.from(
+      "\r\n0\r\nContent-Encoding: gzip\r\nAuthorization: Basic ZXZpbA==\r\nGit-Protocol: version=2\r\nX-Note: evil\r\n\r\n",
+    );
+    const text = await rawBytes(
+      Buffer.concat([
+        head("Transfer-Encoding: chunked", "Trailer: Content-Encoding, Authorization"),
+        sizes,
+        body,
+        trailers,
+      ]),
+    );
+    expect(text).toMatch(/ng refs\/heads\/\S+ .*secret/);
+    expect(forwardedSince(mark)).toEqual([]);
+    expect(JSON.stringify(world().upstream.requests.slice(mark))).not.toContain("evil");
+  });
+
+  test("is compressed a second time, by the transfer or by two headers", async () => {
+    const mark = world().upstream.requests.length;
+    const body = gzipSync(await secretBody());
+    const chunk = Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from("\r\n0\r\n\r\n")]);
+    for (const headers of [
+      ["Transfer-Encoding: gzip, chunked"],
+      ["Transfer-Encoding: chunked", "Content-Encoding: gzip", "Content-Encoding: gzip"],
+      ["Transfer-Encoding: chunked", "Content-Encoding: identity, gzip"],
+    ]) {
+      const text = await rawBytes(Buffer.concat([head(...headers), chunk]));
+      expect(text).toMatch(/^HTTP\/1\.1 4\d\d |unpack (?!ok)/m);
+    }
+    expect(forwardedSince(mark)).toEqual([]);
+  });
+});
+
 test("after all this, no secret and no credential is in the database or in the log", async () => {
   const places = `${await world().dumpDatabase()}\n${world().logText()}`;
   for (const secret of [plantedAwsKey, ana.token, lee.token, "upstream-password", "copilot-upstream-bearer"]) {

@@ -98,6 +98,13 @@ export function createFetchRequestReader({ v2 }: { readonly v2: boolean }): Fetc
 
   const read = (packet: PktLine): void => {
     if (packet.kind === "data") {
+      // git reads a line as a C string: behind a NUL any command could pass for another one.
+      if (v2 && packet.payload.includes(0)) {
+        throw new GatewayError(
+          "request_malformed",
+          "a line of this fetch holds a NUL byte, and could be read in two ways",
+        );
+      }
       // Latin-1 keeps every byte; only ASCII words are compared.
       readLine(packet.payload.toString("latin1").replace(/\n$/, ""));
     } else if (packet.kind === "flush") isComplete = true;

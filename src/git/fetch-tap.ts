@@ -91,33 +91,44 @@ function createBodyTap(reader: FetchRequestReader, coding: Coding, v2: boolean):
   const broken = (cause: unknown): void => {
     failure ??= new GatewayError("request_malformed", "the fetch's gzip encoding is broken or cut off", { cause });
   };
-  // zlib calls no callback for the chunk in which it fails.
+  // zlib stops at the first byte that begins no further member; what it leaves, another reader may take for one.
+  const trailing = (): void => {
+    failure ??= new GatewayError("request_malformed", "bytes follow the end of the fetch's gzip encoding");
+  };
+  // zlib calls no callback for the chunk in which it fails, or ends.
   let resume = (): void => {};
   gunzip.on("error", (error) => {
     broken(error);
     resume();
   });
+  gunzip.on("close", () => resume());
+  let received = 0;
   return new Transform({
     transform: (chunk: Buffer, _encoding, callback) => {
+      if (gunzip.destroyed) trailing();
       if (isOver() || gunzip.destroyed) next(callback, chunk);
       else {
         resume = () => {
           resume = () => {};
+          if (gunzip.bytesWritten !== received) trailing();
           next(callback, chunk);
         };
+        received += chunk.length;
         gunzip.write(chunk, () => resume());
       }
     },
     flush: (callback) => {
-      if (isOver() || gunzip.destroyed) {
-        next(callback, null);
-        return;
-      }
-      gunzip.once("close", () => {
+      const end = (): void => {
         look(() => reader.end());
+        if (gunzip.bytesWritten !== received) trailing();
         next(callback, null);
-      });
-      gunzip.end();
+      };
+      if (isOver()) next(callback, null);
+      else if (gunzip.destroyed) end();
+      else {
+        gunzip.once("close", end);
+        gunzip.end();
+      }
     },
     destroy: (error, callback) => {
       gunzip.destroy();

@@ -15,16 +15,6 @@ export const decodeText = (bytes: Buffer): string => bytes.toString(isUtf8(bytes
 export const pathText = (path: string): string =>
   /[\x80-\xff]/.test(path) ? Buffer.from(path, "latin1").toString("utf8") : path;
 
-/** The same for an object that names its encoding (git-commit, "DISCUSSION"); unknown names and wrong bytes fall back. */
-export function decodeAs(bytes: Buffer, encoding: string | null): string {
-  if (encoding === null || isUtf8(bytes)) return decodeText(bytes);
-  try {
-    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
-  } catch {
-    return decodeText(bytes);
-  }
-}
-
 export interface ObjectHeader {
   readonly name: string;
   /** Continuation lines joined by `\n`, without their leading space. */

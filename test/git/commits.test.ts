@@ -80,6 +80,42 @@ test("a named encoding is decoded; one that is wrong or unknown hides nothing", 
   expect(parseCommitObject(OID, unknown).facts.message).toBe("TOKEN-ODD ÿ\n");
 });
 
+test("an encoding in which letters are not their bytes is decoded, or the commit refused", () => {
+  const inside = "TOK\u001b(BEN\u001b(J-IN-PIECES";
+  for (const encoding of ["ISO-2022-JP", "iso-2022-jp", "CSISO2022JP"]) {
+    const pieces = commit(...head, ...people, `encoding ${encoding}`, "", inside);
+    expect(textsOf(pieces)).toContain("TOKEN-IN-PIECES");
+    expect(parseCommitObject(OID, pieces).facts.message).toBe("TOKEN-IN-PIECES\n");
+    const named = commit(...head, `author ${inside} <a@x> 0 +0000`, people[1] ?? "", `encoding ${encoding}`, "", "x");
+    expect(textsOf(named)).toContain("TOKEN-IN-PIECES");
+  }
+  // Escapes that are none there: what a terminal, or another iconv, leaves out.
+  expect(textsOf(commit(...head, ...people, "encoding ISO-2022-JP", "", "TOK\u001b[8mEN\u001b$(Q!-ODD"))).toContain(
+    "TOKEN",
+  );
+  for (const encoding of [
+    ..."UTF-7 utf7 CSUTF7 UTF-7-IMAP UNICODE-1-1-UTF-7 HZ HZ-GB-2312 ISO-2022-KR ISO-2022-CN-EXT JAVA C99".split(" "),
+    ..."EBCDIC-US EBCDICATDE IBM037 IBM-037 CP037 cp37 CP500 500 500V1 1047 CSIBM1047 IBM-1047 x-IBM1364 IBM00924 OSF10020025".split(
+      " ",
+    ),
+    ..."UTF-7//IGNORE CP1140//TRANSLIT UTF-7\0x".split(" "),
+  ]) {
+    const hidden = commit(...head, ...people, `encoding ${encoding}`, "", "+AFQATwBLAEUATg-");
+    expect(() => parseCommitObject(OID, hidden), encoding).toThrow(
+      expect.objectContaining({ code: "inspection_failed" }),
+    );
+  }
+  for (const encoding of [
+    ..."UTF-8 utf8 ISO-8859-1 latin1 ISO8859-15 cp1252 CP850 IBM437 cp866 KOI8-R SJIS EUC-JP GBK GB18030 BIG5-HKSCS".split(
+      " ",
+    ),
+    ..."UTF-16 UTF-32LE UCS-4 ANSI_X3.4-1968 646 x-none ISO-8859-1//TRANSLIT".split(" "),
+  ]) {
+    const plain = commit(...head, ...people, `encoding ${encoding}`, "", "TOKEN-PLAIN");
+    expect(textsOf(plain), encoding).toContain("TOKEN-PLAIN");
+  }
+});
+
 test("identities are read as tolerantly as git does", () => {
   const odd = (author: string) =>
     parseCommitObject(OID, commit(...head, `author ${author}`, people[1] ?? "", "", "x")).facts;

@@ -25,15 +25,18 @@ const tapFor = (changes: Partial<FetchTapOptions> = {}) => {
   return { tap, names };
 };
 
-/** What comes out of the tap for these bytes, one at a time. @throws what it refuses */
-async function pass(tap: ReturnType<typeof createFetchTap>, bytes: Buffer): Promise<Buffer> {
+/** What comes out of the tap for these bytes, `size` at a time. @throws what it refuses */
+async function pass(tap: ReturnType<typeof createFetchTap>, bytes: Buffer, size = 1): Promise<Buffer> {
   if (tap.body === null) throw new Error("no body");
   const out = new PassThrough();
   const chunks: Buffer[] = [];
   const collect = async (): Promise<void> => {
     for await (const chunk of out) chunks.push(chunk as Buffer);
   };
-  await Promise.all([pipeline(Readable.from(Array.from(bytes, (byte) => Buffer.of(byte))), tap.body, out), collect()]);
+  const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+    bytes.subarray(at * size, (at + 1) * size),
+  );
+  await Promise.all([pipeline(Readable.from(pieces), tap.body, out), collect()]);
   return Buffer.concat(chunks);
 }
 
@@ -61,9 +64,14 @@ describe("a request that passes", () => {
     ["broken packets", undefined, Buffer.from("zzzz")],
     ["broken gzip", "gzip", Buffer.from("no gzip")],
     ["cut-off gzip", "gzip", gzipSync(FETCH).subarray(0, 20)],
+    ["a line that holds a NUL byte", undefined, pkts("command=bundle-uri\0x")],
+    ["bytes behind the gzip", "gzip", Buffer.concat([gzipSync(FETCH), Buffer.from("x")])],
+    ["more gzip behind zeros", "gzip", Buffer.concat([gzipSync(FETCH), Buffer.alloc(512), gzipSync(FETCH)])],
   ])("under version 2 is refused with %s", async (_what, contentEncoding, bytes) => {
-    const { tap } = tapFor({ contentEncoding });
-    await expect(pass(tap, bytes)).rejects.toMatchObject({ code: "request_malformed" });
+    for (const size of [1, 100, bytes.length]) {
+      const { tap } = tapFor({ contentEncoding });
+      await expect(pass(tap, bytes, size)).rejects.toMatchObject({ code: "request_malformed" });
+    }
   });
 
   it("has an encoding that can be read", () => {
