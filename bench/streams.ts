@@ -3,7 +3,11 @@
  * directly and against what else could stand there: a bare `node:http` pipe that records nothing, a plain Hono + `fetch` proxy, and nginx
  * where it is installed. Everything in one run, in rounds that interleave the ways. Loopback only.
  *
- * Usage: npm run bench:streams -- [--streams N] [--chunk-ms N] [--seconds N] [--rounds N] [--idle N] [--sustained SECONDS] [--json FILE]
+ * Beside each way stands what it takes of the processor for a chunk, and how many of the machine's cores were busy meanwhile, the upstream's
+ * and the clients' share included: where all are, what is measured is how long things wait for one.
+ *
+ * Usage: npm run bench:streams -- [--streams N] [--chunk-ms N] [--seconds N] [--rounds N] [--ways NAME,…] [--idle N] [--sustained SECONDS]
+ *   [--json FILE]
  */
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -15,11 +19,15 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startBenchGateway, type BenchGateway } from "./gateway.ts";
 import { residentBytes } from "./memory.ts";
+import { coresBusy, machineTime, processorTime } from "./processor-time.ts";
 import { percentile, renderMachine } from "./report.ts";
 import type { ClientCommand, ClientEvent, Measured } from "./streams-client.ts";
 
 const WAYS = ["direct", "Sallyport", "bare node:http pipe", "nginx", "Hono + fetch"] as const;
 type Way = (typeof WAYS)[number];
+/** By their first words, as they are asked for. */
+const isAsked = (way: Way, asked: string): boolean =>
+  asked.split(",").some((name) => name !== "" && way.toLowerCase().includes(name.trim().toLowerCase()));
 
 const { values } = parseArgs({
   options: {
@@ -27,6 +35,7 @@ const { values } = parseArgs({
     "chunk-ms": { type: "string", default: "20" },
     seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "7" },
+    ways: { type: "string", default: "direct,sallyport,pipe,nginx,hono" },
     idle: { type: "string", default: "1000" },
     sustained: { type: "string", default: "300" },
     json: { type: "string" },
@@ -60,7 +69,7 @@ const isThere = (file: string): Promise<boolean> =>
     () => false,
   );
 
-async function startNginx(directory: string, upstream: string): Promise<string | null> {
+async function startNginx(directory: string, upstream: string): Promise<{ url: string; pid: number } | null> {
   const program = (await isThere("/usr/sbin/nginx")) ? "/usr/sbin/nginx" : null;
   if (program === null) return null;
   const root = path.join(directory, "nginx");
@@ -90,7 +99,7 @@ http {
         () => false,
       )
     )
-      return url;
+      return { url, pid: child.pid ?? 0 };
     if (child.exitCode !== null) return null;
     await sleep(50);
   }
@@ -108,7 +117,15 @@ interface Collected {
   readonly chunkMs: number[];
   readonly firstByteMs: number[];
   /** Of each round, so that they can be held against another way's in the same round. */
-  readonly rounds: { readonly p50: number; readonly p99: number; readonly first: number }[];
+  readonly rounds: {
+    readonly p50: number;
+    readonly p99: number;
+    readonly first: number;
+    /** Microseconds of the processor for a chunk: of the process between, and of the database below it. */
+    readonly own: number;
+    readonly below: number;
+    readonly cores: number;
+  }[];
 }
 
 const ms = (value: number): string => value.toFixed(2);
@@ -132,62 +149,84 @@ async function run(directory: string): Promise<void> {
   stops.push(() => gateway.stop());
   await sleep(2_000);
 
-  const targets = new Map<Way, { url: string; authorization: string }>();
-  for (const [way, url] of [
-    ["direct", upstream.url],
-    ["bare node:http pipe", pipe.url],
-    ["nginx", nginx],
-    ["Hono + fetch", hono.url],
+  const targets = new Map<Way, { url: string; authorization: string; pid: number }>();
+  for (const [way, url, pid] of [
+    ["direct", upstream.url, 0],
+    ["bare node:http pipe", pipe.url, pipe.child.pid ?? 0],
+    ["nginx", nginx?.url ?? null, nginx?.pid ?? 0],
+    ["Hono + fetch", hono.url, hono.child.pid ?? 0],
   ] as const) {
-    if (url !== null) targets.set(way, { url, authorization: `Bearer ${BEARER}` });
+    if (url !== null) targets.set(way, { url, authorization: `Bearer ${BEARER}`, pid });
   }
-  targets.set("Sallyport", { url: gateway.copilotUrl, authorization: `Bearer ${gateway.token}` });
-  const ways = WAYS.filter((way) => targets.has(way));
+  const ours = { url: gateway.copilotUrl, authorization: `Bearer ${gateway.token}`, pid: gateway.pid };
+  targets.set("Sallyport", ours);
+  const ways = WAYS.filter((way) => targets.has(way) && isAsked(way, values.ways));
 
   const collected = new Map<Way, Collected>(ways.map((way) => [way, { chunkMs: [], firstByteMs: [], rounds: [] }]));
-  // One warm-up of each: compilers, connections, the database's cache.
+  // One whole round of each before: compilers, connections, the database's cache.
   for (let round = -1; round < rounds; round += 1) {
     // Another one begins each time: what comes first after a pause is not always the same.
     for (const [at] of ways.entries()) {
       const way = ways[(at + Math.max(0, round)) % ways.length] as Way;
-      const target = targets.get(way) as { url: string; authorization: string };
+      const { pid, url, authorization } = targets.get(way) ?? ours;
       const warming = round === -1;
+      const [machine, before] = [machineTime(), processorTime(pid)];
       const { delays, first } = await measure(client, {
         kind: "run",
-        ...target,
+        url,
+        authorization,
         streams,
-        seconds: warming ? 2 : seconds,
+        seconds,
       });
       if (warming) continue;
+      const now = processorTime(pid);
+      const perChunk = (spent: number): number => (pid === 0 ? 0 : (spent / delays.length) * 1_000);
+      // nginx itself only looks after the worker that does it all.
+      const [own, below] =
+        way === "nginx"
+          ? [perChunk(now.below - before.below), 0]
+          : [perChunk(now.own - before.own), perChunk(now.below - before.below)];
+      const cores = coresBusy(machine, machineTime());
       const kept = collected.get(way) as Collected;
       kept.chunkMs.push(...delays);
       kept.firstByteMs.push(...first);
-      kept.rounds.push({ p50: percentile(delays, 0.5), p99: percentile(delays, 0.99), first: percentile(first, 0.5) });
+      const [p50, p99, firstMs] = [percentile(delays, 0.5), percentile(delays, 0.99), percentile(first, 0.5)];
+      kept.rounds.push({ p50, p99, first: firstMs, own, below, cores });
       process.stderr.write(
-        `round ${round + 1} ${way}: p50 ${ms(percentile(delays, 0.5))} p99 ${ms(percentile(delays, 0.99))} first ${ms(percentile(first, 0.5))} (${delays.length} chunks)\n`,
+        `round ${round + 1} ${way}: p50 ${ms(p50)} p99 ${ms(p99)} first ${ms(firstMs)} (${delays.length} chunks, ${own.toFixed(0)} + ${below.toFixed(0)} µs of processor each, ${cores.toFixed(2)} cores busy)\n`,
       );
       await sleep(500);
     }
   }
-  const all = (way: Way): Collected => collected.get(way) as Collected;
-  const of = (way: Way, name: "p50" | "p99" | "first"): number[] => all(way).rounds.map((round) => round[name]);
+  const of = (way: Way, name: keyof Collected["rounds"][number]): number[] =>
+    collected.get(way)?.rounds.map((round) => round[name]) ?? [];
   const lines = ways.map((way) => {
     const added = median(of(way, "p50").map((value, at) => value - (of("direct", "p50")[at] ?? 0)));
     const ratio = median(of(way, "p99").map((value, at) => value / (of("bare node:http pipe", "p99")[at] ?? 1)));
     const first = median(of(way, "first").map((value, at) => value - (of("direct", "first")[at] ?? 0)));
-    return `| ${way} | ${ms(median(of(way, "p50")))} | ${ms(median(of(way, "p99")))} | ${ms(added)} | ${ratio.toFixed(2)}× | ${ms(median(of(way, "first")))} | ${ms(first)} |`;
+    const cells = [
+      ms(median(of(way, "p50"))),
+      ms(median(of(way, "p99"))),
+      ms(added),
+      `${ratio.toFixed(2)}×`,
+      ms(median(of(way, "first"))),
+      ms(first),
+      way === "direct" ? "" : `${median(of(way, "own")).toFixed(0)} µs`,
+      median(of(way, "cores")).toFixed(2),
+    ];
+    return `| ${[way, ...cells].join(" | ")} |`;
   });
   const table = `
 ${streams} streams, a chunk every ${chunkMs} ms, ${seconds} s a round, medians of ${rounds} rounds; milliseconds from the upstream's write to the client's read.
 
-| way | p50 | p99 | p50 above direct | p99 against the bare pipe | first byte p50 | above direct |
-| --- | --: | --: | --: | --: | --: | --: |
+| way | p50 | p99 | p50 above direct | p99 against the bare pipe | first byte p50 | above direct | processor a chunk | cores busy |
+| --- | --: | --: | --: | --: | --: | --: | --: | --: |
 ${lines.join("\n")}
-${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 1.50×* | | *≤ 5.00* |\n" : ""}
+${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 1.50×* | | *≤ 5.00* | | |\n" : ""}
 `;
   if (rounds > 0) process.stdout.write(table);
 
-  const target = targets.get("Sallyport") as { url: string; authorization: string };
+  const { pid: _, ...target } = ours;
   const mib = (bytes: number): number => Math.round(bytes / 2 ** 20);
   if (idleStreams > 0) {
     const holding = measure(client, { kind: "hold", ...target, streams: idleStreams, seconds: 15 });

@@ -22,7 +22,8 @@ import { createRecords, type RecordLimits, type RecordsDependencies } from "./ex
 import { maskRefusal, type Refusal, sendRefusal, unrouted } from "./exchange/refusals.ts";
 import { createSocketRelay, type SocketRelay } from "./exchange/socket.ts";
 import { createTelemetry } from "./exchange/telemetry.ts";
-import { createUpstreamAgents, sendUpstream } from "./exchange/upstream.ts";
+import { createUpstreams } from "./exchange/upstream.ts";
+import type { UpstreamAnswer } from "./exchange/upstream-answer.ts";
 import { createUpstreamIds, referencesOutside } from "./exchange/upstream-ids.ts";
 
 export interface ExchangeLimits extends RecordLimits {
@@ -74,7 +75,7 @@ export interface ExchangeFlow {
 export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   const { sent } = deps;
   const limits = { ...EXCHANGE_LIMITS, ...deps.limits };
-  const agents = createUpstreamAgents();
+  const upstreams = createUpstreams();
   const records = createRecords({ ...deps, limits });
   const upstreamIds = createUpstreamIds(deps);
   const gate = createGate({ ...deps, records, upstreamIds, beginMs: limits.beginMs });
@@ -110,7 +111,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     log: deps.log,
     now: deps.now,
   });
-  const telemetry = createTelemetry({ agents, limits, mask: deps.mask, records });
+  const telemetry = createTelemetry({ upstreams, limits, mask: deps.mask, records });
 
   async function run(exchange: ExchangeRequest): Promise<void> {
     const id = newId();
@@ -174,7 +175,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     const leave = () => leaving.abort();
     response.once("close", leave);
     stop.addEventListener("abort", leave, { once: true });
-    let answer: IncomingMessage;
+    let answer: UpstreamAnswer;
     try {
       const base = endpoint.host === "proxy" ? (connection.proxyUrl ?? connection.url) : connection.url;
       const url = new URL(base + exchange.path.slice(1) + sentHead.query);
@@ -182,7 +183,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       const plain = endpoint.rewrite !== undefined || masksAnswers(sent, endpoint);
       const asItCame = read.unread !== null;
       const { withheld } = sentHead;
-      answer = await sendUpstream(agents, {
+      answer = await upstreams.send({
         url,
         method,
         headers: upstreamHeaders(request.headers, { connection, host: url.host, bodyBytes, plain, asItCame, withheld }),
@@ -234,10 +235,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     upgrade,
     replay: () => records.replay(),
     drain: () => records.drain(),
-    close: () => {
-      agents.http.destroy();
-      agents.https.destroy();
-    },
+    close: () => upstreams.close(),
   };
 }
 

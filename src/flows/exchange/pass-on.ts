@@ -2,7 +2,6 @@
  * The upstream's answer, on its way to the client and into the record: byte for byte, masked as it streams, or, where it is changed as a
  * whole, read whole.
  */
-import type { IncomingMessage } from "node:http";
 import { createAnswerRecorder } from "../../copilot/answer-recorder.ts";
 import { createAnswerStreamMask, maskAnswerBody } from "../../copilot/answer-masking.ts";
 import { type AnswerAssembler, EMPTY_ANSWER, type Endpoint } from "../../copilot/endpoints/endpoint.ts";
@@ -16,12 +15,12 @@ import type { Mask } from "./mask-messages.ts";
 import { answerMasks, masksAnswers, type SentMasking } from "./mask-sent.ts";
 import { NOTHING, outcomeOf, stoppedBy } from "./outcome.ts";
 import { within } from "./patience.ts";
-import { readBody } from "./read-body.ts";
 import type { ReadRequest } from "./read-request.ts";
 import type { ExchangeEnd } from "./record.ts";
 import type { OpenRecord, Records } from "./records.ts";
 import { brokenOff, sendRefusal, unmaskableAnswer, unusableAnswer } from "./refusals.ts";
 import { relayAnswer } from "./relay.ts";
+import { readAnswerBody, type UpstreamAnswer } from "./upstream-answer.ts";
 import { issuedInHeaders, type UpstreamIds } from "./upstream-ids.ts";
 
 export interface PassOnDependencies {
@@ -43,18 +42,18 @@ export interface Forwarded {
 }
 
 /** Resolves when the client has the answer, or is gone, and its record is written or its writing goes on by itself. */
-export type PassOn = (exchange: ExchangeRequest, forwarded: Forwarded, answer: IncomingMessage) => Promise<void>;
+export type PassOn = (exchange: ExchangeRequest, forwarded: Forwarded, answer: UpstreamAnswer) => Promise<void>;
 
 export function createPassOn(deps: PassOnDependencies): PassOn {
   const { records, upstreamIds, limits } = deps;
   const idle = createIdleWork();
 
-  async function passOn(exchange: ExchangeRequest, forwarded: Forwarded, answer: IncomingMessage): Promise<void> {
+  async function passOn(exchange: ExchangeRequest, forwarded: Forwarded, answer: UpstreamAnswer): Promise<void> {
     const { response, connection } = exchange;
     const { endpoint, admitted } = forwarded;
     const { record } = admitted;
     const known = {
-      httpStatus: answer.statusCode ?? 502,
+      httpStatus: answer.statusCode,
       upstreamRequestId: firstHeader(answer, REQUEST_ID) ?? firstHeader(answer, "x-request-id"),
     };
     const streamed = /^text\/event-stream\b/i.test(answer.headers["content-type"] ?? "");
@@ -88,7 +87,7 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
     });
     const drop = rewriter === null ? [] : CHANGED;
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection, drop });
-    response.writeHead(known.httpStatus, answer.statusMessage ?? "", headers);
+    response.writeHead(known.httpStatus, answer.statusMessage, headers);
     await relayAnswer({
       answer,
       response,
@@ -118,7 +117,7 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
   async function settleAnswer(
     { principal, connection }: ExchangeRequest,
     { read, admitted, method }: Forwarded,
-    answer: IncomingMessage,
+    answer: UpstreamAnswer,
     end: ExchangeEnd,
   ): Promise<void> {
     const { record } = admitted;
@@ -146,18 +145,15 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
   async function passOnChanged(
     exchange: ExchangeRequest,
     forwarded: Forwarded,
-    answer: IncomingMessage,
+    answer: UpstreamAnswer,
     change: (body: Buffer) => Buffer | null,
   ): Promise<void> {
     const { response, connection } = exchange;
     const { endpoint, admitted } = forwarded;
     const { record } = admitted;
-    const known = { httpStatus: answer.statusCode ?? 502, upstreamRequestId: firstHeader(answer, REQUEST_ID) };
+    const known = { httpStatus: answer.statusCode, upstreamRequestId: firstHeader(answer, REQUEST_ID) };
     const firstByteAt = deps.now();
-    const stopReading = (): void => void answer.destroy();
-    admitted.stop.addEventListener("abort", stopReading, { once: true });
-    const body = await readBody(answer, limits.answerBytes).catch(() => null);
-    admitted.stop.removeEventListener("abort", stopReading);
+    const body = await readAnswerBody(answer, limits.answerBytes, admitted.stop);
     const stopped = stoppedBy(admitted.stop);
     const changed = body === null || stopped !== null ? null : change(body);
     if (body === null || changed === null) {
@@ -197,7 +193,7 @@ const CHANGED = ["content-length", "etag", "content-md5", "digest", "content-dig
 /** For what is no conversation: that it came and went is all. */
 const NO_ASSEMBLER: AnswerAssembler = { takeEvent: () => false, takeBody: () => {}, result: () => EMPTY_ANSWER };
 
-const firstHeader = (message: IncomingMessage, name: string): string | null => {
+const firstHeader = (message: UpstreamAnswer, name: string): string | null => {
   const value = message.headers[name];
   return typeof value === "string" ? value : null;
 };

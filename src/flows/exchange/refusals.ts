@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Unrouted } from "../../copilot/routes.ts";
 import type { CopilotConnection } from "../../model/connection.ts";
 import type { WireFormat } from "../../model/exchange.ts";
@@ -7,6 +7,7 @@ import { maskWords } from "../../secrets/mask-words.ts";
 import { REQUEST_ID } from "./headers.ts";
 import type { Mask } from "./mask-messages.ts";
 import type { ExchangeStart } from "./record.ts";
+import type { UpstreamAnswer } from "./upstream-answer.ts";
 
 /** Why a request goes no further. 400 with JSON: the Copilot CLI shows its message, and does not try again. */
 export interface Refusal {
@@ -63,7 +64,10 @@ export const refusedTool = (connection: string, name: string): Refusal => ({
 });
 
 /** An answer that would mislead the client: the gateway's own credential refused, or a page instead of an API's answer. */
-export function unusableAnswer(answer: IncomingMessage, connection: CopilotConnection): Refusal | null {
+export function unusableAnswer(
+  answer: Pick<UpstreamAnswer, "statusCode" | "headers">,
+  connection: CopilotConnection,
+): Refusal | null {
   const operator = "Tell whoever runs this gateway.";
   if (answer.statusCode === 401 && connection.credential.kind !== "passthrough") {
     const message = `The upstream of ${connection.name} refused the gateway's own credential. Your token is fine. ${operator}`;

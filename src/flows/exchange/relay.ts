@@ -1,9 +1,10 @@
 /** Passes an answer on to the client: bytes unchanged, back-pressure kept, the recorder reading along. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { AnswerStreamMask } from "../../copilot/answer-masking.ts";
 import type { AnswerRecorder } from "../../copilot/answer-recorder.ts";
 import { createAnswerWriter } from "./answer-writer.ts";
 import type { IdleWork } from "./idle-work.ts";
+import type { UpstreamAnswer } from "./upstream-answer.ts";
 
 export interface RelayEnd {
   /**
@@ -16,7 +17,7 @@ export interface RelayEnd {
 }
 
 export interface Relay {
-  readonly answer: IncomingMessage;
+  readonly answer: UpstreamAnswer;
   /** Its head is written, and not sent yet. */
   readonly response: ServerResponse;
   readonly recorder: AnswerRecorder;
@@ -49,7 +50,9 @@ export function relayAnswer(relay: Relay): Promise<void> {
   let firstByteAt: Date | null = null;
   /** The record's writing, once it has begun; it may go on after the client has been given what it waited for. */
   let settling: Promise<void> | null = null;
+  /** A chunk is kept back until the record is there, or has been read. What comes of the upstream's end waits behind it. */
   let waiting = false;
+  let endedMeanwhile: "whole" | "cut" | null = null;
   let isReadPlanned = false;
   const writer = createAnswerWriter(response, {
     full: () => answer.pause(),
@@ -68,33 +71,18 @@ export function relayAnswer(relay: Relay): Promise<void> {
     writer.write(chunk);
   }
 
-  function pass(chunk: Buffer): void {
-    if (rewriter !== null) {
-      write(rewriter.push(chunk));
-      // What is too large to be masked goes nowhere, and an answer without it is not whole.
-      if (rewriter.hasFailed) answer.destroy();
-      return;
-    }
-    if (streamed) return write(chunk);
-    if (held !== null) write(held);
-    held = chunk;
-  }
-
-  /** After a pause. */
-  function passNow(chunk: Buffer): void {
-    pass(chunk);
-    writer.flush();
-    if (!writer.isFull) answer.resume();
+  function readLater(): void {
+    isReadPlanned = false;
+    recorder.read();
   }
 
   function planRead(): void {
-    if (recorder.waiting >= READ_NOW) return recorder.read();
-    if (isReadPlanned || recorder.waiting < READ_AT) return;
+    const { waiting: unread } = recorder;
+    if (unread < READ_AT) return;
+    if (unread >= READ_NOW) return recorder.read();
+    if (isReadPlanned) return;
     isReadPlanned = true;
-    idle.later(() => {
-      isReadPlanned = false;
-      recorder.read();
-    });
+    idle.later(readLater);
   }
 
   return new Promise<void>((resolve, reject) => {
@@ -113,21 +101,53 @@ export function relayAnswer(relay: Relay): Promise<void> {
       };
       work().then(resolve, reject);
     };
+    const finish = (end: "whole" | "cut"): void => {
+      if (waiting) {
+        endedMeanwhile = end;
+        return;
+      }
+      endOnce(end, () => {
+        // A broken answer is never ended as if it were whole: the client sees it break, too.
+        if (end === "cut") return void response.destroy();
+        if (rewriter !== null) write(rewriter.end());
+        response.end(held ?? undefined);
+      });
+    };
+
+    function pass(chunk: Buffer): void {
+      if (rewriter !== null) {
+        write(rewriter.push(chunk));
+        // What is too large to be masked goes nowhere, and an answer without it is not whole.
+        if (rewriter.hasFailed) {
+          answer.destroy();
+          finish("cut");
+        }
+        return;
+      }
+      if (streamed) return write(chunk);
+      if (held !== null) write(held);
+      held = chunk;
+    }
+
+    const goOn = (chunk: Buffer): void => {
+      waiting = false;
+      pass(chunk);
+      if (!writer.isFull) answer.resume();
+      if (endedMeanwhile !== null) finish(endedMeanwhile);
+    };
     const passLast = async (chunk: Buffer): Promise<void> => {
       waiting = true;
       answer.pause();
       await settleOnce("whole");
-      waiting = false;
-      passNow(chunk);
+      goOn(chunk);
     };
     /** A packed answer is unpacked for the record first, in another thread. */
     const passRead = async (chunk: Buffer, reading: Promise<boolean>): Promise<void> => {
       waiting = true;
       answer.pause();
       if (await reading) return await passLast(chunk);
-      waiting = false;
-      passNow(chunk);
       planRead();
+      goOn(chunk);
     };
     // The client is told at once: nothing of what it was being told may go on because a record takes its time.
     const stopNow = (): void => {
@@ -140,40 +160,30 @@ export function relayAnswer(relay: Relay): Promise<void> {
       answer.destroy();
       endOnce("client_gone", () => {});
     });
-    answer.on("data", (chunk: Buffer) => {
-      firstByteAt ??= now();
-      bytes += chunk.length;
-      const last = settling === null && recorder.take(chunk, performance.now());
-      if (last === false) {
-        pass(chunk);
-        planRead();
-        return;
-      }
-      (last === true ? passLast(chunk) : passRead(chunk, last)).catch(reject);
-    });
-    answer.once("end", () =>
-      endOnce("whole", () => {
-        if (rewriter !== null) write(rewriter.end());
-        writer.flush();
-        response.end(held ?? undefined);
-      }),
-    );
-    // A broken answer is never ended as if it were whole: the client sees it break, too.
-    const breakOff = () => {
-      writer.flush();
-      endOnce("cut", () => response.destroy());
-    };
-    answer.once("error", breakOff);
-    answer.once("close", breakOff);
     // With the first bytes in one packet where they have come already, alone where they have not: no client waits for either.
     setImmediate(() => {
       if (!isHeadSent && !ended && !response.destroyed) response.flushHeaders();
     });
     stop.addEventListener("abort", stopNow, { once: true });
-    if (stop.aborted) stopNow();
-    else if (response.destroyed) {
+    if (stop.aborted) return stopNow();
+    if (response.destroyed) {
       answer.destroy();
-      endOnce("client_gone", () => {});
+      return endOnce("client_gone", () => {});
     }
+    answer.read({
+      take: (chunk) => {
+        firstByteAt ??= now();
+        bytes += chunk.length;
+        const last = settling === null && recorder.take(chunk, performance.now());
+        if (last === false) {
+          pass(chunk);
+          planRead();
+          return;
+        }
+        (last === true ? passLast(chunk) : passRead(chunk, last)).catch(reject);
+      },
+      end: () => finish("whole"),
+      cut: () => finish("cut"),
+    });
   });
 }

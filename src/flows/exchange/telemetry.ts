@@ -17,10 +17,11 @@ import { readBody } from "./read-body.ts";
 import type { ExchangeStart } from "./record.ts";
 import type { Records } from "./records.ts";
 import { DATABASE_AWAY, sendRefusal } from "./refusals.ts";
-import { sendUpstream, type UpstreamAgents } from "./upstream.ts";
+import type { Upstreams } from "./upstream.ts";
+import { drainAnswer } from "./upstream-answer.ts";
 
 export interface TelemetryDependencies {
-  readonly agents: UpstreamAgents;
+  readonly upstreams: Upstreams;
   readonly limits: { readonly requestBytes: number; readonly idleMs: number };
   readonly mask: Mask;
   readonly records: Records;
@@ -75,7 +76,7 @@ export function createTelemetry(deps: TelemetryDependencies): Telemetry {
         bodyBytes: body.length,
         plain: true,
       });
-      const answer = await sendUpstream(deps.agents, {
+      const answer = await deps.upstreams.send({
         url,
         method: "POST",
         headers: { ...headers, ...(packed ? { "content-encoding": "gzip" } : {}) },
@@ -83,8 +84,8 @@ export function createTelemetry(deps: TelemetryDependencies): Telemetry {
         signal: AbortSignal.timeout(deps.limits.idleMs),
         idleMs: deps.limits.idleMs,
       });
-      answer.resume();
-      const httpStatus = answer.statusCode ?? 502;
+      drainAnswer(answer);
+      const httpStatus = answer.statusCode;
       const status = httpStatus < 400 ? "complete" : "upstream_failed";
       const error = status === "complete" ? null : `The upstream answered ${httpStatus}.`;
       await deps.records.settle(record, { ...NOTHING, status, httpStatus, error });
