@@ -153,9 +153,7 @@ export class HttpAnswerParser {
 
   /** How long the body is (RFC 9112 §6.3). */
   #beginBody({ statusCode, rawHeaders, headers }: AnswerHead, isCurrent: boolean): void {
-    const tokens = String(headers.connection ?? "")
-      .split(",")
-      .map((token) => token.trim().toLowerCase());
+    const tokens = (headers.connection ?? "").split(",").map((token) => token.trim().toLowerCase());
     this.isPersistent = isCurrent && !tokens.includes("close");
     const coding = headers["transfer-encoding"];
     const lengths = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "content-length").length;

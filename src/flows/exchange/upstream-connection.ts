@@ -69,8 +69,8 @@ export class UpstreamConnection {
     if (secure) {
       // RFC 6066 §3: an address is no server name.
       const servername = net.isIP(host) === 0 ? host : "";
-      const session = options.session === undefined ? {} : { session: options.session };
-      const secured = tls.connect({ host, port, servername, ALPNProtocols: ["http/1.1"], ...session, ...{ onread } });
+      const ready = { host, port, servername, ALPNProtocols: ["http/1.1"], session: options.session, onread };
+      const secured = tls.connect(ready);
       secured.on("session", options.onSession);
       this.#socket = secured;
     } else this.#socket = net.connect({ host, port, onread });

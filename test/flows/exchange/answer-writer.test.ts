@@ -84,7 +84,7 @@ test("a body of a known length, and one for a client of HTTP/1.0, go out bare", 
       writer.write(Buffer.from("one"));
       await setImmediate();
       writer.write(Buffer.from("two"));
-        response.end();
+      response.end();
     });
     socket.write(get("/", version));
     await ended;
@@ -102,7 +102,7 @@ test("two answers on one connection do not mix, though the second begins before 
     }
     const end = (): void => {
       writer.write(Buffer.from(`${path}!`));
-        writer.release();
+      writer.release();
       response.end();
     };
     if (path === "/1") endFirst = end;
