@@ -11,13 +11,14 @@
  */
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startBenchGateway, type BenchGateway } from "./gateway.ts";
+import type { HeapUse } from "./heap-monitor.ts";
 import { residentBytes } from "./memory.ts";
 import { coresBusy, machineTime, processorTime } from "./processor-time.ts";
 import { percentile, renderMachine } from "./report.ts";
@@ -139,11 +140,17 @@ async function run(directory: string): Promise<void> {
   const nginx = await startNginx(directory, upstream.url);
   if (nginx === null) process.stderr.write("nginx is not installed here: that way is left out\n");
   const stopping = new AbortController();
+  const heapFile = path.join(directory, "heap.jsonl");
   const gateway: BenchGateway = await startBenchGateway({
     directory: path.join(directory, "gateway"),
     upstream: { url: "http://127.0.0.1:9/", username: "none", password: "none" },
     copilot: { url: upstream.url, bearer: BEARER },
-    env: { PATH: process.env["PATH"], HOME: directory },
+    env: {
+      PATH: process.env["PATH"],
+      HOME: directory,
+      NODE_OPTIONS: `--import=${new URL("./heap-monitor.js", import.meta.url).href}`,
+      HEAP_MONITOR_FILE: heapFile,
+    },
     signal: stopping.signal,
   });
   stops.push(() => gateway.stop());
@@ -236,22 +243,50 @@ ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 
     process.stdout.write(`${idleStreams} idle-ish streams (a chunk a second): ${held} MiB resident (wanted: ≤ 400)\n`);
   }
   if (sustained > 0) {
-    const samples: { at: number; mib: number }[] = [];
+    const samples: number[] = [];
     const began = Date.now();
     const running = measure(client, { kind: "run", ...target, streams, seconds: sustained });
     for (let sampled = 0; sampled * SAMPLE_MS < sustained * 1_000; sampled += 1) {
-      const at = Math.round((Date.now() - began) / 1_000);
-      samples.push({ at, mib: mib(residentBytes(gateway.pid)) });
-      if (sampled % 6 === 0) process.stderr.write(`after ${at} s: ${samples.at(-1)?.mib ?? 0} MiB resident\n`);
       await Promise.race([running, sleep(SAMPLE_MS)]);
+      samples.push(mib(residentBytes(gateway.pid)));
+      // What is left of it when all garbage is gone; the pause is one of some hundred milliseconds, and told with the delays.
+      if (sampled % 3 === 2) process.kill(gateway.pid, "SIGUSR2");
+      const at = Math.round((Date.now() - began) / 1_000);
+      if (sampled % 6 === 5) process.stderr.write(`after ${at} s: ${samples.at(-1)} MiB resident\n`);
     }
-    const { delays, exchanges } = await running;
-    const third = Math.max(1, Math.floor(samples.length / 3));
-    const early = median(samples.slice(third, 2 * third).map((sample) => sample.mib));
-    const late = median(samples.slice(-third).map((sample) => sample.mib));
-    process.stdout.write(
-      `${sustained} s of ${streams} streams: ${exchanges} exchanges recorded (${(exchanges / sustained).toFixed(1)} a second), p50 ${ms(percentile(delays, 0.5))} p99 ${ms(percentile(delays, 0.99))}; resident ${early} MiB in the middle third, ${late} MiB in the last (no growth wanted)\n`,
-    );
+    const { delays, first, exchanges } = await running;
+    await sleep(1_000);
+    const left = (await readFile(heapFile, "utf8").catch(() => ""))
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as HeapUse);
+    const thirds = <T>(list: readonly T[]): readonly (readonly T[])[] =>
+      [0, 1, 2].map((third) => list.slice((list.length * third) / 3, (list.length * (third + 1)) / 3));
+    const row = (what: string, cells: readonly string[]): string => `| ${[what, ...cells].join(" | ")} |`;
+    const one = (share: number) => (list: readonly number[]) => ms(percentile(list, share));
+    process.stdout.write(`
+${sustained} s of ${streams} streams: ${exchanges} exchanges recorded (${(exchanges / sustained).toFixed(1)} a second). By thirds of the time, no growth wanted:
+
+| | first | middle | last |
+| --- | --: | --: | --: |
+${[
+  row(
+    "resident, MiB",
+    thirds(samples).map((list) => String(median(list))),
+  ),
+  row(
+    "heap after all garbage is collected, MiB",
+    thirds(left.map(({ heap }) => heap / 2 ** 20)).map((list) => median(list).toFixed(1)),
+  ),
+  row(
+    "buffers then, MiB",
+    thirds(left.map(({ external }) => external / 2 ** 20)).map((list) => median(list).toFixed(1)),
+  ),
+  row("a chunk, p50, ms", thirds(delays).map(one(0.5))),
+  row("a chunk, p99, ms", thirds(delays).map(one(0.99))),
+  row("first byte, p50, ms", thirds(first).map(one(0.5))),
+].join("\n")}
+`);
   }
   process.stdout.write(`On ${renderMachine()}.\n`);
   if (values.json !== undefined) {

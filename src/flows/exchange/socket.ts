@@ -16,13 +16,8 @@ import { readBody } from "./read-body.ts";
 import type { OpenRecord } from "./records.ts";
 import { DATABASE_AWAY, type Refusal, unrouted } from "./refusals.ts";
 import { checkHandshake, CLOSE_MS, openUpstreamSocket, switchingProtocols } from "./socket-handshake.ts";
-import {
-  headOfHandshake,
-  relaySocket,
-  type SocketRelayDependencies,
-  type SocketUpgrade,
-  startOfSocket,
-} from "./socket-relay.ts";
+import { relaySocket, type SocketRelayDependencies } from "./socket-relay.ts";
+import { headOfHandshake, type SocketUpgrade, startOfSocket } from "./socket-upgrade.ts";
 
 export type SocketRelay = (upgrade: SocketUpgrade) => Promise<void>;
 
