@@ -16,8 +16,11 @@ import { builtinRules } from "./builtin-rules.ts";
 const KINDS: readonly (readonly [name: string, extensions: ReadonlySet<string>])[] = [
   ["prose (Markdown)", new Set([".md", ".txt"])],
   ["code", new Set([".ts", ".tsx", ".mts", ".js", ".mjs", ".cjs", ".py", ".go", ".rs", ".sh"])],
-  ["configuration (JSON, YAML)", new Set([".json", ".yaml", ".yml", ".toml"])],
+  ["JSON", new Set([".json"])],
+  ["YAML, TOML", new Set([".yaml", ".yml", ".toml"])],
 ];
+/** Neither ordinary text nor small: what git and builds keep, and rules, which are made of examples of keys. */
+const LEFT_OUT = /(?:^|\/)(?:\.git|dist|policies\/secrets)(?:\/|$)/;
 const MEGABYTE = 1e6;
 /** What is larger is generated. */
 const LARGEST_FILE = 200_000;
@@ -59,7 +62,7 @@ const detector = createDetector(rules);
 const fingerprint = createFingerprint(new Uint8Array(32).fill(7));
 const directory = positionals[0] ?? ".";
 const files = (await readdir(directory, { recursive: true, withFileTypes: true }))
-  .filter((entry) => entry.isFile() && !/(?:^|\/)(?:\.git|dist)(?:\/|$)/.test(entry.parentPath))
+  .filter((entry) => entry.isFile() && !LEFT_OUT.test(entry.parentPath))
   .map((entry) => join(entry.parentPath, entry.name))
   .sort();
 

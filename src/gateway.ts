@@ -191,6 +191,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     policyVersion: config.policyVersion,
     maxObjectBytes: (repository) =>
       policyFor(config.pushes, repository).limits.lfsObjectBytes ?? DEFAULT_LFS_OBJECT_BYTES,
+    mostFindings: (repository) => limitsOf(repository).push.findings,
     publicUrl,
     log,
     now,

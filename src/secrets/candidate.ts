@@ -160,9 +160,6 @@ export function findCandidate(
 
   let found: Found;
   if (matcher.until === null) {
-    if (matcher.looksAtLine && !final && text.length < matchEnd + lineReach && !text.includes("\n", matchEnd)) {
-      return { kind: "open", searched: 0 };
-    }
     const [start, end] = secretSpan(matcher.rule, match) ?? [at, matchEnd];
     found = { start, end, at, matchEnd, secret: text.slice(start, end) };
   } else {
@@ -170,7 +167,8 @@ export function findCandidate(
     if (typeof end === "object") return { kind: "open", searched: end.more };
     found = { start: at, end, at, matchEnd: end, secret: text.slice(at, Math.min(end, at + blockReach)) };
   }
-  const severity = judge(matcher, text, path, found);
+  const severity = judge(matcher, text, path, found, final);
+  if (severity === "open") return { kind: "open", searched: 0 };
   // A text can be made of matches that are no secrets and overlap: each of them moves on by a part of its length.
   if (severity === null)
     return { kind: "none", resume: at + 1 + ((Math.min(found.matchEnd, at + blockReach) - at) >> 3) };
@@ -227,8 +225,14 @@ interface Found {
 const isAskedForRandomness = (random: RandomTest, secret: string): boolean =>
   random === "letters" ? /^[A-Za-z_.:-]*$/.test(secret) : random;
 
-/** @returns null if it is no secret after all. */
-function judge({ rule, allow }: Matcher, text: string, path: string | undefined, found: Found): Severity | null {
+/** @returns null if it is no secret after all; "open" if that hangs on the rest of its line, and on nothing else. */
+function judge(
+  { rule, allow, looksAtLine }: Matcher,
+  text: string,
+  path: string | undefined,
+  found: Found,
+  final: boolean,
+): Severity | null | "open" {
   const { start, end, at, matchEnd, secret } = found;
   if (secret === "" || (rule.entropy > 0 && entropyOf(secret) < rule.entropy)) return null;
   if (isAskedForRandomness(rule.random, secret) && !looksRandom(secret)) return null;
@@ -238,8 +242,15 @@ function judge({ rule, allow }: Matcher, text: string, path: string | undefined,
     word: () => text.slice(wordStartOf(text, at), matchEnd),
     line: () => lineOf(text, at, matchEnd),
   };
-  if (allow.some((list) => isAllowed(list, targets[list.on](), path))) return null;
-  if (isMasked(text, start, Math.min(end, text.length))) return null;
+  const isAllowedOn = (isWanted: (on: Allowlist["on"]) => boolean): boolean =>
+    allow.some((list) => isWanted(list.on) && isAllowed(list, targets[list.on](), path));
+  if (isAllowedOn((on) => on !== "line") || isMasked(text, start, Math.min(end, text.length))) return null;
+  if (looksAtLine) {
+    // A block reaches further than a line.
+    if (!final && rule.until === null && text.length < matchEnd + lineReach && lineEnd(text, matchEnd) < 0)
+      return "open";
+    if (isAllowedOn((on) => on === "line")) return null;
+  }
   return rule.checksum === null || hasValidChecksum(rule.checksum, secret) ? rule.severity : "warn";
 }
 
@@ -266,13 +277,15 @@ function wordStartOf(text: string, at: number): number {
 /** The line that a match stands in, without what lies further than `lineReach` from the match. */
 function lineOf(text: string, at: number, matchEnd: number): string {
   const before = text.slice(Math.max(0, at - lineReach), at);
-  const after = text.slice(matchEnd, matchEnd + lineReach);
-  const newline = after.indexOf("\n");
-  return (
-    before.slice(before.lastIndexOf("\n") + 1) +
-    text.slice(at, matchEnd) +
-    (newline < 0 ? after : after.slice(0, newline))
-  );
+  const end = lineEnd(text, matchEnd);
+  return text.slice(at - before.length + before.lastIndexOf("\n") + 1, end < 0 ? matchEnd + lineReach : end);
+}
+
+/** Where the line of a match ends, or -1. A pattern may take the line's end along. */
+function lineEnd(text: string, matchEnd: number): number {
+  const from = Math.max(0, matchEnd - 1);
+  const end = text.slice(from, matchEnd + lineReach).indexOf("\n");
+  return end < 0 ? -1 : from + end;
 }
 
 /**

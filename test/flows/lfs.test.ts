@@ -73,6 +73,7 @@ async function setting(
     policies: changes.policy === undefined ? [] : [{ ...UNMATCHED_POLICY, ...changes.policy }],
     policyVersion: "p1",
     maxObjectBytes: () => 1024 ** 3,
+    mostFindings: () => 10_000,
     publicUrl: "https://gateway.example",
     log: silent,
     now: () => at(0),
@@ -319,10 +320,10 @@ describe("a secret in an object", () => {
   it("is found however the object comes in pieces", async () => {
     const content = Buffer.concat([noise(50), Buffer.from(`\n${plantedPem}\nkey = ${plantedAwsKey}\n`), noise(50)]);
     const judge = () => Promise.resolve({ baseline: null, refuses: true });
-    const whole = await inspectObject(chunksOf(content), scanner, judge, () => Promise.resolve());
+    const whole = await inspectObject(chunksOf(content), scanner, 2, judge, () => Promise.resolve());
     expect(whole.secrets.map(({ rule }) => rule).toSorted()).toEqual(["aws-access-key", "private-key"]);
     for (let size = 1; size < 200; size += 1) {
-      const inspected = await inspectObject(chunksOf(content, size), scanner, judge, () => Promise.resolve());
+      const inspected = await inspectObject(chunksOf(content, size), scanner, 2, judge, () => Promise.resolve());
       expect(inspected).toEqual(whole);
     }
   });
@@ -335,6 +336,33 @@ function liveBytes(): number {
   const { arrayBuffers, heapUsed } = process.memoryUsage();
   return arrayBuffers + heapUsed;
 }
+
+describe("an object that holds very many secrets", () => {
+  const withSecrets = (count: number): Buffer => Buffer.from(`key = ${plantedAwsKey}\n`.repeat(count));
+
+  it("is denied beyond the limit, whatever policy says of secrets, and leaves nothing behind", async () => {
+    const world = await setting({ policy: { secrets: "observe" }, deps: { mostFindings: () => 3 } });
+    expect(await send(world, withSecrets(3))).toMatchObject({ status: 200 });
+    const over = withSecrets(4);
+    const refused = { status: 403, body: { message: expect.stringContaining("(limits.findings)") as string } };
+    expect(await send(world, over)).toMatchObject(refused);
+    expect(await world.kept()).toEqual([]);
+    expect(world.lfs.objects.has(`team/app/${sha256(over)}`)).toBe(false);
+    expect((await eventsOf(world)).map(({ kind }) => kind)).toEqual(["lfs.accepted", "lfs.rejected"]);
+  });
+
+  it("is not read to its end", async () => {
+    let taken = 0;
+    const endless = (async function* () {
+      for (; taken < 1000; taken += 1) yield Buffer.from(withSecrets(100));
+      await Promise.resolve();
+    })();
+    const judge = () => Promise.resolve({ baseline: null, refuses: false });
+    const { isOverLimit } = await inspectObject(endless, scanner, 50, judge, () => Promise.resolve());
+    expect(isOverLimit).toBe(true);
+    expect(taken).toBeLessThan(900);
+  });
+});
 
 describe("an object of any size", () => {
   it("costs no more memory than a small one", async () => {

@@ -22,6 +22,8 @@ export interface LfsDependencies {
   readonly policyVersion: string;
   /** The largest object that may be sent to this repository, in bytes. */
   readonly maxObjectBytes: (repository: string) => number;
+  /** As of `PushLimits.findings`, for one object. */
+  readonly mostFindings: (repository: string) => number;
   readonly refusals: LfsRefusals;
   /** Without a final slash. */
   readonly publicUrl: string;

@@ -12,6 +12,8 @@ export interface InspectedObject {
   readonly bytes: number;
   /** By place; the first of them where there are very many, and in any case one that refuses it. */
   readonly secrets: readonly ObjectSecret[];
+  /** More was found than may be. The rest was not read: `oid` and `bytes` are of what was. */
+  readonly isOverLimit: boolean;
 }
 
 export interface ObjectSecret extends PlacedSecret {
@@ -31,6 +33,7 @@ const TURN_CHARACTERS = 256 * 1024;
 
 /**
  * Reads an object once, as it comes, in constant memory: hashes it, and looks for secrets in it as in a file of a commit.
+ * @param mostFindings secrets that it may hold, warnings counted: one made of nothing else costs more than reading it
  * @param judge is asked about every secret that may be kept
  * @param keep is given every byte, in order, before it counts as read
  * @throws what `chunks` and `keep` throw
@@ -38,6 +41,7 @@ const TURN_CHARACTERS = 256 * 1024;
 export async function inspectObject(
   chunks: AsyncIterable<Buffer>,
   scanner: Scanner,
+  mostFindings: number,
   judge: JudgeSecret,
   keep: (chunk: Buffer) => Promise<void>,
 ): Promise<InspectedObject> {
@@ -51,19 +55,29 @@ export async function inspectObject(
       yield chunk;
     }
   }
-  const secrets = createSecrets(scanner, judge);
+  const secrets = createSecrets(scanner, mostFindings, judge);
+  const inspected = (isOverLimit: boolean) => ({
+    oid: hash.digest("hex"),
+    bytes,
+    secrets: secrets.found,
+    isOverLimit,
+  });
   // No commit and no path: of an LFS object nobody says what file it will be.
   const assembler = new AdditionAssembler("", "");
   for await (const lines of readContentLines(read())) {
-    for (const line of lines) await secrets.look(assembler.add(line));
+    for (const line of lines) {
+      await secrets.look(assembler.add(line));
+      if (secrets.isOverLimit()) return inspected(true);
+    }
   }
   await secrets.look(assembler.end());
-  return { oid: hash.digest("hex"), bytes, secrets: secrets.found };
+  return inspected(secrets.isOverLimit());
 }
 
-function createSecrets(scanner: Scanner, judge: JudgeSecret) {
+function createSecrets(scanner: Scanner, mostFindings: number, judge: JudgeSecret) {
   const found: ObjectSecret[] = [];
   const seen = new Set<string>();
+  let count = 0;
   let isRefused = false;
   let characters = 0;
 
@@ -81,9 +95,11 @@ function createSecrets(scanner: Scanner, judge: JudgeSecret) {
 
   return {
     found,
+    isOverLimit: () => count > mostFindings,
     look: async (additions: readonly Addition[]): Promise<void> => {
       for (const { text, startLine, startColumn } of additions) {
         for (const secret of scanner.find(text)) {
+          if (++count > mostFindings) return;
           const shift = secret.line === 1 ? startColumn - 1 : 0;
           await note({
             ...secret,

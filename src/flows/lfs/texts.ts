@@ -5,7 +5,12 @@ import type { InspectedObject } from "./inspect-object.ts";
 
 const LISTED = 3;
 
-export type RefusingPolicy = Pick<PushPolicy, "secrets" | "allowComments">;
+type RefusingPolicy = Pick<PushPolicy, "secrets" | "allowComments">;
+
+export const renderOverLimit = (limit: number): string =>
+  `Sallyport refused this object, and nothing of it has reached the upstream: it holds more than ${limit} secrets or what looks ` +
+  "like them, the limit (limits.findings), and the rest was not read. " +
+  "Revoke what is real, take it out of the file and out of every commit that has it, and push again.";
 
 export function renderRefusal({ secrets }: Pick<InspectedObject, "secrets">, policy: RefusingPolicy): string {
   const refusing = secrets.filter(({ refuses }) => refuses);

@@ -15,7 +15,7 @@ import { createBaseline } from "../push/baseline.ts";
 import { inspectObject, type InspectedObject, type JudgeSecret, type ObjectSecret } from "./inspect-object.ts";
 import { openTicket, type ShownTicket } from "./open-ticket.ts";
 import { storageFailure } from "./storage-answer.ts";
-import { renderRefusal, type RefusingPolicy } from "./texts.ts";
+import { renderOverLimit, renderRefusal } from "./texts.ts";
 
 export interface LfsUpload extends ShownTicket {
   /** The object, decoded. */
@@ -29,13 +29,19 @@ export async function uploadObject(deps: LfsDependencies, request: LfsRequest, u
   let key: string | null = null;
   try {
     const judge = createJudge(deps, request);
-    const inspected = await inspectObject(upload.body, deps.scanner, judge.secret, async (chunk) => {
+    const mostFindings = deps.mostFindings(request.repository);
+    const inspected = await inspectObject(upload.body, deps.scanner, mostFindings, judge.secret, async (chunk) => {
       if (spool.bytesWritten + chunk.length > ticket.bytes)
         throw wrongContent(upload.oid, "is larger than was announced");
       await spool.write(chunk);
     });
+    if (inspected.isOverLimit) {
+      const cut = { ...inspected, oid: upload.oid };
+      return await refuse(deps, request, cut, renderOverLimit(mostFindings));
+    }
     checkContent(inspected, upload.oid, ticket);
-    if (inspected.secrets.some(({ refuses }) => refuses)) return await refuse(deps, request, inspected, judge.policy);
+    if (inspected.secrets.some(({ refuses }) => refuses))
+      return await refuse(deps, request, inspected, renderRefusal(inspected, judge.policy));
 
     await note(deps, request, "lfs.accepted", inspected);
     key = await spool.commit();
@@ -85,9 +91,8 @@ async function refuse(
   deps: LfsDependencies,
   request: LfsRequest,
   inspected: InspectedObject,
-  policy: RefusingPolicy,
+  message: string,
 ): Promise<LfsAnswer> {
-  const message = renderRefusal(inspected, policy);
   const fingerprints = inspected.secrets.flatMap(({ refuses, fingerprint }) => (refuses ? [fingerprint] : []));
   deps.refusals.add(request.repository, inspected.oid, { message, fingerprints });
   await note(deps, request, "lfs.rejected", inspected);

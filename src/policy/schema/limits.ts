@@ -41,7 +41,7 @@ export const limitsSchema = z
     findings: countSchema("findings")
       .optional()
       .describe(
-        "Secrets in what a push adds, warnings counted; beyond it the push is denied and the rest not read. Default 10000.",
+        "Secrets in what a push adds, and in one LFS object, warnings counted; beyond it that is denied and the rest not read. Default 10000.",
       ),
     scanTime: durationSchema
       .refine((ms) => ms > 0, { error: "looking for secrets takes some time: expected 1s or more" })
