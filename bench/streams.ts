@@ -6,8 +6,8 @@
  * Beside each way stands what it takes of the processor for a chunk, and how many of the machine's cores were busy meanwhile, the upstream's
  * and the clients' share included: where all are, what is measured is how long things wait for one.
  *
- * Usage: npm run bench:streams -- [--streams N] [--chunk-ms N] [--seconds N] [--rounds N] [--ways NAME,…] [--idle N] [--sustained SECONDS]
- *   [--json FILE]
+ * Usage: npm run bench:streams -- [--streams N] [--chunk-ms N] [--seconds N] [--warm-up SECONDS] [--rounds N]
+ *   [--ways NAME,…] [--idle N] [--sustained SECONDS] [--json FILE]
  */
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -35,6 +35,7 @@ const { values } = parseArgs({
     streams: { type: "string", default: "200" },
     "chunk-ms": { type: "string", default: "20" },
     seconds: { type: "string", default: "10" },
+    "warm-up": { type: "string", default: "10" },
     rounds: { type: "string", default: "7" },
     ways: { type: "string", default: "direct,sallyport,pipe,nginx,hono" },
     idle: { type: "string", default: "1000" },
@@ -170,7 +171,7 @@ async function run(directory: string): Promise<void> {
   const ways = WAYS.filter((way) => targets.has(way) && isAsked(way, values.ways));
 
   const collected = new Map<Way, Collected>(ways.map((way) => [way, { chunkMs: [], firstByteMs: [], rounds: [] }]));
-  // One whole round of each before: compilers, connections, the database's cache.
+  // One round of each before: compilers, connections, the database's cache.
   for (let round = -1; round < rounds; round += 1) {
     // Another one begins each time: what comes first after a pause is not always the same.
     for (const [at] of ways.entries()) {
@@ -183,7 +184,7 @@ async function run(directory: string): Promise<void> {
         url,
         authorization,
         streams,
-        seconds,
+        seconds: warming ? Number(values["warm-up"]) : seconds,
       });
       if (warming) continue;
       const now = processorTime(pid);
