@@ -2,8 +2,11 @@
 import http, { type IncomingMessage } from "node:http";
 
 export type ClientCommand = {
-  /** `run`: streams at the upstream's pace; `hold`: streams with a chunk a second. */
-  readonly kind: "run" | "hold";
+  /**
+   * `run`: streams at the upstream's pace; `hold`: streams with a chunk a second; `sustain`: as `run`, for minutes, in which a machine that others
+   * use may keep the database from answering in time: requests that are refused for that are counted.
+   */
+  readonly kind: "run" | "hold" | "sustain";
   readonly url: string;
   readonly authorization: string;
   readonly streams: number;
@@ -17,6 +20,8 @@ export interface Measured {
   /** Milliseconds from a request to the first byte of its answer. */
   readonly first: readonly number[];
   readonly exchanges: number;
+  /** Requests answered 503: nothing is sent that cannot be recorded. */
+  readonly refused: number;
 }
 export type ClientEvent = Measured | { readonly kind: "failed"; readonly message: string };
 
@@ -29,7 +34,7 @@ async function ask(
   command: ClientCommand,
   lane: number,
   into: { delays: number[]; first: number[] },
-): Promise<void> {
+): Promise<"answered" | "refused"> {
   const isHeld = command.kind === "hold";
   const body = JSON.stringify({
     model: "gpt-4.1",
@@ -56,6 +61,10 @@ async function ask(
     request.on("response", resolve).on("error", reject);
     request.end(body);
   });
+  if (command.kind === "sustain" && answer.statusCode === 503) {
+    answer.resume();
+    return "refused";
+  }
   let sawEnd = false;
   let isFirst = true;
   for await (const chunk of answer) {
@@ -68,24 +77,24 @@ async function ask(
   }
   if (answer.statusCode !== 200 || !sawEnd)
     throw new Error(`a stream was answered ${answer.statusCode}, and did not end well`);
+  return "answered";
 }
 
 async function run(command: ClientCommand): Promise<Measured> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: Infinity });
   const into = { delays: [] as number[], first: [] as number[] };
   const until = performance.now() + command.seconds * 1_000;
-  let exchanges = 0;
+  const counted = { answered: 0, refused: 0 };
   const lanes = Array.from({ length: command.streams }, async (_, lane) => {
     // They do not all come in one moment.
     await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(4_000, command.seconds * 400)));
     do {
-      await ask(agent, command, lane, into);
-      exchanges += 1;
-    } while (command.kind === "run" && performance.now() < until);
+      counted[await ask(agent, command, lane, into)] += 1;
+    } while (command.kind !== "hold" && performance.now() < until);
   });
   await Promise.all(lanes);
   agent.destroy();
-  return { kind: "measured", ...into, exchanges };
+  return { kind: "measured", ...into, exchanges: counted.answered, refused: counted.refused };
 }
 
 process.on("message", (command: ClientCommand) => {

@@ -246,7 +246,7 @@ ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 
   if (sustained > 0) {
     const samples: number[] = [];
     const began = Date.now();
-    const running = measure(client, { kind: "run", ...target, streams, seconds: sustained });
+    const running = measure(client, { kind: "sustain", ...target, streams, seconds: sustained });
     for (let sampled = 0; sampled * SAMPLE_MS < sustained * 1_000; sampled += 1) {
       await Promise.race([running, sleep(SAMPLE_MS)]);
       samples.push(mib(residentBytes(gateway.pid)));
@@ -255,7 +255,7 @@ ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 
       const at = Math.round((Date.now() - began) / 1_000);
       if (sampled % 6 === 5) process.stderr.write(`after ${at} s: ${samples.at(-1)} MiB resident\n`);
     }
-    const { delays, first, exchanges } = await running;
+    const { delays, first, exchanges, refused } = await running;
     await sleep(1_000);
     const left = (await readFile(heapFile, "utf8").catch(() => ""))
       .split("\n")
@@ -266,7 +266,7 @@ ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 
     const row = (what: string, cells: readonly string[]): string => `| ${[what, ...cells].join(" | ")} |`;
     const one = (share: number) => (list: readonly number[]) => ms(percentile(list, share));
     process.stdout.write(`
-${sustained} s of ${streams} streams: ${exchanges} exchanges recorded (${(exchanges / sustained).toFixed(1)} a second). By thirds of the time, no growth wanted:
+${sustained} s of ${streams} streams: ${exchanges} exchanges recorded (${(exchanges / sustained).toFixed(1)} a second), ${refused} refused because the database did not answer in time. By thirds of the time, no growth wanted:
 
 | | first | middle | last |
 | --- | --: | --: | --: |
