@@ -9,8 +9,6 @@ import {
 import { encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
 import { endsWell, everySplit } from "./splits.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const A = "a".repeat(40);
 const B = "b".repeat(40);
 const ZERO = "0".repeat(40);

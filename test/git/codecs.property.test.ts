@@ -21,8 +21,6 @@ import { Random } from "../fuzz/random.ts";
 import { git, temporaryDirectory } from "../harness/git.ts";
 import { everySplit, streamOf } from "./splits.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const A = "a".repeat(40);
 const ID = Buffer.alloc(20, 0xaa);
 const COMMIT = Buffer.from(

@@ -9,8 +9,6 @@ import { parseCommitObject } from "../../src/git/commit-object.ts";
 import { createCommitVerifier, splitSignedCommit } from "../../src/git/commit-signature.ts";
 import type { AllowedSigner } from "../../src/model/allowed-signer.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 /** Made once by `git commit -S` (gpg.format=ssh); the private keys are gone. */
 const VECTORS = JSON.parse(readFileSync(join(packageRoot(), "fixtures", "ssh-signed-commits.json"), "utf8")) as {
   readonly oid: string;

@@ -4,8 +4,6 @@ import { createFetchRequestReader, isVersion2 } from "../../src/git/fetch-reques
 import { DELIM_PKT, encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
 import { endsWell, everySplit } from "./splits.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const A = "a".repeat(40);
 const B = "b".repeat(40);
 

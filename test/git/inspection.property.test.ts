@@ -15,8 +15,6 @@ import { Random } from "../fuzz/random.ts";
 import { git, temporaryDirectory } from "../harness/git.ts";
 import { endsWell } from "./splits.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const MEBIBYTE = 1024 * 1024;
 const bytes = fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array));
 

@@ -10,8 +10,6 @@ import {
 } from "../../src/git/pkt-line.ts";
 import { endsWell, everySplit } from "./splits.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const packet: fc.Arbitrary<PktLine> = fc.oneof(
   fc.uint8Array({ maxLength: 70 }).map((bytes): PktLine => ({ kind: "data", payload: Buffer.from(bytes) })),
   fc.constantFrom<PktLine>({ kind: "flush" }, { kind: "delim" }, { kind: "response-end" }),

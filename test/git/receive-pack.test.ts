@@ -12,8 +12,6 @@ import {
 import type { PushHeadLimits } from "../../src/model/push-limits.ts";
 import { endsWell, everySplit, streamOf } from "./splits.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const A = "a".repeat(40);
 const B = "b".repeat(40);
 const ZERO = "0".repeat(40);

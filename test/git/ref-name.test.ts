@@ -3,8 +3,6 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isRefName } from "../../src/git/ref-name.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const gitSays = (name: string): boolean => {
   try {
     execFileSync("git", ["check-ref-format", name], { stdio: "ignore" });

@@ -4,8 +4,6 @@ import { encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
 import { encodeReportStatus, parseReportStatus, type PushReport, type RefReport } from "../../src/git/report-status.ts";
 import { endsWell } from "./splits.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const lines = (...text: readonly string[]): Buffer =>
   Buffer.concat([...text.map((line) => encodePktLine(line)), FLUSH_PKT]);
 

@@ -2,8 +2,6 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeRepositoryPath, isGitTarget, parseGitTarget } from "../../src/git/repository-path.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const REFS = "/info/refs?service=git-upload-pack";
 
 describe("parseGitTarget", () => {

@@ -4,8 +4,6 @@ import { FLUSH_PKT } from "../../src/git/pkt-line.ts";
 import { encodeSideband, MAX_BAND_PAYLOAD, MAX_SMALL_BAND_PAYLOAD, SidebandDemux } from "../../src/git/sideband.ts";
 import { endsWell, everySplit } from "./splits.ts";
 
-fc.configureGlobal({ seed: 1 });
-
 const demux = (chunks: readonly Buffer[]): Map<number, string> => {
   const stream = new SidebandDemux();
   const bands = new Map<number, string>();
