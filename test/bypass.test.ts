@@ -456,7 +456,7 @@ describe("a secret hidden", () => {
       parent = await make.commit({ tree: await file("huge.txt", content), parents: [parent], message: "Grow\n" });
     }
     await expectRefused(parent);
-  }, 120_000);
+  });
 
   test("in the name of a branch", async () => {
     const oid = await make.commit({ tree: mainTree, parents: [main], message: "For a branch\n" });
@@ -750,7 +750,7 @@ const statusOf = async (approval: string): Promise<unknown> =>
   ((await (await lee.fetch(`/api/v1/approvals/${approval}`)).json()) as { status: unknown }).status;
 
 async function untilMainIs(repository: string, oid: string): Promise<void> {
-  await expect.poll(() => mainOf(repository), { timeout: 15_000, interval: 100 }).toBe(oid);
+  await expect.poll(() => mainOf(repository), { interval: 100 }).toBe(oid);
 }
 
 describe("an approval", () => {
@@ -784,9 +784,7 @@ describe("an approval", () => {
     // And the other one cannot be carried out any more, whoever approves it.
     await lee.decide(other, "approve", "by mistake");
     await expect
-      .poll(async () => JSON.stringify((await lee.api(`/api/v1/pushes?repository=code/${repository}`)).items), {
-        timeout: 15_000,
-      })
+      .poll(async () => JSON.stringify((await lee.api(`/api/v1/pushes?repository=code/${repository}`)).items))
       .toContain('"undelivered"');
     expect(await mainOf(repository)).toBe(good);
   });
@@ -989,13 +987,18 @@ describe("a token", () => {
     const page = () => fetch(`${world().url}/pushes`, { redirect: "manual", headers: { cookie: session } });
     expect((await page()).status).toBe(200);
     expect((await eve.fetch("/api/v1/pushes")).status).toBe(200);
-    const since = Date.now();
     await change(eve, "revoked_at");
-    await expect
-      .poll(async () => (await eve.fetch("/api/v1/pushes")).status, { timeout: 20_000, interval: 250 })
-      .toBe(401);
-    // The limit is the cache's; the rest is for a busy machine.
-    expect(Date.now() - since).toBeLessThan(12_000);
+    const since = Date.now();
+    const lateAnswers: number[] = [];
+    const ask = async () => {
+      // However long a busy machine takes over it: what is asked after those five seconds is refused.
+      const isLate = Date.now() - since > 5_000;
+      const { status } = await eve.fetch("/api/v1/pushes");
+      if (isLate) lateAnswers.push(status);
+      return status;
+    };
+    await expect.poll(ask, { interval: 250 }).toBe(401);
+    expect(lateAnswers.filter((status) => status !== 401)).toEqual([]);
     expect((await page()).status).toBe(303);
     expect(await pushAs(eve)).toMatch(/remote: .*revoked/);
   });
@@ -2142,7 +2145,7 @@ describe("a symbolic ref upstream whose target is missing", () => {
       const { sql } = world().database;
       return sql`select kind, data from events where repository = ${`code/${repository}`} and kind like 'push.moved%'`;
     };
-    await expect.poll(async () => [...(await told())], { timeout: 15_000 }).toEqual([event]);
+    await expect.poll(async () => [...(await told())]).toEqual([event]);
     expect(world().logText()).toContain("a push has moved another ref than it named");
   });
 });

@@ -30,7 +30,7 @@ test("mutated bytes through every codec: the same whole and cut, and no error bu
     await upstream.stop();
     await rm(root, { recursive: true, force: true, maxRetries: 3 });
   }
-}, 120_000);
+});
 
 test("mutated pushes through git and inspection: what is accepted is what real git delivers, and was read", async () => {
   const result = await fuzzPushes({ seed: 1, count: 24, formats: ["sha1"], shapes: SHAPES });
@@ -38,4 +38,4 @@ test("mutated pushes through git and inspection: what is accepted is what real g
   expect(result.inputs).toBe(24);
   expect(result.reached.pack).toBeGreaterThan(8);
   expect(result.taken).toBeGreaterThan(3);
-}, 120_000);
+});

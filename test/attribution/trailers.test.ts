@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseSessionTrailers, parseTrailers } from "../../src/attribution/trailers.ts";
+import { cpuTimeMs } from "../harness/cpu-time.ts";
 
 const ID = "0b8f3a52-6a0e-4a55-9d0b-5f3c8a0f1b11";
 
@@ -63,10 +64,10 @@ describe("parseTrailers", () => {
   });
 
   it("is done at once with megabytes of anything", () => {
-    const started = performance.now();
+    const before = cpuTimeMs();
     for (const piece of ["A: b\n", " \n", "A", "A: ", " x\n", "\n"])
       parseTrailers(`Title\n\n${piece.repeat(1_000_000)}`);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(cpuTimeMs() - before).toBeLessThan(2_000);
   });
 });
 

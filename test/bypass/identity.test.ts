@@ -223,7 +223,7 @@ describe("somebody else's name", () => {
     expect(await isForbidden()).toBe(false);
     idp.setAccount("lee", { ...LEE, groups: [] });
     await browser.signIn(world.url, "lee");
-    await expect.poll(isForbidden, { timeout: 10_000, interval: 500 }).toBe(true);
+    await expect.poll(isForbidden, { interval: 500 }).toBe(true);
   });
 
   test("somebody who has not signed in for long is nobody, whatever token they kept", async () => {
@@ -463,7 +463,7 @@ describe("with the provider away", () => {
     expect(answer.status).toBe(503);
     const model = await fetch(`${gateway.url}/copilot/copilot/models`, { headers: { authorization: `Bearer ${jwt}` } });
     expect([model.status, await model.text()]).toEqual([503, expect.stringContaining("identity provider")]);
-  }, 120_000);
+  });
 });
 
 describe("a token that is taken back", () => {
@@ -484,7 +484,7 @@ describe("a token that is taken back", () => {
     // Both keep for a moment what they have found.
     expect(await statuses()).toEqual([200, 200]);
     expect((await browser.submit("/revoke")).html).toContain("revoked");
-    await expect.poll(statuses, { timeout: 10_000, interval: 250 }).toEqual([401, 401]);
+    await expect.poll(statuses, { interval: 250 }).toEqual([401, 401]);
   });
 });
 
@@ -620,7 +620,7 @@ describe("a sign-out that the provider tells of", () => {
     expect([await isIn(one), await isIn(other)]).toEqual([true, true]);
     await one.browser.open(`${idp.issuer}/session/end`);
     await one.browser.submit("/session/end/confirm", { logout: "yes" });
-    await expect.poll(() => isIn(one), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => isIn(one)).toBe(false);
     expect(await isIn(other)).toBe(true);
     const stolen = await fetch(`${world.url}/tokens`, {
       headers: { cookie: `sallyport=${one.cookie}` },

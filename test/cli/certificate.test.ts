@@ -92,4 +92,4 @@ test("SIGHUP makes a running gateway read its certificate again", async () => {
   }
   process.kill(pid, "SIGHUP");
   await expect.poll(shown).not.toBe(first);
-}, 120_000);
+});

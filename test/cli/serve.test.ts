@@ -1,6 +1,6 @@
 import { access, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { checkNoOtherGateway, removePidFile, writePidFile } from "../../src/cli/pid-file.ts";
@@ -43,7 +43,7 @@ describe("sallyport serve", () => {
     const running = run(["serve"], { cwd, env, stop: stop.signal });
     const pidFile = join(cwd, ".sallyport", "gateway.pid");
     try {
-      await vi.waitFor(async () => expect(await readFile(pidFile, "utf8")).toBe("4242\n"), { timeout: 20_000 });
+      await expect.poll(() => readFile(pidFile, "utf8")).toBe("4242\n");
     } finally {
       stop.abort();
     }

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { matchCommit } from "../../src/attribution/matching.ts";
 import {
   createAttributionFlow,
@@ -283,8 +283,9 @@ describe("the job", () => {
       log: { debug() {}, info() {}, warn() {}, error() {} },
       now: () => new Date(),
     });
-    const isRead = (sha: string): Promise<void> =>
-      vi.waitFor(async () => expect((await findCommit(db, sha))?.attributed_at).toEqual(expect.any(String)), 4_000);
+    const isRead = async (sha: string): Promise<void> => {
+      await expect.poll(async () => (await findCommit(db, sha))?.attributed_at).toEqual(expect.any(String));
+    };
     job.start();
     try {
       for (const commit of many) await isRead(commit.oid);

@@ -394,7 +394,7 @@ describe("an object of any size", () => {
     // The store, in this process too, keeps 32 MiB of it for a while.
     expect(samples.length).toBeGreaterThan(2);
     expect(Math.max(...samples)).toBeLessThan(100 * MiB);
-  }, 120_000);
+  });
 });
 
 describe("what was refused", () => {

@@ -56,7 +56,7 @@ const parentOf = async (pid: number): Promise<number> => {
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 };
 
-const command = (gitDir: string, ...args: readonly string[]) => ({ args, gitDir, timeoutMs: 10_000 });
+const command = (gitDir: string, ...args: readonly string[]) => ({ args, gitDir, timeoutMs: 60_000 });
 
 test("a git has its input, its output, its exit code and its last words, and another parent than this process", async () => {
   const { git, gitDir } = await start();

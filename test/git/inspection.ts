@@ -81,7 +81,7 @@ export async function startScene(
   await must("init", "-q", "-b", "main", `--object-format=${objectFormat}`);
   const git = testGit();
   const cacheRoot = path.join(root, "cache");
-  const caches = createRepositoryCache({ git, root: cacheRoot, maxBytes: 2 ** 30, fetchTimeoutMs: 30_000 });
+  const caches = createRepositoryCache({ git, root: cacheRoot, maxBytes: 2 ** 30, fetchTimeoutMs: 120_000 });
 
   const scene: Scene = {
     git,

@@ -7,7 +7,7 @@ test("an object that is asked for while another is being read is refused, not an
   const scene = await startScene();
   await scene.commit("two", { "a.txt": "the first\n", "b.txt": "the second\n" });
   const [a, b] = (await scene.must("rev-parse", "HEAD:a.txt", "HEAD:b.txt")).split("\n");
-  const reader = new ObjectReader({ git: scene.git, gitDir: `${scene.work}/.git`, timeoutMs: 20_000 });
+  const reader = new ObjectReader({ git: scene.git, gitDir: `${scene.work}/.git`, timeoutMs: 120_000 });
   const textOf = async (oid = ""): Promise<string> => {
     const found = await reader.open(oid);
     if (found.type === "missing") return "missing";
@@ -32,7 +32,7 @@ test("a git that was stopped: the next question starts another, and one that is 
   const scene = await startScene();
   await scene.commit("one", { "a.txt": "text\n" });
   const oid = await scene.must("rev-parse", "HEAD:a.txt");
-  const reader = new ObjectReader({ git: scene.git, gitDir: `${scene.work}/.git`, timeoutMs: 20_000 });
+  const reader = new ObjectReader({ git: scene.git, gitDir: `${scene.work}/.git`, timeoutMs: 120_000 });
   const late = new GatewayError("limit_exceeded", "git cat-file took longer than 20 s");
   try {
     // As when its time ends while a slow client still sends its pack.
@@ -54,7 +54,7 @@ test("a git that is stopped in the middle of an object: who reads is told why, n
   const scene = await startScene();
   await scene.commit("large", { "a.txt": "text\n".repeat(400_000) });
   const oid = await scene.must("rev-parse", "HEAD:a.txt");
-  const reader = new ObjectReader({ git: scene.git, gitDir: `${scene.work}/.git`, timeoutMs: 20_000 });
+  const reader = new ObjectReader({ git: scene.git, gitDir: `${scene.work}/.git`, timeoutMs: 120_000 });
   const late = new GatewayError("limit_exceeded", "git cat-file took longer than 20 s");
   try {
     const { child } = reader.start();

@@ -12,7 +12,15 @@ async function repository(): Promise<string> {
   return directory;
 }
 
-const command = (gitDir: string, ...args: readonly string[]) => ({ args, gitDir, timeoutMs: 10_000 });
+const command = (gitDir: string, ...args: readonly string[]) => ({ args, gitDir, timeoutMs: 60_000 });
+
+function isThere(pid: number | null): boolean {
+  try {
+    return process.kill(pid ?? 0, 0);
+  } catch {
+    return false;
+  }
+}
 
 test("nothing of the gateway's surroundings reaches git but what it needs", async () => {
   const gitDir = await repository();
@@ -107,7 +115,7 @@ test("output is whole when reading begins after git has ended", async () => {
   const gitDir = await repository();
   const child = testGit().start(command(gitDir, "rev-parse", "--is-bare-repository"));
   child.endInput();
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await expect.poll(() => isThere(child.pid)).toBe(false);
   let output = "";
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) output += chunk.toString();
   expect(output).toBe("true\n");
@@ -125,6 +133,5 @@ test("no file handles are left behind", async () => {
     await git.run(command(gitDir, "no-such-command")).catch(() => {});
     await git.start(command(gitDir, "cat-file", "--batch")).stop();
   }
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(await open()).toBeLessThanOrEqual(before + 1);
+  await expect.poll(open).toBeLessThanOrEqual(before + 1);
 });

@@ -21,7 +21,7 @@ test("old objects are fetched as the gateway itself, with the credential in a he
     git: testGit(),
     root: path.join(scene.root, "other-cache"),
     maxBytes: 2 ** 30,
-    fetchTimeoutMs: 30_000,
+    fetchTimeoutMs: 120_000,
   });
   const secret = "Basic c2VjcmV0OnNlY3JldA==";
   const repository = await cache.open("c/r", "sha1", {
@@ -281,7 +281,7 @@ test("the least recently used repositories go when the disk is full of them; tho
     git: testGit(),
     root,
     maxBytes: 1,
-    fetchTimeoutMs: 30_000,
+    fetchTimeoutMs: 120_000,
     now: () => time,
   });
   const upstream = { url: `${scene.upstream.url}r.git`, headers: [] };

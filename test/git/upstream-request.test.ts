@@ -26,7 +26,7 @@ test("a kept connection that the upstream closes as it is used again: asked once
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   onTestFinished(() => agent.destroy());
   const send = async (method: "GET" | "POST"): Promise<string> => {
-    const timeouts = { connectMs: 5_000, idleMs: 60_000 };
+    const timeouts = { connectMs: 60_000, idleMs: 60_000 };
     const { request, response } = openUpstreamRequest({
       method,
       url,

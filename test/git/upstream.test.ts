@@ -26,15 +26,18 @@ interface World {
   readonly packFile: string;
 }
 
-const upstreamAt = (url: string, credential: UpstreamCredential = { kind: "none" }, idleMs = 5000): GitUpstream => {
+const upstreamAt = (url: string, credential: UpstreamCredential = { kind: "none" }, idleMs = 60_000): GitUpstream => {
   const upstream = createGitUpstream({
     connection: { kind: "git", name: "code", url, credential, allow: ["*"], access: null, dumb: "refuse" },
     version: "1.2.3",
-    timeouts: { connectMs: 2000, idleMs },
+    timeouts: { connectMs: 60_000, idleMs },
   });
   onTestFinished(() => upstream.close());
   return upstream;
 };
+
+/** Only what never answers is waited for in vain. */
+const patienceWith = (failure: string): number => (failure === "hang" ? 1_000 : 60_000);
 
 async function startFixture(options?: GitUpstreamFixtureOptions): Promise<GitUpstreamFixture> {
   const fixture = await startGitUpstream(options);
@@ -143,7 +146,7 @@ describe("deliver", () => {
     ["hang", "upstream_unreachable", "unknown"],
   ] as const)("an upstream that fails with %s: %s, %s", async (failure, code, outcome) => {
     const world = await startWorld();
-    const upstream = upstreamAt(world.fixture.url, { kind: "none" }, 300);
+    const upstream = upstreamAt(world.fixture.url, { kind: "none" }, patienceWith(failure));
     world.fixture.fail(failure);
     await expect(deliver({ ...world, upstream })).rejects.toMatchObject({ code, outcome });
   });
@@ -165,19 +168,22 @@ describe("deliver", () => {
     const server = createServer((socket) => {
       sockets.push(socket);
       socket.on("error", () => {});
-      socket.once("data", () => setTimeout(() => socket.destroy(), 30));
+      socket.once("data", () => socket.destroy());
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void server.close());
     const upstream = upstreamAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    let release = (): void => {};
+    const isTold = new Promise<void>((resolve) => (release = resolve));
     const pack = Readable.from(
       (async function* () {
         yield Buffer.from("PACK");
-        await new Promise((resolve) => setTimeout(resolve, 150));
+        await isTold;
         yield Buffer.from("the last bytes");
       })(),
     );
-    await expect(upstream.deliver("x", { head: headOf(ZERO, "1".repeat(40)), pack })).rejects.toMatchObject({
+    const delivery = upstream.deliver("x", { head: headOf(ZERO, "1".repeat(40)), pack });
+    await expect(delivery.finally(release)).rejects.toMatchObject({
       code: "upstream_unreachable",
       outcome: "not_delivered",
     });
@@ -239,7 +245,7 @@ describe("advertise and probe", () => {
   ] as const)("an upstream that fails with %s: %s", async (failure, code) => {
     const fixture = await startFixture();
     fixture.fail(failure);
-    const upstream = upstreamAt(fixture.url, { kind: "none" }, 300);
+    const upstream = upstreamAt(fixture.url, { kind: "none" }, patienceWith(failure));
     await expect(upstream.advertise("team/app.git", "git-upload-pack")).rejects.toMatchObject({ code });
   });
 

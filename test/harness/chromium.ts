@@ -32,6 +32,7 @@ export function sharedChromium(): (options?: VisitorOptions) => Promise<Visitor>
     if (chromiumPath === null) return;
     browser = await chromium.launch({
       executablePath: chromiumPath,
+      timeout: 120_000,
       // Chromium's own sandbox needs namespaces that containers and the root user do not have; the pages come from this test alone.
       args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
     });
@@ -49,7 +50,7 @@ export function sharedChromium(): (options?: VisitorOptions) => Promise<Visitor>
       open: async () => {
         const complaints: string[] = [];
         const page = await context.newPage();
-        page.setDefaultTimeout(20_000);
+        page.setDefaultTimeout(120_000);
         page.on("console", (message) => {
           if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
         });

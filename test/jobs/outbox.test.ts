@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { eq } from "drizzle-orm";
 import { startSlackServer } from "../../fixtures/slack-server.ts";
 import { startWebhookReceiver } from "../../fixtures/webhook-receiver.ts";
@@ -60,7 +60,7 @@ function recording(name: string, failures: readonly Error[] = []) {
 }
 
 const slackAt = (url: string, token = "xoxb-1") =>
-  createSlackNotifier({ name: "slack", token, channel: "#pushes", apiUrl: url, timeoutMs: 500 });
+  createSlackNotifier({ name: "slack", token, channel: "#pushes", apiUrl: url, timeoutMs: 60_000 });
 
 async function slackServer() {
   const server = await startSlackServer({ token: "xoxb-1", channels: { pushes: "C1" } });
@@ -75,13 +75,13 @@ describe("the outbox's drain", () => {
     slack.setOutage({ kind: "outage", status: 503 });
     startJob(db, [slackAt(slack.url)]);
     await queue(db, "slack");
-    await vi.waitFor(() => expect(slack.requestCount).toBeGreaterThanOrEqual(3), 5_000);
+    await expect.poll(() => slack.requestCount).toBeGreaterThanOrEqual(3);
     const [waiting] = await db.select().from(outbox);
     expect(waiting).toMatchObject({ sentAt: null, failedAt: null, lastError: expect.stringContaining("503") });
     expect(await findOutboxDepth(db)).toMatchObject({ pending: 1, failed: 0, oldestPendingAt: waiting?.createdAt });
 
     slack.setOutage(null);
-    await vi.waitFor(async () => expect(await findOutboxDepth(db)).toMatchObject({ pending: 0 }), 5_000);
+    await expect.poll(() => findOutboxDepth(db)).toMatchObject({ pending: 0 });
     expect(slack.posts).toHaveLength(1);
     const [row] = await db.select().from(outbox);
     expect(row?.sentAt).toBeInstanceOf(Date);
@@ -95,8 +95,7 @@ describe("the outbox's drain", () => {
     slack.trouble({ kind: "rate-limited", retryAfterSeconds: 1 });
     const begun = Date.now();
     startJob(db, [slackAt(slack.url)]);
-    await vi.waitFor(() => expect(slack.requestCount).toBe(1), 2_000);
-    await vi.waitFor(() => expect(slack.posts).toHaveLength(3), 5_000);
+    await expect.poll(() => slack.posts).toHaveLength(3);
     expect(Date.now() - begun).toBeGreaterThanOrEqual(1_000);
     expect(slack.requestCount).toBe(4);
   });
@@ -107,15 +106,12 @@ describe("the outbox's drain", () => {
     slack.setToken("xoxb-2");
     startJob(db, [slackAt(slack.url)]);
     await queue(db, "slack");
-    await vi.waitFor(async () => {
-      const [row] = await db.select().from(outbox);
-      expect(row?.lastError).toContain("invalid_auth");
-    }, 5_000);
+    await expect.poll(async () => (await db.select().from(outbox))[0]?.lastError).toContain("invalid_auth");
     const [row] = await db.select().from(outbox);
     expect(row?.lastError).not.toContain("xoxb");
     expect(row?.failedAt).toBeNull();
     slack.setToken("xoxb-1");
-    await vi.waitFor(() => expect(slack.posts).toHaveLength(1), 5_000);
+    await expect.poll(() => slack.posts).toHaveLength(1);
   });
 
   it("sends again what a stopped gateway had claimed, with the same id, so that a receiver can drop the repetition", async () => {
@@ -134,7 +130,7 @@ describe("the outbox's drain", () => {
     });
     await hook.send({ id: claim?.id ?? "", createdAt: now, notification: sampleRequest() });
     startJob(db, [hook]);
-    await vi.waitFor(async () => expect(await findOutboxDepth(db)).toMatchObject({ pending: 0 }), 5_000);
+    await expect.poll(() => findOutboxDepth(db)).toMatchObject({ pending: 0 });
     expect(receiver.requestCount).toBe(2);
     expect(receiver.deliveries).toHaveLength(1);
   });
@@ -144,7 +140,7 @@ describe("the outbox's drain", () => {
     await queue(db, "slack", 40);
     const gateways = [recording("slack"), recording("slack"), recording("slack")];
     for (const gateway of gateways) startJob(db, [gateway.notifier]);
-    await vi.waitFor(async () => expect(await findOutboxDepth(db)).toMatchObject({ pending: 0 }), 5_000);
+    await expect.poll(() => findOutboxDepth(db)).toMatchObject({ pending: 0 });
     const sent = gateways.flatMap((gateway) => gateway.sent);
     expect(sent).toHaveLength(40);
     expect(new Set(sent).size).toBe(40);
@@ -164,7 +160,7 @@ describe("the outbox's drain", () => {
     startJob(db, [hanging, quick.notifier]);
     await queue(db, "hanging");
     await queue(db, "quick", 2);
-    await vi.waitFor(() => expect(quick.sent).toHaveLength(2), 5_000);
+    await expect.poll(() => quick.sent).toHaveLength(2);
     letGo();
   });
 
@@ -173,7 +169,7 @@ describe("the outbox's drain", () => {
     const refusing = recording("slack", [new NotifyError("too long", { isPermanent: true })]);
     await queue(db, "slack", 2);
     startJob(db, [refusing.notifier], { timing: { permanentRetry: 60_000 } });
-    await vi.waitFor(() => expect(refusing.sent).toHaveLength(1), 5_000);
+    await expect.poll(() => refusing.sent).toHaveLength(1);
     expect(refusing.tried).toHaveLength(2);
   });
 
@@ -185,7 +181,7 @@ describe("the outbox's drain", () => {
     );
     await queue(db, "slack");
     startJob(db, [plain.notifier], { timing: { permanentRetry: 60_000 } });
-    await vi.waitFor(() => expect(plain.sent).toHaveLength(1), 5_000);
+    await expect.poll(() => plain.sent).toHaveLength(1);
     const [odd] = await db.select().from(outbox).where(eq(outbox.kind, "from_the_future"));
     expect(odd?.lastError).toContain("does not have the expected shape");
   });
@@ -195,10 +191,10 @@ describe("the outbox's drain", () => {
     const warnings: string[] = [];
     await queue(db, "nobody", 1, new Date(Date.now() - 25 * 60 * 60_000));
     startJob(db, [], { log: { ...silent, error: (_fields, message) => warnings.push(message) } });
-    await vi.waitFor(async () => expect(await findOutboxDepth(db)).toMatchObject({ pending: 0, failed: 1 }), 5_000);
+    await expect.poll(() => findOutboxDepth(db)).toMatchObject({ pending: 0, failed: 1 });
     const [row] = await db.select().from(outbox);
     expect(row?.lastError).toContain("no gateway has a notifier of this name");
-    await vi.waitFor(() => expect(warnings).toContain("messages were given up: see outbox.last_error"), 10_000);
+    await expect.poll(() => warnings).toContain("messages were given up: see outbox.last_error");
   });
 
   it("sends at once when woken, and not at all once stopped", async () => {
@@ -207,7 +203,7 @@ describe("the outbox's drain", () => {
     const job = startJob(db, [plain.notifier], { timing: { poll: 60_000 } });
     await queue(db, "slack");
     job.wake();
-    await vi.waitFor(() => expect(plain.sent).toHaveLength(1), 2_000);
+    await expect.poll(() => plain.sent).toHaveLength(1);
     await job.stop();
     await queue(db, "slack");
     job.wake();
@@ -223,7 +219,7 @@ describe("the outbox's drain", () => {
     });
     await handle.close();
     job.wake();
-    await vi.waitFor(() => expect(errors).toContain("a job's round failed; it will be tried again"), 5_000);
+    await expect.poll(() => errors).toContain("a job's round failed; it will be tried again");
   });
 });
 

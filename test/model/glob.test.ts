@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { matchesGlob } from "../../src/model/glob.ts";
+import { cpuTimeMs } from "../harness/cpu-time.ts";
 
 describe("matchesGlob", () => {
   it.each([
@@ -44,9 +45,9 @@ describe("matchesGlob", () => {
   });
 
   it("is not stalled by a text made to backtrack", () => {
-    const started = performance.now();
+    const before = cpuTimeMs();
     expect(matchesGlob(`${"**a".repeat(30)}b`, "a".repeat(20_000))).toBe(false);
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(cpuTimeMs() - before).toBeLessThan(3_000);
   });
 });
 

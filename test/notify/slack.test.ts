@@ -18,7 +18,7 @@ const notifier = (options: { token?: string; channel?: string; timeoutMs?: numbe
     token: options.token ?? TOKEN,
     channel: options.channel ?? "#pushes",
     apiUrl: slack.url,
-    timeoutMs: options.timeoutMs ?? 2_000,
+    timeoutMs: options.timeoutMs ?? 60_000,
   });
 
 const shownText = (): string => JSON.stringify(slack.posts[0]?.blocks);

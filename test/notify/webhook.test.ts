@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => receiver.close());
 
-const notifier = (secret: string | null = SECRET, timeoutMs = 2_000) =>
+const notifier = (secret: string | null = SECRET, timeoutMs = 60_000) =>
   createWebhookNotifier({ name: "hook", url: receiver.url, secret, timeoutMs });
 
 describe("a webhook", () => {

@@ -10,13 +10,14 @@ import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
 import type { UpstreamFailure } from "../../fixtures/git-upstream.ts";
 import { BLOB, makePack, packEntry, REF_DELTA, sign } from "../git/hostile-packs.ts";
+import { cpuTimeMs } from "../harness/cpu-time.ts";
 import { git, sealedGitEnv, temporaryDirectory, type WorkingCopy } from "../harness/git.ts";
 import { objectMaker, type ObjectMaker } from "../harness/objects.ts";
 import { basic, firstCommand, packOf, pushBody, rawPush, rawPushBytes, ZERO } from "../harness/raw-push.ts";
 import { sharedWorld, type Person } from "../harness/world.ts";
 
 const world = sharedWorld({
-  upstreamIdleMs: 2_500,
+  upstreamIdleMs: 8_000,
   pushes: [{ repositories: ["code/**"], protect: [{ refs: ["refs/heads/main"], approvers: ["leads"], wait: "0s" }] }],
 });
 
@@ -67,7 +68,7 @@ afterEach(async () => {
       const left = await leftovers();
       if (left.length > 0) throw new Error(`left behind on the gateway's disk: ${left.join(", ")}`);
     },
-    { timeout: 10_000 },
+    { timeout: 60_000 },
   );
 });
 
@@ -234,12 +235,12 @@ describe("a push whose pack is broken", () => {
     const before = process.memoryUsage().rss;
     let peak = before;
     const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 20);
-    const begun = Date.now();
+    const begun = cpuTimeMs();
     expect(await pushSpoilt(() => bomb)).toMatch(
       /400 MiB unpacked, the limit of one object \(limits\.objectBytes\) is 100 MiB/,
     );
     clearInterval(timer);
-    expect(Date.now() - begun).toBeLessThan(10_000);
+    expect(cpuTimeMs() - begun).toBeLessThan(10_000);
     expect(peak - before).toBeLessThan(100 * 1024 * 1024);
   });
 
@@ -261,9 +262,9 @@ describe("a push whose pack is broken", () => {
     });
     request.on("error", () => {});
     await new Promise((resolve) => request.write(body.subarray(0, -30), resolve));
-    await expect.poll(leftovers, { timeout: 10_000 }).not.toEqual([]);
+    await expect.poll(leftovers).not.toEqual([]);
     request.destroy();
-    await expect.poll(leftovers, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(leftovers).toEqual([]);
     expect(forwardedSince(mark)).toEqual([]);
   });
 });
@@ -291,7 +292,7 @@ const CLEAR: Readonly<Record<UpstreamFailure | "down", RegExp>> = {
   // Its beginning is out already: all that is left is to break off as well, and git says so.
   truncate: /transfer closed|early EOF|unexpected disconnect|hung up/,
   "lose-answer": /broke the connection/,
-  hang: /did not answer within 2\.5 s/,
+  hang: /did not answer within 8 s/,
   down: /cannot be reached \(ECONNREFUSED\)/,
 };
 const FAILURES = Object.keys(CLEAR) as (keyof typeof CLEAR)[];
@@ -384,7 +385,7 @@ test("an upstream whose answers are lost, and that cannot be asked afterwards ei
   }, 1);
   upstream.fail("lose-answer", /^POST .*git-receive-pack/);
   const push = copy.git("push", "origin", `${oid}:${ref}`).finally(() => clearInterval(watch));
-  await expect.poll(() => upstream.ref("team/app", ref), { timeout: 10_000 }).toBe(oid);
+  await expect.poll(() => upstream.ref("team/app", ref)).toBe(oid);
   const run = await push;
   expect([run.code, run.stderr]).toEqual([1, expect.stringContaining("look at its refs before pushing again")]);
   upstream.fail(null);
@@ -398,10 +399,10 @@ test("a client leaves an upstream that hangs: the gateway leaves it, too", async
   upstream.fail("hang");
   const mark = upstream.requests.length;
   const push = copy.startPush("origin", `${main}:${freshRef()}`);
-  await expect.poll(() => upstream.requests.length, { timeout: 10_000 }).toBeGreaterThan(mark);
+  await expect.poll(() => upstream.requests.length).toBeGreaterThan(mark);
   push.kill();
   await push.ended;
-  await expect.poll(() => upstream.openConnections(), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => upstream.openConnections()).toBe(0);
   upstream.fail(null);
   await expectWorking();
 });

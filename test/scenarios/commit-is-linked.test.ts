@@ -49,15 +49,12 @@ interface CommitAnswer {
 async function commitOf(person: Person, oid: string): Promise<CommitAnswer> {
   let answer: CommitAnswer | null = null;
   await expect
-    .poll(
-      async () => {
-        const response = await person.fetch(`/api/v1/commits/${oid}`);
-        if (response.status !== 200) return null;
-        answer = (await response.json()) as CommitAnswer;
-        return answer.attributed_at;
-      },
-      { timeout: 15_000 },
-    )
+    .poll(async () => {
+      const response = await person.fetch(`/api/v1/commits/${oid}`);
+      if (response.status !== 200) return null;
+      answer = (await response.json()) as CommitAnswer;
+      return answer.attributed_at;
+    })
     .not.toBeNull();
   if (answer === null) throw new Error("the commit was never answered");
   return answer;

@@ -75,7 +75,7 @@ test("login, two turns with a tool call, a sub-agent: one session, complete, and
   }
   // Whatever it wanted of GitHub itself, it did not need.
   expect(cli.refused.filter((target) => !/(?:^|\.)github(?:usercontent|copilot)?\.com:443$/.test(target))).toEqual([]);
-}, 300_000);
+});
 
 test("whoever refuses in the browser is not signed in, and whoever may not use Copilot is told so", async () => {
   const gateway = await startNamedGateway();
@@ -96,7 +96,7 @@ test("whoever refuses in the browser is not signed in, and whoever may not use C
   const run = await cli.prompt("Hello", MODEL);
   expect(login.stdout + login.stderr + run.stdout + run.stderr).toContain("may not use the Copilot connection copilot");
   expect(gateway.world.copilot.requests).toEqual([]);
-}, 300_000);
+});
 
 test("a gateway as the CLI's provider: a JWT of the identity provider, fetched by a command for each request", async () => {
   const gateway = await startNamedGateway();
@@ -115,7 +115,7 @@ test("a gateway as the CLI's provider: a JWT of the identity provider, fetched b
   expect(run.stdout + run.stderr).toContain("The provider answers.");
   expect((await listSessions(world.database.db, {})).items).toMatchObject([{ user: "ana@example.com" }]);
   expect(await listTokens(world.database.db)).toEqual([]);
-}, 300_000);
+});
 
 test("login through the browser on the same machine: PKCE, and a code that comes back to the loopback", async () => {
   const gateway = await startNamedGateway();
@@ -128,4 +128,4 @@ test("login through the browser on the same machine: PKCE, and a code that comes
   });
   expect(login.stdout + login.stderr).toContain("Signed in successfully as ana_example-com");
   expect(await listTokens(gateway.world.database.db)).toMatchObject([{ audiences: ["copilot"] }]);
-}, 300_000);
+});

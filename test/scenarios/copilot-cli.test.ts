@@ -113,4 +113,4 @@ test("the CLI shows why the gateway refuses", async () => {
   const [refused] = (await listExchanges(gateway.db, { status: "refused" })).items;
   expect(run.stdout + run.stderr).toContain(refused?.id);
   expect(gateway.upstream.requests.filter((request) => request.method === "POST")).toEqual([]);
-}, 180_000);
+});

@@ -42,7 +42,7 @@ async function place(by = ana) {
     /** What the record says of this place's fetches, oldest first, once there are `count` of them. */
     recorded: async (count: number) => {
       const list = async () => (await by.api(`/api/v1/fetches?q=${encodeURIComponent(userAgent)}`)).items.toReversed();
-      await expect.poll(async () => (await list()).length, { timeout: 10_000 }).toBe(count);
+      await expect.poll(async () => (await list()).length).toBe(count);
       return list();
     },
   };

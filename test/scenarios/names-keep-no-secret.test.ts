@@ -80,7 +80,7 @@ beforeAll(async () => {
   for (const name of ["held", "watched", "protected", "options"]) await world.upstream.createRepository(`team/${name}`);
   ana = await world.person("ana@example.com", ["eng"]);
   lee = await world.person("lee@example.com", ["leads"]);
-}, 120_000);
+});
 afterAll(async () => {
   await world?.close();
   await lfs?.stop();
@@ -194,15 +194,13 @@ test("of refs, tags, people, files and options: refused, held, approved and let 
     expect(approved.status).toBe(200);
     // By the names that it was pushed with.
     const branch = someRefs[0] ?? "";
-    await expect.poll(() => world.upstream.ref(`team/${repository}`, branch), { timeout: 60_000 }).toBeTruthy();
+    await expect.poll(() => world.upstream.ref(`team/${repository}`, branch)).toBeTruthy();
   }
   await expect
-    .poll(async () => (await lee.api("/api/v1/pushes?limit=50")).items.filter(({ status }) => status === "delivered"), {
-      timeout: 60_000,
-    })
+    .poll(async () => (await lee.api("/api/v1/pushes?limit=50")).items.filter(({ status }) => status === "delivered"))
     .toHaveLength(3);
   await expectNone(all);
-}, 280_000);
+});
 
 test("of repositories and their addresses: fetched, pushed to, and not there", async () => {
   const planted = named(isSegment);
@@ -236,7 +234,7 @@ test("of repositories and their addresses: fetched, pushed to, and not there", a
     said += (await rawPushBytes(world, ana, text, body)).text;
   }
   await expectNone(planted);
-}, 280_000);
+});
 
 test("in pushes that cannot be read", async () => {
   const planted = named(isLine);
@@ -265,7 +263,7 @@ test("in pushes that cannot be read", async () => {
     said += (await rawPushBytes(world, ana, "team/app", body)).text;
   }
   await expectNone(planted);
-}, 280_000);
+});
 
 test("of clients, conversations, models, tools and their calls", async () => {
   const headers = named(isHeader);
@@ -335,7 +333,7 @@ test("of clients, conversations, models, tools and their calls", async () => {
     await ask("/copilot/copilot/chat/completions", { model: "x", messages: [] }, { "content-encoding": text });
   }
   await expectNone([...headers, ...ids, ...lines]);
-}, 280_000);
+});
 
 test("in what LFS is asked, in sign-ins, and in the reasons that people give", async () => {
   const lines = named(isLine);
@@ -390,4 +388,4 @@ test("in what LFS is asked, in sign-ins, and in the reasons that people give", a
     said += await stopped.text();
   }
   await expectNone([...lines, ...headers]);
-}, 280_000);
+});

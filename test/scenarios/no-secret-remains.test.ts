@@ -134,7 +134,7 @@ test("in files, in clear and written in other ways: refused, held and let pass",
     said += push.stdout + push.stderr;
   }
   await expectNone(all, said);
-}, 240_000);
+});
 
 test("in exchanges: messages, tool calls, results, answers, headers, models and addresses", async () => {
   const all = inExchanges;
@@ -212,4 +212,4 @@ test("in exchanges: messages, tool calls, results, answers, headers, models and 
   world.copilot.respondAlways({ status: 500, error: { message: names.slice(0, 30).join(" \n "), code: "broken" } });
   await ask("/copilot/copilot/chat/completions", { model: "gpt-4.1", messages: [{ role: "user", content: "Hello" }] });
   await expectNone(all, said);
-}, 240_000);
+});

@@ -51,13 +51,13 @@ test.for(absent)("$name is left out: $missing is not installed", ({ missing }, {
 });
 
 // Java and Python have to start first.
-describe.each(installed.map((client) => [client.name, client] as const))("%s", { timeout: 90_000 }, (name, client) => {
+describe.each(installed.map((client) => [client.name, client] as const))("%s", (name, client) => {
   const slug = name.toLowerCase();
   let home = "";
   beforeAll(async () => {
     home = await mkdtemp(path.join(tmpdir(), "sallyport-client-"));
     await client.prepare?.({ home });
-  }, 180_000);
+  });
   afterAll(() => rm(home, { recursive: true, force: true, maxRetries: 3 }));
 
   test("clones, commits and pushes", async () => {
@@ -92,7 +92,7 @@ describe.each(installed.map((client) => [client.name, client] as const))("%s", {
 
     const pushing = clone.push("refs/heads/main");
     const pending = async () => (await lee.api(`/api/v1/approvals?repository=code/${repository}`)).items;
-    await expect.poll(pending, { timeout: 60_000 }).toHaveLength(1);
+    await expect.poll(pending).toHaveLength(1);
     expect(await world().upstream.ref(repository, "refs/heads/main")).toBe(before);
     const [approval] = await pending();
     expect((await lee.decide(String(approval?.["id"]), "approve", "fine")).status).toBe(200);

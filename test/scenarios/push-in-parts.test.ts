@@ -51,12 +51,12 @@ test("one push, three verdicts: the allowed ref is there, the refused one says w
   expect(await world.upstream.hasObject("team/app", next)).toBe(false);
 
   expect((await lee.decide(approvalIn(push.stderr), "approve", "fine")).status).toBe(200);
-  await expect.poll(() => refOf(world, "refs/heads/main"), { timeout: 15_000 }).toBe(next);
+  await expect.poll(() => refOf(world, "refs/heads/main")).toBe(next);
   expect(await world.upstream.hasObject("team/app", bad)).toBe(false);
 
   const pushes = async () => (await ana.api("/api/v1/pushes")).items;
   const statuses = async () => (await pushes()).map(({ status }) => String(status)).sort((a, b) => (a < b ? -1 : 1));
-  await expect.poll(statuses, { timeout: 15_000 }).toEqual(["delivered", "delivered", "rejected"]);
+  await expect.poll(statuses).toEqual(["delivered", "delivered", "rejected"]);
   const first = (await pushes()).find(({ part_of: partOf }) => partOf === null);
   expect((await pushes()).filter(({ part_of: partOf }) => partOf === first?.["id"])).toHaveLength(2);
 });

@@ -45,7 +45,7 @@ test("when the wait ends first, git is told the link, and a later approval still
   expect(push.stderr).toMatch(/! \[remote rejected\] main -> main \(.*\/approvals\/[0-9a-f-]{36}.*\)/);
 
   expect((await lee.decide(approvalIn(push.stderr), "approve", "fine")).status).toBe(200);
-  await expect.poll(() => world.upstream.ref("team/app", "refs/heads/main"), { timeout: 10_000 }).toBe(oid);
+  await expect.poll(() => world.upstream.ref("team/app", "refs/heads/main")).toBe(oid);
 });
 
 test("git is killed while it waits: the push stays held and an approval delivers it", async () => {
@@ -61,7 +61,7 @@ test("git is killed while it waits: the push stays held and an approval delivers
   await push.ended;
   expect((await lee.decide(approvalIn(link), "approve", "fine")).status).toBe(200);
 
-  await expect.poll(() => world.upstream.ref("team/app", "refs/heads/main"), { timeout: 15_000 }).toBe(oid);
+  await expect.poll(() => world.upstream.ref("team/app", "refs/heads/main")).toBe(oid);
 });
 
 test("the same push sent again finds the same hold", async () => {
@@ -135,7 +135,7 @@ test("a hold is told in Slack: who, where, what and the link", async () => {
   await copy.commit("Fix <!channel> & \u001b[31mthings", { "a.txt": "one\n" });
   const push = await copy.git("push", "origin", "main");
 
-  await expect.poll(() => world.slack.posts.length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => world.slack.posts.length).toBe(1);
   const message = JSON.stringify(world.slack.posts[0]);
   expect(message).toContain("ana@example.com");
   expect(message).toContain("code/team/app");

@@ -17,7 +17,7 @@ const world = sharedWorld({
     { repositories: ["code/**"], protect: [{ refs: ["refs/heads/main"], approvers: ["leads"], wait: "0s" }] },
   ],
 });
-const PATIENCE = { timeout: 30_000, interval: 50 };
+const PATIENCE = { interval: 50 };
 
 let ana: Person;
 let bob: Person;

@@ -73,7 +73,7 @@ test("somebody signs in by a code in a browser, and git clones with no further w
   await browser.open(`${world.url}/tokens`);
   await browser.submit("/revoke");
   const fetchAgain = () => git(["-C", "app", "fetch"], { cwd: home, env });
-  await expect.poll(async () => (await fetchAgain()).code, { timeout: 15_000, interval: 1_000 }).not.toBe(0);
+  await expect.poll(async () => (await fetchAgain()).code, { interval: 1_000 }).not.toBe(0);
   expect((await fetchAgain()).stderr).toContain(`sallyport login ${world.url}`);
   expect(await readFile(tokensFile(), "utf8")).not.toMatch(/gho_/);
 });

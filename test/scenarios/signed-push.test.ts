@@ -130,7 +130,7 @@ describe("a signed push", () => {
     const lee = await world().person("lee@example.com", ["leads"]);
     const id = /\/approvals\/([0-9a-f-]{36})/.exec(push.stderr)?.[1] ?? "";
     expect((await lee.decide(id, "approve", "fine")).status).toBe(200);
-    await expect.poll(() => ref("refs/heads/main"), { timeout: 10_000 }).toBe(oid);
+    await expect.poll(() => ref("refs/heads/main")).toBe(oid);
     expect(await ref("refs/heads/free")).toBe(oid);
     expect(await atUpstream("certificate")).toBe(certificate);
   });

@@ -66,7 +66,7 @@ test("git's terminal", () => {
 });
 
 test("Slack", async () => {
-  await expect.poll(() => world().slack.posts.length, { timeout: 15_000 }).toBe(1);
+  await expect.poll(() => world().slack.posts.length).toBe(1);
   const [post] = world().slack.posts;
   const text = JSON.stringify([post?.text, post?.blocks]);
   expect(text).toContain("held-&lt;b&gt;&amp;");

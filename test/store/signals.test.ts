@@ -4,7 +4,7 @@ import { openDatabase } from "../../src/store/database.ts";
 import { createSignals, type Signals } from "../../src/store/signals.ts";
 import { testDatabase } from "../harness/database.ts";
 
-const LONG = 20_000;
+const LONG = 120_000;
 /** Longer than a signal takes, so that its absence shows. */
 const SHORT = 300;
 

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { describe, expect, test } from "vitest";
 import { createProxies, type ProxySettings } from "../../src/web/forwarded.ts";
+import { cpuTimeMs } from "../harness/cpu-time.ts";
 
 const TRUSTED = ["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"];
 const request = (remoteAddress: string | undefined, headers: Readonly<Record<string, string>> = {}): Context =>
@@ -82,8 +83,8 @@ describe("the host that was asked for", () => {
 });
 
 test("a header of very many separators is read in no time", () => {
-  const began = performance.now();
+  const before = cpuTimeMs();
   addressOf("10.0.0.1", { forwarded: `${",".repeat(8_000)}${'"'.repeat(8_000)}` }, "forwarded");
   addressOf("10.0.0.1", { "x-forwarded-for": "10.0.0.1,".repeat(8_000) });
-  expect(performance.now() - began).toBeLessThan(2_000);
+  expect(cpuTimeMs() - before).toBeLessThan(2_000);
 });

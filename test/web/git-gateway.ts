@@ -102,7 +102,11 @@ export async function startGitGateway(options: GitGatewayOptions = {}): Promise<
     ...options.connection,
   };
   const closed: GitConnection = { ...code, name: "closed", allow: ["ops"] };
-  const upstream = createGitUpstream({ connection: code, version: "1", timeouts: { connectMs: 2000, idleMs: 30_000 } });
+  const upstream = createGitUpstream({
+    connection: code,
+    version: "1",
+    timeouts: { connectMs: 60_000, idleMs: 60_000 },
+  });
   onTestFinished(() => upstream.close());
 
   const log: { level: string; fields: LogFields; message: string }[] = [];

@@ -40,7 +40,7 @@ function upstreamAt(url: string, credential: GitConnection["credential"] = { kin
     access: null,
     dumb: "refuse",
   };
-  const upstream = createLfsUpstream({ connection, version: "1", timeouts: { connectMs: 2_000, idleMs: 20_000 } });
+  const upstream = createLfsUpstream({ connection, version: "1", timeouts: { connectMs: 60_000, idleMs: 60_000 } });
   onTestFinished(() => upstream.close());
   return upstream;
 }

@@ -31,7 +31,7 @@ test.each([
     state.holders -= 1;
     state.done += 1;
   };
-  await Promise.all(Array.from({ length: 20 }, () => withProcessLock(lock, 20_000, work)));
+  await Promise.all(Array.from({ length: 20 }, () => withProcessLock(lock, 120_000, work)));
   expect(state).toEqual({ holders: 0, most: 1, done: 20 });
   const [left = "", ...others] = await readdir(lock);
   expect(others).toEqual([]);
@@ -40,8 +40,8 @@ test.each([
 
 test("the lock is free again when the work fails", async () => {
   const lock = await newLock();
-  await expect(withProcessLock(lock, 1_000, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
-  expect(await withProcessLock(lock, 1_000, () => Promise.resolve(1))).toBe(1);
+  await expect(withProcessLock(lock, 60_000, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+  expect(await withProcessLock(lock, 60_000, () => Promise.resolve(1))).toBe(1);
 });
 
 test("a living holder is waited for, and named when it takes too long", async () => {
