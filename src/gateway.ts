@@ -109,6 +109,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const { db } = store;
   const signals = createSignals(store);
   const blobs = createDiskBlobStore(path.join(config.dataDir, "blobs"));
+  await blobs.removeUnfinished();
 
   const { provider, identity, authenticate, authenticateAway } = openPeople({ config, db, publicUrl, log, now });
   const gitSide = await openGitSide(options);
@@ -143,6 +144,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   });
   const approvals = createApprovalFlow({
     db,
+    blobs,
     announce,
     mask,
     policyVersion: config.policyVersion,

@@ -17,6 +17,8 @@ export interface BlobStore {
   size(key: string): Promise<number>;
   /** Removes a blob; removing one that is not there is no error. */
   delete(key: string): Promise<void>;
+  /** Throws away what a killed gateway has left half-written. To be called before the first `create` of this store. */
+  removeUnfinished(): Promise<void>;
   /** All committed keys with their time of creation (ms since the epoch), for the sweep of orphans. */
   list(): AsyncIterable<{ readonly key: string; readonly createdAt: number }>;
 }

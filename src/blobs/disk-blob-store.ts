@@ -11,10 +11,8 @@ import { createDiskBlobWriter, storageFailed, storing } from "./disk-blob-writer
 
 const INCOMING = "incoming";
 const KEY = /^[0-9a-f]{32}$/;
-/** What was left in `incoming` by a gateway that died; no upload takes a day. */
-const ABANDONED_MS = 24 * 3_600_000;
 
-/** @param directory is made when the first blob is written; on one file system, which no other program writes to */
+/** @param directory is made when the first blob is written; on one file system, which no other program, and no other gateway, writes to */
 export function createDiskBlobStore(directory: string): BlobStore {
   const pathOf = (key: string) => {
     // Keys are the store's own; another shape (`../…`) never existed, and must not become a path.
@@ -50,16 +48,20 @@ export function createDiskBlobStore(directory: string): BlobStore {
       await storing(path, () => rm(path, { force: true }));
     },
 
-    /** Also removes what a gateway that died left half-written a day ago. */
+    async removeUnfinished() {
+      const incoming = join(directory, INCOMING);
+      await storing(incoming, async () => {
+        const names = (await listDirectory(incoming)).filter((name) => KEY.test(name));
+        for (const name of names) await rm(join(incoming, name), { force: true });
+      });
+    },
+
     async *list() {
       const prefixes = await storing(directory, () => listDirectory(directory));
-      for (const prefix of prefixes) {
+      for (const prefix of prefixes.filter((name) => name !== INCOMING)) {
         for (const key of await storing(directory, () => listDirectory(join(directory, prefix)))) {
-          const path = join(directory, prefix, key);
-          const found = await stat(path).catch(() => null);
-          if (found === null || !found.isFile() || !KEY.test(key)) continue;
-          if (prefix !== INCOMING) yield { key, createdAt: found.mtimeMs };
-          else if (Date.now() - found.mtimeMs > ABANDONED_MS) await rm(path, { force: true });
+          const found = await stat(join(directory, prefix, key)).catch(() => null);
+          if (found?.isFile() === true && KEY.test(key)) yield { key, createdAt: found.mtimeMs };
         }
       }
     },

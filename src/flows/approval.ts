@@ -4,6 +4,7 @@
  * An approval belongs to one push, and a push to one connection, repository, set of old and new ids and policy version: nothing
  * else can be approved by it. Approvers are distinct humans, never the pusher, never counted twice.
  */
+import type { BlobStore } from "../blobs/blob-store.ts";
 import { err, ok, type Result } from "../errors.ts";
 import {
   findApprovalOfPush,
@@ -34,6 +35,8 @@ export interface DecisionRefusal {
 
 export interface ApprovalDependencies {
   readonly db: Database;
+  /** Where the packs of pushes that wait are. */
+  readonly blobs: Pick<BlobStore, "delete">;
   /** Tells waiting clients and the delivery job of every gateway, when the transaction commits. */
   readonly announce: (tx: Queryable, pushId: string) => Promise<void>;
   readonly mask: (text: string) => string;
@@ -73,16 +76,25 @@ export function createApprovalFlow(deps: ApprovalDependencies): ApprovalFlow {
     status: "denied" | "expired",
     error: string,
     now: Date,
-  ): Promise<boolean> => {
-    if (!(await moveApproval(tx, approval.id, "pending", status, now))) return false;
-    // The pack is nobody's now: housekeeping removes it.
-    await finishPush(tx, approval.pushId, { status, upstreamStatus: new Map(), error, finishedAt: now });
+  ): Promise<{ readonly pack: string | null } | null> => {
+    if (!(await moveApproval(tx, approval.id, "pending", status, now))) return null;
+    const pack = await finishPush(tx, approval.pushId, { status, upstreamStatus: new Map(), error, finishedAt: now });
     await deps.announce(tx, approval.pushId);
-    return true;
+    return { pack };
   };
 
-  const decide = (request: ApprovalRequest): Promise<Result<void, DecisionRefusal>> =>
-    deps.db.transaction(async (tx) => {
+  /**
+   * Deletes the pack of a push that ended: it lies in clear, and may hold what nobody should keep. Call it when that is written; a pack of
+   * another gateway's, or one that cannot be deleted now, housekeeping finds.
+   */
+  const release = async (closed: { readonly pack: string | null } | null): Promise<void> => {
+    if (closed?.pack != null) await deps.blobs.delete(closed.pack).catch(() => {});
+  };
+
+  const decide = async (request: ApprovalRequest): Promise<Result<void, DecisionRefusal>> => {
+    let closed: Awaited<ReturnType<typeof close>> = null;
+    const decided = await deps.db.transaction(async (tx): Promise<Result<void, DecisionRefusal>> => {
+      closed = null;
       const now = deps.now();
       const approval = await lockApproval(tx, request.approvalId);
       if (approval === null) return refuse("not_found", `there is no approval ${request.approvalId}`);
@@ -97,7 +109,13 @@ export function createApprovalFlow(deps: ApprovalDependencies): ApprovalFlow {
         );
       if (approval.policyVersion !== deps.policyVersion) {
         // Its question was asked under another policy: who may answer, and how many must, may not be what it is now.
-        await close(tx, approval, "expired", "the policy has changed since this push was held: push again", now);
+        closed = await close(
+          tx,
+          approval,
+          "expired",
+          "the policy has changed since this push was held: push again",
+          now,
+        );
         return refuse("not_pending", "the policy has changed since this push was held: it has to be pushed again");
       }
       if (approval.expiresAt <= now) return refuse("not_pending", "this request has expired: push again to ask anew");
@@ -120,33 +138,39 @@ export function createApprovalFlow(deps: ApprovalDependencies): ApprovalFlow {
       });
 
       if (request.decision === "deny") {
-        await close(tx, approval, "denied", `denied by ${principal.email}`, now);
+        closed = await close(tx, approval, "denied", `denied by ${principal.email}`, now);
       } else if (await isSatisfied(tx, approval)) {
         await moveApproval(tx, approval.id, "pending", "approved", now);
         await deps.announce(tx, approval.pushId);
       }
       return ok(undefined);
     });
+    await release(closed);
+    return decided;
+  };
 
   const expire = async (): Promise<number> => {
     let count = 0;
     for (const approvalId of await findExpired(deps.db, deps.now())) {
-      const isClosed = await deps.db.transaction(async (tx) => {
+      const closed = await deps.db.transaction(async (tx) => {
         const approval = await lockApproval(tx, approvalId);
-        if (approval === null) return false;
+        if (approval === null) return null;
         return close(tx, approval, "expired", "nobody approved it in time: push again to ask anew", deps.now());
       });
-      if (isClosed) count += 1;
+      if (closed !== null) count += 1;
+      await release(closed);
     }
     return count;
   };
 
-  const withdraw = (pushId: string, why: string): Promise<void> =>
-    deps.db.transaction(async (tx) => {
+  const withdraw = async (pushId: string, why: string): Promise<void> => {
+    const closed = await deps.db.transaction(async (tx) => {
       const found = await findApprovalOfPush(tx, pushId);
       const approval = found === null ? null : await lockApproval(tx, found.id);
-      if (approval !== null) await close(tx, approval, "expired", why, deps.now());
+      return approval === null ? null : close(tx, approval, "expired", why, deps.now());
     });
+    await release(closed);
+  };
 
   return { decide, expire, withdraw };
 }

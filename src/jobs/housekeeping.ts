@@ -17,6 +17,8 @@ import { createLoop, type Loop } from "./loop.ts";
 const EVERY_MS = 15_000;
 /** A blob younger than this may belong to a push whose record is still being written. */
 const ORPHAN_AGE_MS = 60 * 60_000;
+/** One of before the start may not: nobody is left to write its record, once the database has taken what was on its way to it. */
+const LEFT_BEHIND_MS = 60_000;
 /** A gateway says every round that it is there. One that has missed several is gone, and so is what it had open. */
 const UNSEEN_MS = 2 * 60_000;
 const BATCH = 500;
@@ -25,7 +27,7 @@ const BATCH = 500;
 export function createHousekeepingJob(deps: {
   readonly db: Database;
   readonly blobs: BlobStore;
-  readonly approvals: ApprovalFlow;
+  readonly approvals: Pick<ApprovalFlow, "expire">;
   /** This gateway, and when it was started: what it had open before is what it left when it was killed. */
   readonly gateway: { readonly id: string; readonly startedAt: Date };
   /** How long exchanges and fetches are kept, in milliseconds. */
@@ -40,8 +42,10 @@ export function createHousekeepingJob(deps: {
 
   const sweepBlobs = async (): Promise<void> => {
     let candidates: string[] = [];
+    const [now, startedAt] = [deps.now().getTime(), deps.gateway.startedAt.getTime()];
+    const before = now - startedAt < LEFT_BEHIND_MS ? now - ORPHAN_AGE_MS : Math.max(startedAt, now - ORPHAN_AGE_MS);
     for await (const { key, createdAt } of deps.blobs.list()) {
-      if (createdAt > deps.now().getTime() - ORPHAN_AGE_MS) continue;
+      if (createdAt >= before) continue;
       candidates.push(key);
       if (candidates.length === BATCH) {
         await removeOrphans(candidates);

@@ -180,9 +180,13 @@ function hunkRows() {
   };
 }
 
-/** Writes how a push ended; what it would be sent with is no longer kept. Call inside a transaction. */
-export async function finishPush(tx: Transaction, pushId: string, outcome: PushOutcome): Promise<void> {
-  await tx.execute(sql`${endPush(pushId, outcome, [])} select from before`);
+/**
+ * Writes how a push ended; what it would be sent with is no longer kept. Call inside a transaction.
+ * @returns the blob of its pack: to be deleted once the transaction has committed
+ */
+export async function finishPush(tx: Transaction, pushId: string, outcome: PushOutcome): Promise<string | null> {
+  const rows = await tx.execute(sql`${endPush(pushId, outcome, [])} select pack_blob from before`);
+  return packBlobOf(rows[0]);
 }
 
 /**
@@ -200,9 +204,13 @@ export async function recordEnd(
     sql`${endPush(pushId, outcome, [event])}
     select pack_blob, pg_notify(${SIGNAL_CHANNEL}, ${signalText(channel, pushId)}) from before`,
   );
-  const released = rows[0]?.["pack_blob"];
-  return typeof released === "string" ? released : null;
+  return packBlobOf(rows[0]);
 }
+
+const packBlobOf = (row: Readonly<Record<string, unknown>> | undefined): string | null => {
+  const released = row?.["pack_blob"];
+  return typeof released === "string" ? released : null;
+};
 
 /** The steps of a statement that ends with a question to `before`. */
 function endPush(id: string, { status, error, finishedAt, upstreamStatus }: PushOutcome, events: readonly NewEvent[]) {

@@ -21,8 +21,15 @@ export interface NodeExchange {
 /**
  * For the server that carries byte streams: no limit on how long a request may take (Node's 300 s would end a large push),
  * only on its headers. Bodies have their own idle limits.
+ *
+ * A header that stands there twice is read with both its values, which for `Authorization` or `Content-Type` is none: by itself Node takes
+ * the first one in silence, and a proxy in front of the gateway may have judged the other.
  */
-export const STREAMING_SERVER_OPTIONS: ServerOptions = { requestTimeout: 0, headersTimeout: 60_000 };
+export const STREAMING_SERVER_OPTIONS: ServerOptions = {
+  requestTimeout: 0,
+  headersTimeout: 60_000,
+  joinDuplicateHeaders: true,
+};
 
 /** The client's request as Node has it; the target in it is raw. Undefined where there is no socket (`app.request()`). */
 export const rawTarget = (c: Context<NodeEnv>): string | undefined =>

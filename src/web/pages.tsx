@@ -32,6 +32,7 @@ import { createRecordPages } from "./pages/record-routes.tsx";
 import { isPushReadable } from "./pushes.ts";
 import { mayReadPush } from "./read-access.ts";
 import { listReadableSessions } from "./sessions.ts";
+import { readForm } from "./form.ts";
 import { createSignIn, localPath } from "./sign-in.ts";
 
 export type { PagesDependencies };
@@ -104,7 +105,7 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   if (provider !== null) routes.route("/", createProviderRoutes({ ...deps, provider, signIn }));
 
   routes.post("/sign-in", async (c) => {
-    const form = await c.req.parseBody();
+    const form = await readForm(c);
     const target = localPath(form["return"]);
     // A token may be software's: it opens no page where people can prove who they are.
     if (provider !== null) return sendSignIn(c, target, `People sign in with ${provider.name}, not with a token.`);
@@ -114,7 +115,7 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   });
 
   routes.post("/sign-out", async (c) => {
-    const form = await c.req.parseBody();
+    const form = await readForm(c);
     const idToken = signIn.isOwnForm(c, form["form"]) ? await signIn.signOut(c) : null;
     const end = provider === null || idToken === null ? null : await provider.findEndSession(idToken);
     if (provider !== null && end !== null) return sendSignedOut(c, provider.name, end);

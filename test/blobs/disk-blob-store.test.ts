@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -97,19 +97,30 @@ test("blobs are readable by their owner alone", async () => {
   expect(await mode("incoming")).toBe("700");
 });
 
-test("list names every blob with its time, skips strangers and clears what was abandoned a day ago", async () => {
+test("list names every blob with its time, and skips strangers and what is not finished", async () => {
   const { store, directory } = await newStore();
   const keys = await Promise.all(Array.from({ length: 20 }, (_, index) => put(store, `blob ${index}`)));
   await writeFile(join(directory, "README"), "not a blob");
   const writer = await store.create();
-  const abandoned = join(directory, "incoming", "0".repeat(32));
-  await writeFile(abandoned, "half");
-  await utimes(abandoned, 0, 0);
   const listed = await collect(store.list());
   expect(listed.map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
   expect(Math.abs((listed[0]?.createdAt ?? 0) - Date.now())).toBeLessThan(60_000);
-  expect(await readdir(join(directory, "incoming"))).toHaveLength(1);
   await writer.abort();
+});
+
+test("the next store throws away what the one before it has not finished, however young, and nothing else", async () => {
+  const { store, directory } = await newStore();
+  await (await store.create()).write(Buffer.from("half of a pack, with a secret in it"));
+  const key = await put(store, "whole");
+  const next = createDiskBlobStore(directory);
+  await next.removeUnfinished();
+  expect(await readdir(join(directory, "incoming"))).toEqual([]);
+  expect((await collect(next.list())).map((blob) => blob.key)).toEqual([key]);
+});
+
+test("a storage without anything in it has nothing to throw away", async () => {
+  const { store } = await newStore();
+  await expect(store.removeUnfinished()).resolves.toBeUndefined();
 });
 
 test("a full disk is told as such, without a path, and the writer can still be aborted", async () => {

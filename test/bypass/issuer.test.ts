@@ -398,3 +398,42 @@ describe("hosts", () => {
     }
   });
 });
+
+describe("addresses of the loopback", () => {
+  const path = (redirect: string) => authorizePath(request(pkce().challenge, { redirect_uri: redirect }));
+
+  it.each([
+    "http://127.0.0.1:51234@evil.example/",
+    "http://@127.0.0.1/",
+    "http://:@127.0.0.1/",
+    "http://localhost./",
+    "http://127.0.0.1./",
+    "http://127.1/",
+    "http://0x7f.1/",
+    "http://2130706433/",
+    "http://127.0.0.2/",
+    "http://0.0.0.0/",
+    "http://[::]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[0:0:0:0:0:0:0:1]/",
+    "http:/127.0.0.1/",
+    "http:127.0.0.1/",
+    "http:///127.0.0.1/",
+    "http://127.0.0.1:99999/",
+    "http://127.0.0.1%2eevil.example/",
+    "http://127.0.0.1;evil.example/",
+  ])("spelt otherwise, or not quite one (%s): told here, and nobody is sent anywhere", async (redirect) => {
+    const { browser } = await setUp();
+    expect(await browser.get(path(redirect))).toMatchObject({ status: 400, location: null });
+  });
+
+  it.each(["http://127.0.0.1:51234/callback", "http://[::1]:51234/", "http://localhost:51234", "http://127.0.0.1?a=b"])(
+    "as clients write them (%s) are asked about, to the letter",
+    async (redirect) => {
+      const { browser } = await setUp();
+      const page = await browser.get(path(redirect));
+      expect(page.status).toBe(200);
+      expect(page.html).toContain(`<code>${redirect}</code>`);
+    },
+  );
+});

@@ -610,3 +610,38 @@ describe("requests made to be misread", () => {
     expect((await recordedExchanges(gateway.db))[0]?.status).toBe("complete");
   });
 });
+
+describe("a header that stands there twice", () => {
+  const body = JSON.stringify(CHAT);
+  const request = (...lines: readonly string[]) =>
+    [
+      "POST /copilot/copilot/chat/completions HTTP/1.1",
+      "Host: x",
+      `Content-Length: ${body.length}`,
+      "Connection: close",
+      ...lines,
+      "",
+      body,
+    ].join("\r\n");
+  const [ana, ben] = [`Authorization: Bearer ${ANA}`, `Authorization: Bearer ${BEN}`];
+
+  test.each([
+    ["two people", 401, [ana, ben]],
+    ["the same person", 401, [ana, ana]],
+    ["nobody, and then somebody", 401, ["Authorization:", ana]],
+    ["a token of the gateway's, twice", 401, [`Sallyport-Token: ${ANA}`, `Sallyport-Token: ${BEN}`]],
+    ["two types of a body", 400, [ana, "Content-Type: application/json", "Content-Type: text/plain; charset=utf-16"]],
+  ] as const)("%s: refused, since who reads the one may not read the other", async (_what, status, lines) => {
+    const gateway = await startGateway();
+    expect(await talk(gateway, request(...lines))).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(gateway.upstream.requests).toEqual([]);
+  });
+
+  test("an agent in two lines is on record in both", async () => {
+    const gateway = await startGateway();
+    const lines = [ana, "Content-Type: application/json", "User-Agent: one", `User-Agent: two ${SECRET}`];
+    expect(await talk(gateway, request(...lines))).toMatch(/^HTTP\/1\.1 200 /);
+    expect(gateway.upstream.requests[0]?.headers["user-agent"]).toBe(`one, two ${SECRET}`);
+    expect(await dumpDatabase(gateway.db)).toContain("one, two ⟦planted-0⟧");
+  });
+});

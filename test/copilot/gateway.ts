@@ -34,6 +34,7 @@ import type { Database, DatabaseHandle } from "../../src/store/database.ts";
 import { exchanges, principals } from "../../src/store/schema.ts";
 import type { Authenticate } from "../../src/identity/identity.ts";
 import { createCopilotHandler, createCopilotUpgrade } from "../../src/web/copilot.ts";
+import { STREAMING_SERVER_OPTIONS } from "../../src/web/node-adapter.ts";
 import { createUpgrades } from "../../src/web/upgrades.ts";
 import { testDatabase } from "../harness/database.ts";
 import { plantedAwsKey, plantedPem, plantedSlackToken } from "../harness/planted.ts";
@@ -146,7 +147,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const connections = [connection("copilot", ["eng"]), connection("closed", ["nobody-is-in-this-group"])];
   const handler = createCopilotHandler({ connections, authenticate, exchanges: flow, mask: (text: string) => text });
   const onRequest = (request: IncomingMessage, response: ServerResponse) => void handler(request, response);
-  const server = createServer(onRequest);
+  const server = createServer(STREAMING_SERVER_OPTIONS, onRequest);
   const upgrades = createUpgrades(onRequest);
   upgrades.handle(
     createCopilotUpgrade({ connections, authenticate, exchanges: flow, mask: (text: string) => text }, stopping.signal),

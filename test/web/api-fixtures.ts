@@ -148,6 +148,7 @@ export function apiDependencies(db: Database): ApiDependencies & { readonly iden
   const now = () => new Date();
   const flow = createApprovalFlow({
     db,
+    blobs: { delete: async () => {} },
     announce: async () => {},
     mask: (text) => text,
     policyVersion: "0".repeat(64),

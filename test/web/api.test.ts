@@ -240,6 +240,7 @@ describe("a list", () => {
   it.each([
     ["/pushes?since=yesterday", "since"],
     ["/pushes?until=2026-13-01", "until"],
+    ["/pushes?since=2026-02-31", "since"],
     ["/pushes?sha=xyz", "sha"],
     ["/pushes?sha=abc", "sha"],
     ["/pushes?status=pending", "status"],

@@ -102,6 +102,17 @@ describe.each(forms)("POST %s", (route) => {
     await browser.post(path, { ...fields, form }, { origin });
     expect(await gone()).toBe(before);
   });
+
+  test("in parts that are none, or with its value twice, is no form: refused, and nothing failed", async () => {
+    const { browser, path, fields, before, gone } = await setUp();
+    const broken = await browser.post(path, {}, { ...own, "content-type": "multipart/form-data; boundary=x" });
+    expect(broken.status).toBeLessThan(500);
+    const { form = "" } = await ownForm(browser, path, fields);
+    const twice = new URLSearchParams([...Object.entries(fields), ["form", form], ["form", form]]);
+    const sent = await browser.send(path, twice.toString(), own);
+    expect(sent.status).toBeLessThan(500);
+    expect(await gone()).toBe(before);
+  });
 });
 
 /** The value that our own page has for this address, as far as a page shows it to this person. */

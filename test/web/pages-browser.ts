@@ -76,11 +76,13 @@ export class Browser {
   }
 
   post(path: string, fields: Record<string, string>, headers: Record<string, string> = {}): Promise<Visit> {
-    return this.#send(path, {
-      method: "POST",
-      headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
-      body: new URLSearchParams(fields).toString(),
-    });
+    return this.send(path, new URLSearchParams(fields).toString(), headers);
+  }
+
+  /** A form's text as it stands. */
+  send(path: string, body: string, headers: Record<string, string> = {}): Promise<Visit> {
+    const type = { "content-type": "application/x-www-form-urlencoded" };
+    return this.#send(path, { method: "POST", headers: { ...type, ...headers }, body });
   }
 
   /** Fills in and sends the form of the page last visited. */

@@ -12,6 +12,7 @@ import type { Database } from "../../store/database.ts";
 import { insertEvent } from "../../store/events.ts";
 import { deleteProviderWebSessions } from "../../store/web-sessions.ts";
 import { describeError } from "../error-response.ts";
+import { readForm } from "../form.ts";
 import { sendPage, type Shell } from "../pages/layout.tsx";
 import { localPath, type SignIn } from "../sign-in.ts";
 import { ProviderSignInPage } from "./pages.tsx";
@@ -114,7 +115,7 @@ export function createProviderRoutes(options: ProviderRoutesOptions): Hono {
     c.header("cache-control", "no-store");
     const refuse = (why: string, status: 400 | 503 = 400) =>
       c.json({ error: status === 400 ? "invalid_request" : "temporarily_unavailable", error_description: why }, status);
-    const { logout_token: token } = await c.req.parseBody();
+    const { logout_token: token } = await readForm(c);
     if (typeof token !== "string") return refuse("logout_token is missing");
     let ended: Awaited<ReturnType<OidcProvider["readLogout"]>>;
     try {

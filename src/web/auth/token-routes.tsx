@@ -5,6 +5,7 @@ import { AUDIENCES, type Audience } from "../../model/principal.ts";
 import { escapeLine } from "../../model/printable.ts";
 import { insertEvent } from "../../store/events.ts";
 import { listTokensOf, revokeOwnToken } from "../../store/tokens.ts";
+import { readForm } from "../form.ts";
 import { FORGED } from "../pages/approval-routes.tsx";
 import { sendMissing, shellOf, type PagesContext, type PagesEnv } from "../pages/context.tsx";
 import { sendPage } from "../pages/layout.tsx";
@@ -45,7 +46,7 @@ export function createTokenPages(pages: PagesContext): Hono<PagesEnv> {
   routes.get("/tokens", (c) => sendTokens(c, { problem: null, made: null }));
 
   routes.post("/tokens", async (c) => {
-    const form = await c.req.parseBody({ all: true });
+    const form = await readForm(c);
     if (!signIn.isOwnForm(c, form["form"])) return sendTokens(c, { problem: FORGED, made: null }, 403);
     const name = typeof form["name"] === "string" ? escapeLine(mask(form["name"].trim()), MAX_NAME) : "";
     const chosen = [form["for"] ?? []].flat();
@@ -64,7 +65,7 @@ export function createTokenPages(pages: PagesContext): Hono<PagesEnv> {
 
   routes.post("/tokens/:id/revoke", async (c) => {
     const id = c.req.param("id");
-    const form = await c.req.parseBody();
+    const form = await readForm(c);
     if (!signIn.isOwnForm(c, form["form"])) return sendTokens(c, { problem: FORGED, made: null }, 403);
     const principalId = c.var.viewer.principal.id;
     const revoked = await db.transaction(async (tx) => {

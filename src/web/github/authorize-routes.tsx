@@ -8,6 +8,7 @@ import { err, ok, type Result } from "../../errors.ts";
 import { hashToken, mintSessionValue } from "../../identity/tokens.ts";
 import type { OauthClient } from "../../model/oauth-client.ts";
 import { insertAuthorizationCode } from "../../store/authorization-codes.ts";
+import { readForm } from "../form.ts";
 import { sendPage } from "../pages/layout.tsx";
 import type { Viewer } from "../sign-in.ts";
 import { field, FORGED, shellFor, toSignIn } from "./browser.ts";
@@ -110,7 +111,7 @@ export function createAuthorizeRoutes(deps: GithubDependencies): Hono {
   routes.post("/login/oauth/authorize", async (c) => {
     const viewer = await signIn.findViewer(c);
     if (viewer === null) return sendMessage(c, null, "You are not signed in any more. Begin again in your client.");
-    const form = await c.req.parseBody();
+    const form = await readForm(c);
     if (!signIn.isOwnForm(c, form["form"])) return sendMessage(c, viewer, FORGED);
     const names = ["client_id", "redirect_uri", "scope", "state", "code_challenge"];
     const given = new Map(names.map((name) => [name, field(form, name) ?? ""]));

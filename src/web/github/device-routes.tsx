@@ -9,6 +9,7 @@ import { decideDeviceCode, findPendingDeviceCode } from "../../store/device-code
 import { insertEvent } from "../../store/events.ts";
 import { isId } from "../../model/id.ts";
 import { escapeLine } from "../../model/printable.ts";
+import { readForm } from "../form.ts";
 import { sendPage } from "../pages/layout.tsx";
 import { createRateLimit } from "../auth/rate-limit.ts";
 import type { Viewer } from "../sign-in.ts";
@@ -50,7 +51,7 @@ export function createDeviceRoutes(deps: GithubDependencies): Hono {
   routes.post("/login/device", async (c) => {
     const viewer = await signIn.findViewer(c);
     if (viewer === null) return toSignIn(c);
-    const form = await c.req.parseBody();
+    const form = await readForm(c);
     if (!signIn.isOwnForm(c, form["form"])) return sendCodePage(c, viewer, FORGED);
     const { id } = viewer.principal;
     const tried = await wrong.take(id);
@@ -74,7 +75,7 @@ export function createDeviceRoutes(deps: GithubDependencies): Hono {
     const viewer = await signIn.findViewer(c);
     if (viewer === null) return toSignIn(c);
     const id = c.req.param("id");
-    const form = await c.req.parseBody();
+    const form = await readForm(c);
     const decision = field(form, "decision");
     if (!isId(id) || !signIn.isOwnForm(c, form["form"]) || (decision !== "approve" && decision !== "deny")) {
       return sendCodePage(c, viewer, FORGED);

@@ -4,19 +4,16 @@ import type { OauthClient } from "../../model/oauth-client.ts";
 
 /**
  * A program on the person's own machine (RFC 8252, section 7.3): any port, over http, as TLS has no name to vouch for there.
- * `localhost` as well, which Copilot's clients use.
+ * `localhost` as well, which Copilot's clients use. Spelt out: the consent page shows the address as it came, and a browser takes `127.1`,
+ * `http:/127.0.0.1` and `http://@127.0.0.1` for the same.
  */
-function isLoopback(url: URL): boolean {
-  return url.protocol === "http:" && ["127.0.0.1", "[::1]", "localhost"].includes(url.hostname);
-}
+const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost)(?::\d{1,5})?(?:[/?]|$)/;
 
 /** @returns null where the client may not be sent there */
 export function parseRedirect(text: string | undefined, client: OauthClient): URL | null {
   if (text === undefined || text.length > 1_000 || !/^[!-~]+$/.test(text) || /[\\#]/.test(text)) return null;
   if (client.redirects.includes(text)) return new URL(text);
-  if (!URL.canParse(text)) return null;
-  const url = new URL(text);
-  return isLoopback(url) && url.username === "" && url.password === "" ? url : null;
+  return LOOPBACK.test(text) && URL.canParse(text) ? new URL(text) : null;
 }
 
 /** What is kept of an address until it comes again: enough to know it by. SHA-256, base64url. */

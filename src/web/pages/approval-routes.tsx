@@ -18,6 +18,7 @@ import {
   type PagesContext,
   type PagesEnv,
 } from "./context.tsx";
+import { readForm } from "../form.ts";
 import { sendPage } from "./layout.tsx";
 
 const deciderOf = ({ principal, by }: Viewer): Decider => ({ principal, session: by.kind === "provider" ? by : null });
@@ -68,7 +69,7 @@ export function createApprovalPages(pages: PagesContext): Hono<PagesEnv> {
 
   routes.post("/approvals/:id", async (c) => {
     const id = c.req.param("id");
-    const form = await c.req.parseBody();
+    const form = await readForm(c);
     const { decision } = form;
     const reason = typeof form["reason"] === "string" ? form["reason"].replaceAll("\r\n", "\n") : "";
     if (!signIn.isOwnForm(c, form["form"])) return sendApproval(c, id, { problem: FORGED, reason, status: 403 });
