@@ -645,3 +645,66 @@ describe("a header that stands there twice", () => {
     expect(await dumpDatabase(gateway.db)).toContain("one, two ⟦planted-0⟧");
   });
 });
+
+describe("what another person got, under another name", () => {
+  const ask = (item: object, more: object = {}) => ({ body: { model: "m", input: [item], ...more } });
+  const text = { type: "summary_text", text: "Thinking." };
+
+  test.each([
+    ["an item without a type", ask({ id: "msg_theirs" })],
+    ["an item of no type", ask({ type: null, id: "msg_theirs" })],
+    ["a message that says nothing", ask({ type: "message", role: "user", id: "msg_theirs", content: [] })],
+    ["a call that says nothing", ask({ type: "function_call", id: "fc_theirs", status: "completed" })],
+    ["a picture that was made", ask({ type: "image_generation_call", id: "ig_theirs", revised_prompt: "A cat" })],
+    ["reasoning", ask({ type: "reasoning", id: "rs_theirs", summary: [] }, { store: false })],
+    ["reasoning that the upstream keeps", ask({ type: "reasoning", id: "rs_theirs", summary: [text] })],
+    [
+      "the container of a call",
+      ask({ type: "code_interpreter_call", id: "ci_mine", code: "1", container_id: "cntr_theirs" }, { store: false }),
+    ],
+    [
+      "a skill",
+      {
+        body: {
+          model: "m",
+          input: "Hi",
+          tools: [
+            {
+              type: "shell",
+              environment: { type: "container_auto", skills: [{ type: "skill_reference", skill_id: "skill_theirs" }] },
+            },
+          ],
+        },
+      },
+    ],
+  ])("%s", async (_what, options) => {
+    const gateway = await startGateway();
+    const reply = await send(`${gateway.api}/responses`, options);
+    expect([reply.status, errorOf(reply).code]).toEqual([400, "shared_credential"]);
+    expect(gateway.upstream.requests).toEqual([]);
+  });
+
+  test.each([
+    ["a message with its words", ask({ type: "message", role: "assistant", id: "msg_1", content: "Hello" })],
+    ["words without a type", ask({ role: "user", id: "x", content: "Hello" })],
+    ["reasoning with its ciphertext", ask({ type: "reasoning", id: "rs_1", summary: [], encrypted_content: "gAAAA" })],
+    ["reasoning that nobody keeps", ask({ type: "reasoning", id: "rs_1", summary: [text] }, { store: false })],
+    ["a call", ask({ type: "function_call", id: "fc_1", call_id: "c", name: "n", arguments: "{}" })],
+    ["a result", ask({ type: "function_call_output", id: "fco_1", call_id: "c", output: "done" })],
+    ["a result without words", ask({ type: "function_call_output", id: "fco_1", call_id: "c", output: "" })],
+    ["a picture with its bytes", ask({ type: "image_generation_call", id: "ig_1", result: "iVBOR" })],
+  ])("%s stands for itself, and is let through", async (_what, options) => {
+    const gateway = await startGateway();
+    expect((await send(`${gateway.api}/responses`, options)).status).toBe(200);
+  });
+
+  test("one's own is one's own", async () => {
+    const gateway = await startGateway();
+    const first = JSON.parse((await send(`${gateway.api}/responses`, { body: { model: "m", input: "Hi" } })).text) as {
+      output: { id: string }[];
+    };
+    const id = first.output[0]?.id ?? "";
+    expect((await send(`${gateway.api}/responses`, ask({ id }))).status).toBe(200);
+    expect((await send(`${gateway.api}/responses`, { ...ask({ id }), token: BEN })).status).toBe(400);
+  });
+});

@@ -32,6 +32,11 @@ const FILE_IDS = new Set(["file_id"]);
 export const fileReferences = (value: unknown): readonly UpstreamReference[] =>
   textsUnder(value, FILE_IDS).map((id) => ({ field: "file_id", id }));
 
+const SKILL_IDS = new Set(["skill_id"]);
+/** Skills that somebody has uploaded. */
+export const skillReferences = (value: unknown): readonly UpstreamReference[] =>
+  textsUnder(value, SKILL_IDS).map((id) => ({ field: "skill_id", id }));
+
 /** An id stands as text, or as an object with an `id`. */
 export function referenceTo(field: string, value: unknown): readonly UpstreamReference[] {
   if (value === undefined || value === null) return [];

@@ -16,7 +16,14 @@ import {
   textsUnder,
 } from "../json-value.ts";
 import type { AnswerAssembler, AssembledAnswer, Endpoint, ParsedRequest, UpstreamReference } from "./endpoint.ts";
-import { fileReferences, parametersMessage, referenceTo, stopNote, toolsMessage } from "./message-parts.ts";
+import {
+  fileReferences,
+  parametersMessage,
+  referenceTo,
+  skillReferences,
+  stopNote,
+  toolsMessage,
+} from "./message-parts.ts";
 import { type OpenItem, parseItems, TEXT_DELTAS, unfinishedItem } from "./response-items.ts";
 
 const PATHS = ["/responses", "/v1/responses"];
@@ -30,8 +37,10 @@ function referencesIn(request: JsonObject): readonly UpstreamReference[] {
     ...referenceTo("conversation", request["conversation"]),
     ...referenceTo("prompt", request["prompt"]),
     ...items
-      .filter((item) => item["type"] === "item_reference")
+      .filter((item) => isPointer(item, request["store"] !== false))
       .map((item) => ({ field: "item_reference", id: asText(item["id"]) })),
+    // The container of a call that is repeated is used again by tools that say `auto`.
+    ...items.flatMap((item) => referenceTo("container_id", item["container_id"])),
     ...fileReferences([request["input"], request["tools"]]),
     ...tools.flatMap((tool) =>
       asArray(tool["vector_store_ids"]).map((id) => ({ field: "vector_store_ids", id: asText(id) })),
@@ -44,7 +53,26 @@ function referencesIn(request: JsonObject): readonly UpstreamReference[] {
       typeof tool["container"] === "string" ? referenceTo("container", tool["container"]) : [],
     ),
     ...tools.flatMap((tool) => referenceTo("container_id", asObject(tool["environment"])["container_id"])),
+    ...skillReferences(tools),
   ];
+}
+
+/** What an item may hold besides what it says. */
+const BESIDE_WORDS = new Set(["id", "type", "role", "status", "phase", "object"]);
+const isNothing = (value: unknown): boolean =>
+  value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
+
+/**
+ * Whether an item stands for one that the upstream keeps. `item_reference` may be left out; a picture that was made, and reasoning without its
+ * ciphertext, are looked up by their ids as well; and what has an id and says nothing itself can mean nothing else.
+ */
+function isPointer(item: JsonObject, keeps: boolean): boolean {
+  const { id, type } = item;
+  if (type === "item_reference") return true;
+  if (isNothing(id)) return false;
+  if (type === "image_generation_call") return isNothing(item["result"]);
+  if (type === "reasoning" && keeps) return isNothing(item["encrypted_content"]);
+  return Object.entries(item).every(([name, value]) => BESIDE_WORDS.has(name) || isNothing(value));
 }
 
 export function parseResponsesRequest(json: unknown): Result<ParsedRequest, string> {
