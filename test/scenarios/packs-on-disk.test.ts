@@ -66,7 +66,7 @@ test("one that was refused for a secret is gone with the answer", async () => {
   await expect.poll(() => packsOf(world), PATIENCE).toEqual([]);
 });
 
-test("killed while one comes in: the next gateway throws away what there is of it", { timeout: 120_000 }, async () => {
+test("killed while one comes in: the next gateway throws away what there is of it", { timeout: 240_000 }, async () => {
   const world = await startWorld({ ...HELD, process: true });
   const ana = await world.person("ana@example.com", ["eng"]);
   const copy = await ana.clone("team/app");

@@ -53,11 +53,10 @@ const MAX_TEXT = 500;
 const TIME = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2}))?$/;
 
 function parseTime(text: string): Date | null {
-  const at = new Date(text);
-  const day = text.slice(0, 10);
-  // JavaScript takes the 31st of February for the 3rd of March, and 24:00 for the next day's beginning.
-  const isDay = TIME.test(text) && new Date(day).toJSON()?.startsWith(day) === true;
-  return isDay && !Number.isNaN(at.getTime()) ? at : null;
+  const [at, day] = [new Date(text), new Date(text.slice(0, 10))];
+  if (!TIME.test(text) || Number.isNaN(at.getTime()) || Number.isNaN(day.getTime())) return null;
+  // JavaScript takes the 31st of February for the 3rd of March.
+  return text.startsWith(day.toISOString().slice(0, 10)) ? at : null;
 }
 
 /** Opaque to clients, so that what is inside can change. */
