@@ -136,6 +136,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     seal,
     blobs,
     upstream,
+    policies: config.pushes,
     mask,
     channel: DECIDED,
     onDelivered: () => attributionJob.wake(),

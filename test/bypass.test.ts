@@ -4,8 +4,9 @@
  * All of them share one world: what is refused leaves nothing behind that the next one could meet.
  */
 import { createHash } from "node:crypto";
-import { cp } from "node:fs/promises";
+import { cp, mkdir, writeFile } from "node:fs/promises";
 import net from "node:net";
+import path from "node:path";
 import { deflateSync, gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { encodePktLine, FLUSH_PKT } from "../src/git/pkt-line.ts";
@@ -2133,8 +2134,37 @@ describe("a symbolic ref upstream whose target is missing", () => {
     expect((await copy.git("push", urlOf(repository), ":refs/heads/free")).stderr).toContain("[deleted]");
   });
 
-  test("is made by its own name: no protocol tells of it before, and the record says so after", async () => {
+  test("is made by its own name, alone, among others, and once it is approved", async () => {
     const repository = await dangling("refs/heads/alias", "refs/heads/release/none");
+    const { upstream } = world();
+    await upstream.git(repository, "symbolic-ref", "refs/heads/release/alias", "refs/heads/gone");
+    const before = await upstream.git(repository, "for-each-ref");
+    const oid = await nextCommit();
+    const alone = await copy.git("push", urlOf(repository), `${oid}:refs/heads/alias`);
+    expect(alone.stderr).toContain("refs/heads/alias stands for refs/heads/release/none at the upstream");
+    const tagged = await rawPush(world(), ana, {
+      repository,
+      commands: ["refs/tags/it's", "refs/heads/free", "refs/heads/alias"].map((ref) => `${ZERO} ${oid} ${ref}`),
+      pack: await packOf(copy.directory, [oid]),
+    });
+    expect(tagged.text).not.toMatch(/\bok refs/);
+    const approval = await hold(repository, oid, "refs/heads/release/alias");
+    await lee.decide(approval, "approve", "as it is called");
+    const ofPush = async () => JSON.stringify((await lee.api(`/api/v1/pushes?repository=code/${repository}`)).items);
+    await expect.poll(ofPush, { timeout: 15_000 }).toContain("refs/heads/release/alias stands for refs/heads/gone");
+    expect(await upstream.git(repository, "for-each-ref")).toBe(before);
+    // Nothing of it stays: what is no alias is made as always.
+    await copy.must("push", "-q", urlOf(repository), `${oid}:refs/heads/free`);
+    expect(await upstream.ref(repository, "refs/heads/free")).toBe(oid);
+  });
+
+  test("is made by its own name at an upstream that says nothing of it: the record does, afterwards", async () => {
+    const repository = await dangling("refs/heads/alias", "refs/heads/release/none");
+    const hook = path.join(world().upstream.directoryOf(repository), "hooks", "pre-receive");
+    await mkdir(path.dirname(hook), { recursive: true });
+    await writeFile(hook, '#!/bin/sh\nwhile read old new ref; do [ "$old" != "$new" ] || exit 1; done\n', {
+      mode: 0o755,
+    });
     const oid = await nextCommit();
     await copy.git("push", urlOf(repository), `${oid}:refs/heads/alias`);
     const event = {

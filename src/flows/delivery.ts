@@ -12,6 +12,7 @@ import type { ClientHeaders } from "../git/upstream-headers.ts";
 import type { GitUpstream } from "../git/upstream.ts";
 import type { RefUpdate } from "../model/ref-update.ts";
 import type { Logger } from "../model/log.ts";
+import type { PushPolicy } from "../policy/schema.ts";
 import { claimApproval } from "../store/approvals.ts";
 import type { Database } from "../store/database.ts";
 import { recordEnd } from "../store/push-record.ts";
@@ -24,7 +25,7 @@ import {
   type PushOutcome,
 } from "../store/pushes.ts";
 import type { PushStatus } from "../store/schema.ts";
-
+import { checkDangling, hasRulesForRefs } from "./push/check-dangling.ts";
 import type { CommandSeal, PushCommands } from "./push/sealed-commands.ts";
 
 /** How long a gateway may be silent about a push that it works on before another one takes over. */
@@ -38,6 +39,7 @@ export interface DeliveryDependencies {
   readonly blobs: BlobStore;
   /** @throws GatewayError `not_found` when the connection is no longer configured */
   readonly upstream: (connection: string) => GitUpstream;
+  readonly policies: readonly PushPolicy[];
   readonly mask: (text: string) => string;
   readonly seal: CommandSeal;
   /** Of signals: on which waiting clients of every gateway hear how the push ended. */
@@ -71,6 +73,8 @@ export interface DeliverOptions {
   readonly onReport?: (report: PushReport) => void;
   /** The client's own headers, where its credentials go through untouched (`credential: passthrough`). */
   readonly clientHeaders?: ClientHeaders;
+  /** A commit that the upstream has. */
+  readonly known?: string;
 }
 
 const zeroOf = (oid: string): string => "0".repeat(oid.length);
@@ -180,8 +184,13 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
       const packBytes = await bytesHere(push);
       if (commands === null || packBytes === null)
         throw new GatewayError("not_found", "the gateway no longer has what was pushed: push it again");
+      const upstream = deps.upstream(push.connection);
+      if (hasRulesForRefs(deps.policies, push.repository)) {
+        const { upstreamPath, updates } = commands;
+        await checkDangling({ ...options, upstream, upstreamPath, updates, log: deps.log });
+      }
       const pack = push.packBlob === null ? null : await deps.blobs.open(push.packBlob);
-      const { report } = await deps.upstream(push.connection).deliver(commands.upstreamPath, {
+      const { report } = await upstream.deliver(commands.upstreamPath, {
         head: commands.head,
         pack,
         packBytes,

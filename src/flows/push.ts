@@ -19,6 +19,7 @@ import { policyFor } from "../policy/match.ts";
 import type { NewPush } from "../store/pushes.ts";
 import { answerClient, deliverPart, outcomeElsewhere, type PartAnswer } from "./push/answer.ts";
 import { checkAliases } from "./push/check-aliases.ts";
+import { branchOf } from "./push/check-dangling.ts";
 import { checkCreated } from "./push/check-created.ts";
 import { checkSigned } from "./push/check-signed.ts";
 import { checkPointers } from "./push/check-pointers.ts";
@@ -113,7 +114,15 @@ async function receiveAndDecide(
       if (received.inflatedBytes < NAMED_AT_ONCE) named = quarantine.objects(request.signal).catch(() => {});
       const advertised = await asked;
       const { reading, verdict } = await judge(deps, request, advertised, quarantine);
-      const parts = cutByVerdict({ request, receivedAt, reading, verdict, cache, quarantine });
+      const parts = cutByVerdict({
+        request,
+        receivedAt,
+        reading,
+        verdict,
+        known: branchOf(advertised.refs),
+        cache,
+        quarantine,
+      });
       const recorded = await recordParts(deps, parts, async () =>
         received.packBytes > 0 ? { key: await blob.commit(), bytes: received.packBytes } : null,
       );

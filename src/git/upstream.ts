@@ -1,13 +1,15 @@
 /** The Git server behind a connection: relayed requests, the gateway's own questions, and deliveries. */
-import http, { type IncomingMessage } from "node:http";
+import http from "node:http";
 import https from "node:https";
 import type { Readable } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import type { GitConnection } from "../model/connection.ts";
 import { parseAdvertisement, type Advertisement } from "./advertisement.ts";
 import { isAlternates } from "./dumb-file.ts";
+import { encodeDanglingQuestion, parseDanglingAnswer } from "./dangling-refs.ts";
 import { encodeLsRefs, parseSymrefs } from "./ls-refs.ts";
 import { FLUSH_PKT } from "./pkt-line.ts";
+import { readAnswer } from "./read-answer.ts";
 import { encodeRepositoryPath, type GitService } from "./repository-path.ts";
 import { checkAnswer } from "./upstream-answer.ts";
 import { deliverToUpstream, type DeliveredPush } from "./upstream-delivery.ts";
@@ -55,6 +57,16 @@ export interface GitUpstream {
    * protocol version 2, which cannot be asked. @throws GatewayError `upstream_*`, `not_found`
    */
   symrefs(path: string, names: readonly string[], options?: AskOptions): Promise<ReadonlyMap<string, string> | null>;
+  /**
+   * Which of these refs, none of which is listed, stand for another one that is missing: name → that one. As far as the upstream tells.
+   * Changes nothing; its hooks are run as for a push. @param oid of a commit that it has. @throws GatewayError `upstream_*`, `not_found`
+   */
+  danglingTargets(
+    path: string,
+    refs: readonly string[],
+    oid: string,
+    options?: AskOptions,
+  ): Promise<ReadonlyMap<string, string>>;
   /** Whether the upstream would take a push, asked as git asks before a large one. @throws GatewayError `upstream_*`, `not_found` */
   probe(path: string, options?: AskOptions): Promise<void>;
   /** @throws DeliveryError, whose `outcome` tells whether a ref can have moved */
@@ -169,10 +181,42 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
       throw failure;
     }
     try {
-      return await readWhole(response, maxAdvertisementBytes);
+      return await readAnswer(response, maxAdvertisementBytes, () => {
+        const text = `the upstream's list of refs is longer than ${maxAdvertisementBytes} bytes`;
+        return new GatewayError("upstream_misbehaved", text);
+      });
     } catch (error) {
       throw describeFailure(error, connection.name, signal);
     }
+  };
+
+  const deliver = (path: string, request: DeliverRequest & { readonly isInternal?: true }): Promise<DeliveredPush> => {
+    const service = "git-receive-pack";
+    const length =
+      request.pack === null
+        ? request.head.length
+        : request.packBytes === undefined
+          ? undefined
+          : request.head.length + request.packBytes;
+    return deliverToUpstream({
+      connection: connection.name,
+      signal: request.signal,
+      head: request.head,
+      pack: request.pack,
+      ...(request.onMessage === undefined ? {} : { onMessage: request.onMessage }),
+      open: () =>
+        open({
+          path,
+          service,
+          kind: "rpc",
+          client: request.clientHeaders ?? null,
+          isInternal: request.isInternal === true,
+          body: { ...rpcHeaders(service, length), "accept-encoding": "identity" },
+          signal: request.signal,
+          agent: deliveryAgent,
+        }),
+      check: (response) => checkAnswer(response, namesOf(path, service, "rpc")),
+    });
   };
 
   return {
@@ -244,51 +288,25 @@ export function createGitUpstream(options: GitUpstreamOptions): GitUpstream {
         return null;
       }
     },
-    deliver: (path, request) => {
-      const service = "git-receive-pack";
-      const length =
-        request.pack === null
-          ? request.head.length
-          : request.packBytes === undefined
-            ? undefined
-            : request.head.length + request.packBytes;
-      return deliverToUpstream({
-        connection: connection.name,
-        signal: request.signal,
-        head: request.head,
-        pack: request.pack,
-        ...(request.onMessage === undefined ? {} : { onMessage: request.onMessage }),
-        open: () =>
-          open({
-            path,
-            service,
-            kind: "rpc",
-            client: request.clientHeaders ?? null,
-            isInternal: false,
-            body: { ...rpcHeaders(service, length), "accept-encoding": "identity" },
-            signal: request.signal,
-            agent: deliveryAgent,
-          }),
-        check: (response) => checkAnswer(response, namesOf(path, service, "rpc")),
+    danglingTargets: async (path, refs, oid, { clientHeaders, signal } = {}) => {
+      const { head, pack } = encodeDanglingQuestion(refs, oid);
+      let text = "";
+      await deliver(path, {
+        head: Buffer.concat([head, pack]),
+        pack: null,
+        isInternal: true,
+        ...(isPassthrough && clientHeaders !== undefined ? { clientHeaders } : {}),
+        ...(signal === undefined ? {} : { signal }),
+        onMessage: (piece) => {
+          if (text.length < maxAdvertisementBytes) text += piece;
+        },
       });
+      return parseDanglingAnswer(text, refs);
     },
+    deliver,
     close: () => {
       agent.destroy();
       deliveryAgent.destroy();
     },
   };
-}
-
-async function readWhole(response: IncomingMessage, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response) {
-    // Node yields Buffers where no encoding is set.
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > limit) {
-      throw new GatewayError("upstream_misbehaved", `the upstream's list of refs is longer than ${limit} bytes`);
-    }
-  }
-  return Buffer.concat(chunks);
 }

@@ -22,10 +22,11 @@ export async function deliverPart(
   part: PushPart,
   run: (options: DeliverOptions) => Promise<PushOutcome>,
 ): Promise<PartAnswer> {
-  const { request } = part.push;
+  const { request, known } = part.push;
   let report: PushReport | null = null;
   const outcome = await run({
     clientHeaders: request.clientHeaders,
+    ...(known === undefined ? {} : { known }),
     onMessage: (text) => request.exchange.relayMessage(text),
     onReport: (upstreams) => {
       report = upstreams;

@@ -1,21 +1,20 @@
 import type { GitUpstream } from "../../git/upstream.ts";
 import type { PushRequest } from "../../git/push-exchange.ts";
 import { isZeroOid } from "../../model/ref-update.ts";
-import { policyFor } from "../../policy/match.ts";
 import { insertEvent } from "../../store/events.ts";
+import { hasRulesForRefs } from "./check-dangling.ts";
 import type { PushDependencies, PushPart } from "./dependencies.ts";
 
 /**
- * Whether a ref that was made has made another one: a symbolic ref at the upstream whose target was missing. No protocol tells of
- * such a one before, so that it is told afterwards: to the operator, and in the record. Asked where rules go by a ref's name.
+ * Whether a ref that was made has made another one: a symbolic ref at the upstream whose target was missing. `check-dangling.ts` finds
+ * those of a git before; at another upstream, or where one comes about meanwhile, it is told to the operator, and in the record.
  */
 export async function checkCreated(
   deps: PushDependencies,
   request: PushRequest,
   delivered: readonly PushPart[],
 ): Promise<void> {
-  const { protect, pushers } = policyFor(deps.policies, request.repository);
-  if (protect.length + pushers.length === 0) return;
+  if (!hasRulesForRefs(deps.policies, request.repository)) return;
   const created = delivered
     .flatMap(({ head }) => head.updates)
     .filter(({ oldOid, newOid }) => isZeroOid(oldOid) && !isZeroOid(newOid))

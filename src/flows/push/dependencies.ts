@@ -62,6 +62,8 @@ export interface JudgedPush {
   readonly receivedAt: Date;
   readonly reading: PushReading;
   readonly verdict: Verdict;
+  /** A commit that the upstream has; undefined where it has none. */
+  readonly known: string | undefined;
   readonly cache: CachedRepository;
   /** Its objects become old ones once the push is delivered. */
   readonly quarantine: Quarantine;

@@ -8,6 +8,7 @@ import https from "node:https";
 import type { LookupFunction } from "node:net";
 import { GatewayError } from "../../errors.ts";
 import type { GitConnection } from "../../model/connection.ts";
+import { readAnswer } from "../read-answer.ts";
 import { encodeRepositoryPath } from "../repository-path.ts";
 import { isRedirect } from "../upstream-answer.ts";
 import { upstreamRequestHeaders, type ClientHeaders } from "../upstream-headers.ts";
@@ -160,7 +161,9 @@ export function createLfsUpstream(options: LfsUpstreamOptions): LfsUpstream {
       }
       let bytes: Buffer;
       try {
-        bytes = await readBounded(response, connection.name);
+        bytes = await readAnswer(response, MAX_ANSWER_BYTES, () =>
+          misbehaved(connection.name, `answers with more than ${MAX_ANSWER_BYTES} bytes`),
+        );
       } catch (error) {
         throw describeFailure(error, connection.name, call.signal);
       }
@@ -234,18 +237,6 @@ function guardedLookup(connection: string, mayBeLoopback: boolean): LookupFuncti
       return callback(null, first?.address ?? "", first?.family);
     });
   };
-}
-
-async function readBounded(response: IncomingMessage, connection: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response) {
-    // Node yields Buffers where no encoding is set.
-    chunks.push(chunk as Buffer);
-    length += (chunk as Buffer).length;
-    if (length > MAX_ANSWER_BYTES) throw misbehaved(connection, `answers with more than ${MAX_ANSWER_BYTES} bytes`);
-  }
-  return Buffer.concat(chunks);
 }
 
 function jsonOf(response: IncomingMessage, bytes: Buffer): unknown {
