@@ -10,7 +10,6 @@ import type { PushReport } from "../git/report-status.ts";
 import { DeliveryError } from "../git/upstream-delivery.ts";
 import type { ClientHeaders } from "../git/upstream-headers.ts";
 import type { GitUpstream } from "../git/upstream.ts";
-import type { RefUpdate } from "../model/ref-update.ts";
 import type { Logger } from "../model/log.ts";
 import type { PushPolicy } from "../policy/schema.ts";
 import { claimApproval } from "../store/approvals.ts";
@@ -26,10 +25,9 @@ import {
 } from "../store/pushes.ts";
 import type { PushStatus } from "../store/schema.ts";
 import { checkDangling, hasRulesForRefs } from "./push/check-dangling.ts";
+import { keepLease, leaseEnd } from "./push/lease.ts";
+import { compareRefs, outcomeOfReport } from "./push/outcomes.ts";
 import type { CommandSeal, PushCommands } from "./push/sealed-commands.ts";
-
-/** How long a gateway may be silent about a push that it works on before another one takes over. */
-export const LEASE_MS = 30_000;
 
 /** For so long an interrupted delivery waits for the gateway that has its pack: then the pack counts as lost. */
 const PACK_LOST_MS = 24 * 60 * 60_000;
@@ -77,19 +75,6 @@ export interface DeliverOptions {
   readonly known?: string;
 }
 
-const zeroOf = (oid: string): string => "0".repeat(oid.length);
-
-/** What the upstream's refs say about a delivery whose answer nobody saw. */
-function compareRefs(
-  updates: readonly RefUpdate[],
-  refs: ReadonlyMap<string, string>,
-): "delivered" | "untouched" | "unclear" {
-  const current = (ref: string, like: string): string => refs.get(ref) ?? zeroOf(like);
-  if (updates.every(({ ref, newOid }) => current(ref, newOid) === newOid)) return "delivered";
-  if (updates.every(({ ref, oldOid }) => current(ref, oldOid) === oldOid)) return "untouched";
-  return "unclear";
-}
-
 export function createDelivery(deps: DeliveryDependencies): Delivery {
   /** Null: another gateway has sealed them, with a key of its own. */
   const openCommands = (push: DeliverablePush): PushCommands | null => deps.seal.open(push.id, push.head);
@@ -123,18 +108,6 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     refs: Iterable<readonly [string, string]>,
     error: string | null,
   ): PushOutcome => ({ status, upstreamStatus: new Map(refs), error, finishedAt: deps.now() });
-
-  const outcomeOfReport = (report: PushReport): PushOutcome => {
-    const statuses = report.refs.map((ref): readonly [string, string] => [
-      ref.ref,
-      ref.status === "ok" ? "ok" : deps.mask(ref.reason),
-    ]);
-    const isDelivered = report.unpack === "ok" && report.refs.every((ref) => ref.status === "ok");
-    if (isDelivered) return outcomeOf("delivered", statuses, null);
-    const why =
-      report.unpack === "ok" ? "the upstream refused a ref" : `the upstream could not unpack it: ${report.unpack}`;
-    return outcomeOf("undelivered", statuses, deps.mask(why));
-  };
 
   /** The request was sent and no answer came back: the upstream's refs are the only witness. */
   const outcomeUnseen = async (push: DeliverablePush, cause: GatewayError): Promise<PushOutcome> => {
@@ -198,7 +171,7 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
         ...(options.onMessage === undefined ? {} : { onMessage: options.onMessage }),
       });
       options.onReport?.(report);
-      return outcomeOfReport(report);
+      return outcomeOfReport(report, deps.mask, deps.now());
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       deps.log.warn({ push: push.id, repository: push.repository, error }, "a push could not be delivered");
@@ -207,39 +180,14 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
     }
   };
 
-  /** Renews a lease that was given just now. */
-  const keepLease = (pushId: string): { renew(): void; release(): Promise<void>; stop(): void } => {
-    let renewing = Promise.resolve();
-    let isReleased = false;
-    const renew = (): void => {
-      renewing = setLease(deps.db, pushId, new Date(deps.now().getTime() + LEASE_MS)).catch((error: unknown) => {
-        deps.log.warn({ push: pushId, error }, "the lease on a push could not be renewed");
-      });
-    };
-    const timer = setInterval(renew, LEASE_MS / 3);
-    const stop = (): void => clearInterval(timer);
-    return {
-      renew,
-      stop,
-      release: async () => {
-        stop();
-        if (isReleased) return;
-        isReleased = true;
-        // A renewal still on its way could arrive last, and nobody would touch the push until it has run out.
-        await renewing;
-        await setLease(deps.db, pushId, null);
-      },
-    };
-  };
-
   const holdLease: Delivery["holdLease"] = (pushId) => {
-    const lease = keepLease(pushId);
+    const lease = keepLease(deps, pushId);
     lease.renew();
     return lease;
   };
 
   const deliver = async (push: DeliverablePush, options: DeliverOptions = {}): Promise<PushOutcome> => {
-    const lease = keepLease(push.id);
+    const lease = keepLease(deps, push.id);
     try {
       // The record of the end lets go of the lease as well.
       return await finish(push, await send(push, options));
@@ -254,7 +202,7 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
   const deliverApproved = async (pushId: string, options: DeliverOptions = {}): Promise<PushOutcome | null> => {
     const isMine = await deps.db.transaction(async (tx) => {
       if (!(await claimApproval(tx, pushId))) return false;
-      await setStatus(tx, pushId, "delivering", new Date(deps.now().getTime() + LEASE_MS));
+      await setStatus(tx, pushId, "delivering", leaseEnd(deps.now()));
       return true;
     });
     if (!isMine) return null;
@@ -287,7 +235,7 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
           return;
         }
         // Sending it again is safe: the upstream compares the old ids, so it can take effect once at most.
-        await setLease(deps.db, pushId, new Date(deps.now().getTime() + LEASE_MS));
+        await setLease(deps.db, pushId, leaseEnd(deps.now()));
         await deliver(push);
         return;
       case "unclear":
@@ -304,7 +252,7 @@ export function createDelivery(deps: DeliveryDependencies): Delivery {
 
   const recoverInterrupted = async (): Promise<number> => {
     const now = deps.now();
-    const claimed = await claimInterrupted(deps.db, now, new Date(now.getTime() + LEASE_MS));
+    const claimed = await claimInterrupted(deps.db, now, leaseEnd(now));
     for (const pushId of claimed) {
       try {
         await recover(pushId);

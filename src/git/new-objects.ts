@@ -15,7 +15,7 @@ import { Turns } from "./inspection/turns.ts";
 import { overLimit } from "./limits.ts";
 import { meetOld, readLoose, type LooseBlob, type LooseName } from "./loose-objects.ts";
 import type { PackObjects } from "./pack-objects.ts";
-import { hashBytes } from "./pack-scanner.ts";
+import { hashBytes } from "./pack-entry-header.ts";
 import { commitLinks, readGraph, readTagTargets, type CommitNode } from "./push-graph.ts";
 import { proveOld, walkPush } from "./push-reach.ts";
 import type { Quarantine } from "./quarantine.ts";

@@ -5,7 +5,7 @@ import { inflateSmall } from "./inflate-meter.ts";
 import { PackEntries, TYPE_NAMES } from "./inspection/pack-entries.ts";
 import { Turns } from "./inspection/turns.ts";
 import { UnpackedEntries } from "./inspection/unpacked-entries.ts";
-import { hashBytes, readEntryHeader } from "./pack-scanner.ts";
+import { hashBytes, readEntryHeader } from "./pack-entry-header.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
 /** Of the old objects that git appends so much is read: what is beyond is read when it is needed. */

@@ -1,22 +1,27 @@
 /**
  * Reads a pack along as it streams in, to bound what it may cost before git unpacks it (gitformat-pack):
  *
- *     pack   = "PACK" version(4, 2 or 3) count(4) *entry checksum(20 or 32)
- *     entry  = type-and-size-varint [ofs-varint | base-id] zlib-stream
- *     delta  = base-size-varint result-size-varint instructions       ; inside the zlib stream of types 6 and 7
+ *     pack = header *entry checksum(20 or 32)                        ; see `pack-entry-header.ts`
  *
  * Hazards: a few hundred bytes may say “400 MB of zeros”, a delta of a few bytes “the base, a thousand times”. Both declare
  * their size up front, and git index-pack later holds the declaration to be true. What only git can know (types of bases,
  * the checksum) is left to it.
  */
-import { GatewayError } from "../errors.ts";
 import type { PushLimits } from "../model/push-limits.ts";
 import { InflateMeter, inflateSmall, type Inflated } from "./inflate-meter.ts";
 import { BlobDigester } from "./inspection/blob-digest.ts";
-
-import { BLOB, OFS_DELTA, PackEntries, REF_DELTA, type PackEntry } from "./inspection/pack-entries.ts";
+import { BLOB, PackEntries } from "./inspection/pack-entries.ts";
 import { WHOLE_BYTES } from "./inspection/unpacked-entries.ts";
 import { overLimit } from "./limits.ts";
+import {
+  damaged,
+  HEADER_BYTES,
+  hashBytes,
+  readDeltaResultSize,
+  readEntryHeader,
+  readPackHeader,
+  type EntryHeader,
+} from "./pack-entry-header.ts";
 import type { ObjectFormat } from "./push-command.ts";
 
 export interface PackSummary {
@@ -27,20 +32,10 @@ export interface PackSummary {
   readonly inflatedBytes: number;
 }
 
-/** The bytes of an object id and of a pack's checksum. */
-export const hashBytes = (format: ObjectFormat): 20 | 32 => (format === "sha1" ? 20 : 32);
-
 type ScanLimits = Pick<
   PushLimits,
   "packBytes" | "objects" | "objectBytes" | "inflatedBytes" | "inflationRatio" | "inflatedFreeBytes"
 >;
-
-interface EntryHeader extends PackEntry {
-  /** Bytes that the zlib stream unpacks to. */
-  readonly size: number;
-  /** Where the zlib stream begins, counted from the entry. */
-  readonly bodyOffset: number;
-}
 
 interface LargeEntry {
   readonly header: EntryHeader;
@@ -48,7 +43,6 @@ interface LargeEntry {
   readonly digester: BlobDigester | null;
 }
 
-const HEADER_BYTES = 12;
 /** Objects up to this size are inflated at once, if all of them is there. */
 const SMALL_BYTES = 64 * 1024;
 /** zlib never makes a stream longer than its input by more than a little (compressBound). */
@@ -58,9 +52,6 @@ const TURN_BYTES = 1024 * 1024;
 const TURN_OBJECTS = 300;
 /** Objects up to this size are worth keeping. */
 const KEPT_BYTES = 1024 * 1024;
-
-const invalid = (what: string): GatewayError =>
-  new GatewayError("pack_invalid", `the pack is damaged: ${what}; push again`);
 
 export class PackScanner {
   readonly #limits: ScanLimits;
@@ -116,7 +107,7 @@ export class PackScanner {
     await this.#endLast();
     const isWhole = this.#announced !== null && this.#current === null && this.#seen === this.#announced;
     if (this.#announced === null || !isWhole || this.#tail.length < this.#hashBytes) {
-      throw invalid(`it ends too early, after ${this.#seen} of ${this.#announced ?? "its"} objects`);
+      throw damaged(`it ends too early, after ${this.#seen} of ${this.#announced ?? "its"} objects`);
     }
     return { objects: this.#announced, packBytes: this.#packBytes, inflatedBytes: this.#inflatedBytes };
   }
@@ -152,7 +143,7 @@ export class PackScanner {
       if (this.#pending.length === 0 || !(await this.#scanEntry(isEnd))) return;
     }
     if (this.#pending.length > 0) {
-      throw invalid(`more bytes follow the ${this.#announced} objects that its header announces`);
+      throw damaged(`more bytes follow the ${this.#announced} objects that its header announces`);
     }
   }
 
@@ -211,7 +202,7 @@ export class PackScanner {
       this.#count(size, size);
     }
     if (this.#entries?.add(header, size, inflated.content) === false) {
-      throw invalid("a delta builds on what is no object of it");
+      throw damaged("a delta builds on what is no object of it");
     }
     const digest = digester?.end() ?? null;
     if (digest !== null) this.#entries?.addDigest(digest);
@@ -250,63 +241,4 @@ export class PackScanner {
     this.#turnObjects = 0;
     await new Promise((resolve) => setImmediate(resolve));
   }
-}
-
-function readPackHeader(bytes: Buffer): number {
-  if (bytes.toString("latin1", 0, 4) !== "PACK") throw invalid("it does not begin with “PACK”");
-  const version = bytes.readUInt32BE(4);
-  if (version !== 2 && version !== 3) throw invalid(`its version is ${version}, known are 2 and 3`);
-  return bytes.readUInt32BE(8);
-}
-
-/**
- * The header of an entry that begins at offset `begin` of the pack.
- * @returns null when `bytes` ends inside of it
- * @throws GatewayError `pack_invalid`
- */
-export function readEntryHeader(bytes: Buffer, begin: number, hashLength: number): EntryHeader | null {
-  let offset = 0;
-  let byte = bytes[offset++];
-  if (byte === undefined) return null;
-  const type = (byte >> 4) & 7;
-  if (type === 0 || type === 5) throw invalid(`an object has the type ${type}, which does not exist`);
-  let size = byte & 15;
-  for (let shift = 4; (byte & 0x80) !== 0; shift += 7) {
-    byte = bytes[offset++];
-    if (byte === undefined) return null;
-    if (shift > 46) throw invalid("an object says that it is larger than anything can be");
-    size += (byte & 0x7f) * 2 ** shift;
-  }
-  let base: number | Buffer | null = null;
-  if (type === OFS_DELTA) {
-    let distance = -1;
-    do {
-      byte = bytes[offset++];
-      if (byte === undefined) return null;
-      if (distance > 2 ** 40) throw invalid("the offset of a delta's base is no number");
-      // Each length of the number begins where the shorter ones end (gitformat-pack, "offset encoding").
-      distance = (distance + 1) * 128 + (byte & 0x7f);
-    } while ((byte & 0x80) !== 0);
-    base = begin - distance;
-  } else if (type === REF_DELTA) {
-    offset += hashLength;
-    if (offset > bytes.length) return null;
-    base = bytes.subarray(offset - hashLength, offset);
-  }
-  return { offset: begin, type, base, size, bodyOffset: offset };
-}
-
-function readDeltaResultSize(head: Buffer): number {
-  let offset = 0;
-  let size = 0;
-  for (let varint = 0; varint < 2; varint++) {
-    size = 0;
-    for (let shift = 0, byte = 0x80; (byte & 0x80) !== 0; shift += 7) {
-      const next = head[offset++];
-      if (next === undefined || shift > 46) throw invalid("a delta does not say how long its result is");
-      byte = next;
-      size += (byte & 0x7f) * 2 ** shift;
-    }
-  }
-  return size;
 }

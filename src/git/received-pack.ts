@@ -10,9 +10,11 @@ import { Turns } from "./inspection/turns.ts";
 import { UnpackedEntries } from "./inspection/unpacked-entries.ts";
 import { KeptChunks } from "./kept-chunks.ts";
 import { overLimit } from "./limits.ts";
+import { readOldBases } from "./old-bases.ts";
 import { PackObjects } from "./pack-objects.ts";
 import { ReadAhead } from "./read-ahead.ts";
-import { hashBytes, PackScanner, type PackSummary } from "./pack-scanner.ts";
+import { hashBytes } from "./pack-entry-header.ts";
+import { PackScanner, type PackSummary } from "./pack-scanner.ts";
 import type { Git } from "./process.ts";
 import type { ObjectFormat } from "./push-command.ts";
 import type { CachedRepository } from "./repository-cache.ts";
@@ -46,8 +48,6 @@ const MAX_OBJECTS = 50_000;
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 /** What is read of the wire while a piece before is still being worked at. */
 const AHEAD_BYTES = 256 * 1024;
-/** What may be read of old objects that deltas of a small pack build on. */
-const MAX_OLD_BYTES = 8 * 1024 * 1024;
 
 const NOTHING: PackSummary = { packBytes: 0, objects: 0, inflatedBytes: 0 };
 
@@ -199,31 +199,11 @@ export class ReceivedPack {
     }
   }
 
-  /** Those of `oids` that are old objects, where they are few and small. What the cache has not got is fetched. */
   async #readOld(oids: readonly string[], signal: AbortSignal | undefined): Promise<readonly OldBase[] | null> {
     const { reader, cache } = this.#options;
     if (cache === null || oids.length === 0) return null;
     await this.#ready;
-    const found: OldBase[] = [];
-    let room = MAX_OLD_BYTES;
-    const read = async (wanted: readonly string[]): Promise<readonly string[] | null> => {
-      const missing: string[] = [];
-      let answers = 0;
-      for await (const object of reader.all(wanted, room)) {
-        answers += 1;
-        if (object.type === "missing") {
-          missing.push(object.name);
-          continue;
-        }
-        room -= object.size;
-        found.push({ oid: object.oid, type: object.type, content: Buffer.from(object.content) });
-      }
-      return answers === wanted.length ? missing : null;
-    };
-    const missing = await read(oids);
-    if (missing === null || missing.length === 0) return missing === null ? null : found;
-    await cache.fetchBases(missing, () => this.#boundary(), signal);
-    return (await read(missing)) === null ? null : found;
+    return readOldBases({ reader, cache, boundary: () => this.#boundary(), signal }, oids);
   }
 
   /** The commits that the pack's own stand on, as far as it can be told before all of them have their names. */

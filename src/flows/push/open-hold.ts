@@ -8,7 +8,7 @@ import { findOpenHold } from "../../store/pushes.ts";
 import type { PushDependencies, PushPart } from "./dependencies.ts";
 import { holdMessage } from "./hold-message.ts";
 import type { PartPack } from "./parts.ts";
-import { readRefDiffs } from "./reading.ts";
+import { readRefDiffs } from "./ref-diffs.ts";
 import { bindingOf, eventOf, pushRow } from "./record.ts";
 
 /** A question that waits for its answer. */

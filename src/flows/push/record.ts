@@ -3,9 +3,9 @@ import { parseCertificate } from "../../git/push-certificate.ts";
 import { deliveryCapabilities, encodePushRequest } from "../../git/receive-pack.ts";
 import type { NewEvent } from "../../store/events.ts";
 import type { NewPush, NewRefDiff } from "../../store/pushes.ts";
-import { LEASE_MS } from "../delivery.ts";
 import { bindPush } from "./binding.ts";
 import type { PushDependencies, PushPart } from "./dependencies.ts";
+import { leaseEnd } from "./lease.ts";
 import type { PartPack } from "./parts.ts";
 import { rememberAnswers } from "./remember.ts";
 
@@ -53,7 +53,7 @@ export function pushRow(deps: PushDependencies, part: PushPart, state: PartState
     userAgent: mask(request.userAgent),
     receivedAt: push.receivedAt,
     finishedAt: isOver ? now : null,
-    leaseUntil: isOver ? null : new Date(now.getTime() + LEASE_MS),
+    leaseUntil: isOver ? null : leaseEnd(now),
     error: null,
     refs: verdict.refs.map(({ update, opinion, observed = [] }) => ({
       ref: mask(update.ref),

@@ -4,202 +4,32 @@
  *
  * It answers only for streams that are whole and right; what it makes nothing of is zlib's to judge.
  */
+import { FAST_BITS, FIXED_DISTANCES, FIXED_LITERALS, HuffmanCode, MAX_BITS } from "./huffman-code.ts";
 
-const MAX_BITS = 15;
-/** Codes of so many bits are looked up at once. */
-const FAST_BITS = 9;
 const END_OF_BLOCK = 256;
 
-const LENGTH_BASE = Uint16Array.of(
-  3,
-  4,
-  5,
-  6,
-  7,
-  8,
-  9,
-  10,
-  11,
-  13,
-  15,
-  17,
-  19,
-  23,
-  27,
-  31,
-  35,
-  43,
-  51,
-  59,
-  67,
-  83,
-  99,
-  115,
-  131,
-  163,
-  195,
-  227,
-  258,
-);
-const LENGTH_EXTRA = Uint8Array.of(
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0,
-  1,
-  1,
-  1,
-  1,
-  2,
-  2,
-  2,
-  2,
-  3,
-  3,
-  3,
-  3,
-  4,
-  4,
-  4,
-  4,
-  5,
-  5,
-  5,
-  5,
-  0,
-);
-const DISTANCE_BASE = Uint16Array.of(
-  1,
-  2,
-  3,
-  4,
-  5,
-  7,
-  9,
-  13,
-  17,
-  25,
-  33,
-  49,
-  65,
-  97,
-  129,
-  193,
-  257,
-  385,
-  513,
-  769,
-  1025,
-  1537,
-  2049,
-  3073,
-  4097,
-  6145,
-  8193,
-  12289,
-  16385,
-  24577,
-);
-const DISTANCE_EXTRA = Uint8Array.of(
-  0,
-  0,
-  0,
-  0,
-  1,
-  1,
-  2,
-  2,
-  3,
-  3,
-  4,
-  4,
-  5,
-  5,
-  6,
-  6,
-  7,
-  7,
-  8,
-  8,
-  9,
-  9,
-  10,
-  10,
-  11,
-  11,
-  12,
-  12,
-  13,
-  13,
-);
+const LENGTH_BASE = Uint16Array.from([
+  3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
+]);
+const LENGTH_EXTRA = Uint8Array.from([
+  0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0,
+]);
+const DISTANCE_BASE = Uint16Array.from([
+  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145,
+  8193, 12289, 16385, 24577,
+]);
+const DISTANCE_EXTRA = Uint8Array.from([
+  0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13,
+]);
 /** RFC 1951, 3.2.7: in what order the lengths of the code lengths' own codes come. */
-const LENGTHS_ORDER = Uint8Array.of(16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15);
-
-/** A canonical Huffman code (RFC 1951, 3.2.2). */
-class Code {
-  /** How many codes of each length. */
-  readonly counts = new Uint16Array(MAX_BITS + 1);
-  /** In the order of their codes. */
-  readonly symbols = new Uint16Array(288);
-  /** By the next bits: symbol × 16 + length; 0 for longer codes, and for none. */
-  readonly fast = new Uint16Array(1 << FAST_BITS);
-  readonly #offsets = new Uint16Array(MAX_BITS + 2);
-  readonly #next = new Uint16Array(MAX_BITS + 2);
-
-  /** @returns whether the lengths make a code that is complete, or has a single symbol */
-  build(lengths: Uint8Array, begin: number, end: number): boolean {
-    const { counts, symbols, fast } = this;
-    counts.fill(0);
-    for (let at = begin; at < end; at++) counts[lengths[at] ?? 0]!++;
-    let left = 1;
-    let code = 0;
-    this.#offsets[1] = 0;
-    for (let bits = 1; bits <= MAX_BITS; bits++) {
-      left = left * 2 - (counts[bits] ?? 0);
-      if (left < 0) return false;
-      this.#next[bits] = code;
-      code = (code + (counts[bits] ?? 0)) << 1;
-      this.#offsets[bits + 1] = (this.#offsets[bits] ?? 0) + (counts[bits] ?? 0);
-    }
-    const used = end - begin - (counts[0] ?? 0);
-    if (left > 0 && (used > 1 || counts[1] !== used)) return false;
-    fast.fill(0);
-    for (let at = begin; at < end; at++) {
-      const bits = lengths[at] ?? 0;
-      if (bits === 0) continue;
-      symbols[this.#offsets[bits]!++] = at - begin;
-      const value = this.#next[bits]!++;
-      if (bits > FAST_BITS) continue;
-      let reversed = 0;
-      for (let bit = 0; bit < bits; bit++) reversed |= ((value >> bit) & 1) << (bits - 1 - bit);
-      for (let slot = reversed; slot < fast.length; slot += 1 << bits) fast[slot] = ((at - begin) << 4) | bits;
-    }
-    return true;
-  }
-}
-
-const fixedLengths = new Uint8Array(288 + 30)
-  .fill(8, 0, 144)
-  .fill(9, 144, 256)
-  .fill(7, 256, 280)
-  .fill(8, 280, 288)
-  .fill(5, 288);
-const FIXED_LITERALS = new Code();
-FIXED_LITERALS.build(fixedLengths, 0, 288);
-const FIXED_DISTANCES = new Code();
-// Two of the 32 codes mean nothing.
-FIXED_DISTANCES.build(new Uint8Array(32).fill(5), 0, 32);
+const LENGTHS_ORDER = Uint8Array.from([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]);
 
 const NO_SYMBOL = -1;
 
 export class SmallInflater {
   readonly #output: Buffer;
-  readonly #literals = new Code();
-  readonly #distances = new Code();
+  readonly #literals = new HuffmanCode();
+  readonly #distances = new HuffmanCode();
   readonly #lengths = new Uint8Array(320);
   #input: Uint8Array = new Uint8Array(0);
   #at = 0;
@@ -264,7 +94,7 @@ export class SmallInflater {
     return value;
   }
 
-  #symbol({ fast, counts, symbols }: Code): number {
+  #symbol({ fast, counts, symbols }: HuffmanCode): number {
     while (this.#bits < MAX_BITS) {
       const byte = this.#input[this.#at++];
       // Four more bytes follow the last code of a whole stream.
@@ -346,7 +176,7 @@ export class SmallInflater {
     return this.#literals.build(lengths, 0, literals) && this.#distances.build(lengths, literals, total);
   }
 
-  #packed(literals: Code, distances: Code): boolean {
+  #packed(literals: HuffmanCode, distances: HuffmanCode): boolean {
     const output = this.#output;
     for (;;) {
       const symbol = this.#symbol(literals);

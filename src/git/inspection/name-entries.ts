@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ObjectType } from "../cat-file.ts";
-import { hashBytes } from "../pack-scanner.ts";
+import { hashBytes } from "../pack-entry-header.ts";
 import type { ObjectFormat } from "../push-command.ts";
 import { OFS_DELTA, TYPE_NAMES, type PackEntries } from "./pack-entries.ts";
 import type { Turns } from "./turns.ts";
