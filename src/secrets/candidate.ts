@@ -270,9 +270,11 @@ const longestWord = 64;
 /** Where the word begins that `at` stands in: `publicToken` for a match that begins with `Token`. */
 function wordStartOf(text: string, at: number): number {
   let start = at;
-  while (start > 0 && at - start < longestWord && /[\w.-]/.test(text[start - 1]!)) start--;
+  while (start > 0 && at - start < longestWord && isNamed(text.charCodeAt(start - 1))) start--;
   return start;
 }
+
+const isNamed = (unit: number): boolean => besideOf(unit) === beside.word || unit === 0x2d || unit === 0x2e;
 
 /** The line that a match stands in, without what lies further than `lineReach` from the match. */
 function lineOf(text: string, at: number, matchEnd: number): string {
@@ -287,19 +289,3 @@ function lineEnd(text: string, matchEnd: number): number {
   const end = text.slice(from, matchEnd + lineReach).indexOf("\n");
   return end < 0 ? -1 : from + end;
 }
-
-/**
- * Whether no word is under way at `at`. The letter of an escape is not part of the word behind it: in a JSON string's
- * `\nAKIA…` and in a query's `%3DAKIA…` the key begins at the A.
- */
-export function isWordStart(text: string, at: number): boolean {
-  if (at === 0) return true;
-  const unit = text.charCodeAt(at - 1);
-  if (besideOf(unit) !== beside.word || unit === 0x5f) return true;
-  const before = text.slice(Math.max(0, at - 6), at);
-  return escapeSign.test(before) && escapeEnd.test(before);
-}
-
-const escapeSign = /[\\%]/;
-
-const escapeEnd = /(?:\\[abfnrtv]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})$/;

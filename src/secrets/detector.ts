@@ -1,11 +1,10 @@
 /** The detector of secrets, made from rules. Pure: no I/O, no clock; one detector serves any number of texts. */
 import type { Detection } from "../model/finding.ts";
-import { AnchorFinder } from "./anchor-finder.ts";
-import { compileSearch, createMatcher, type KnownSearches, type Matcher } from "./candidate.ts";
-import { HitFilter } from "./hit-filter.ts";
+import { compileSearch, type KnownSearches } from "./candidate.ts";
 import type { Rule } from "./rule.ts";
 import type { RegexSearch } from "./rule-regex.ts";
-import { createScan, encodingAnchors, type Passage, type Scan, type ScanProgram, type Target } from "./scan.ts";
+import { createScan, type Passage, type Scan } from "./scan.ts";
+import { createProgram } from "./scan-program.ts";
 import { findInlineAllow, hasInlineAllow } from "./inline-allow.ts";
 import { createLineIndex } from "./line-index.ts";
 
@@ -80,33 +79,4 @@ function withRequired(text: string, found: readonly FoundPassage[]): FoundPassag
       });
     }),
   );
-}
-
-function createProgram(rules: readonly Rule[], searches: KnownSearches): ScanProgram {
-  const byText = new Map<string, Target[]>(encodingAnchors.map((sign) => [sign, []]));
-  const add = (text: string, target: Target): void => {
-    const targets = byText.get(text);
-    if (targets === undefined) byText.set(text, [target]);
-    else targets.push(target);
-  };
-  for (const [order, { plan, keywords }] of rules.entries()) {
-    for (const { text, least, most } of plan.anchors ?? []) {
-      add(text, { order, length: text.length, before: { least, most } });
-    }
-    if (plan.anchors !== null) continue;
-    for (const text of keywords) add(text, { order, length: text.length, before: null });
-  }
-  const matchers: Matcher[] = [];
-  const ordersOf = (isWanted: (rule: Rule) => boolean): number[] =>
-    [...rules.keys()].filter((order) => isWanted(rules[order]!));
-  const finder = new AnchorFinder([...byText.keys()]);
-  return {
-    finder,
-    hitFilter: new HitFilter(finder.endings.length),
-    targets: [...byText.values()],
-    matcher: (order) => (matchers[order] ??= createMatcher(rules[order]!, order, searches)),
-    byEnding: [],
-    lookingBack: ordersOf(({ plan }) => plan.anchors?.some(({ most }) => most > 0) === true),
-    everywhere: ordersOf(({ plan, keywords }) => plan.anchors === null && keywords.length === 0),
-  };
 }

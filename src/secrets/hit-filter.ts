@@ -4,6 +4,7 @@
  * in memory.
  */
 import { maskedPlaces } from "./regex-filter.ts";
+import { isWordStart } from "./word-start.ts";
 
 /** From the anchor's end to the second character that is looked at: most words have ended. */
 const further = 7;
@@ -16,18 +17,24 @@ export interface Beginning {
   readonly masks: Uint32Array;
   /** Of the anchor. */
   readonly length: number;
+  /** As of `Rule`. */
+  readonly wordStart: boolean;
 }
 
 export class HitFilter {
   private readonly bits: Int32Array;
+  /** By ending: the length of the anchor where that begins a word for all; 0 where some may stand in one. */
+  private readonly wordLengths: Uint8Array;
 
   /** @param endings as of `AnchorFinder.endings`; nothing is known of them yet. */
   constructor(endings: number) {
     this.bits = new Int32Array(wordsPerEnding * endings).fill(-1);
+    this.wordLengths = new Uint8Array(endings);
   }
 
   /** @param beginnings all matches that the ending stands for begin so */
   learn(ending: number, beginnings: readonly Beginning[]): void {
+    if (beginnings.every(({ wordStart }) => wordStart)) this.wordLengths[ending] = beginnings[0]?.length ?? 0;
     for (const [part, distance] of [0, further].entries()) {
       const words = this.bits
         .subarray(wordsPerEnding * ending + 4 * part, wordsPerEnding * ending + 4 * part + 4)
@@ -48,6 +55,8 @@ export class HitFilter {
     // Behind the end there is no character, and nothing to be told by it.
     if (next < 128 && ((bits[wordsPerEnding * ending + (next >> 5)]! >>> (next & 31)) & 1) === 0) return false;
     const later = text.charCodeAt(end + further);
-    return !(later < 128) || ((bits[wordsPerEnding * ending + 4 + (later >> 5)]! >>> (later & 31)) & 1) === 1;
+    if (later < 128 && ((bits[wordsPerEnding * ending + 4 + (later >> 5)]! >>> (later & 31)) & 1) === 0) return false;
+    const length = this.wordLengths[ending]!;
+    return length === 0 || isWordStart(text, end - length);
   }
 }

@@ -138,10 +138,20 @@ export class RegexFilter {
         if (marks[mark] === this.time && marks[mark + 1] === place && marks[mark + 2] === state) {
           const other = marks[mark + 3]!;
           const to = 2 * (other & (runSlots - 1));
-          if (other !== own && own - other < runSlots && ends[to]! > place && ends[to]! <= end + origin) {
+          const reached = ends[to]!;
+          if (other !== own && own - other < runSlots && reached > place) {
+            if (reached > end + origin) {
+              // It has read more than this one may, and nothing matched: two anchors that end together begin apart.
+              this.leave(own, joined, reached, ends[to + 1]!);
+              own = -1;
+              skipped += end - at;
+              at = end;
+              state = dead;
+              break;
+            }
             if (joined < mostJoined) trails.joined[joined++] = other;
-            skipped += ends[to]! - place;
-            at = ends[to]! - origin;
+            skipped += reached - place;
+            at = reached - origin;
             state = ends[to + 1]!;
             if (isNew) marks[mark + 3] = own;
             isNew = false;

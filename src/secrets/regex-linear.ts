@@ -4,6 +4,7 @@
  * place, as RE2's BitState does; longer ones by a set of threads that all read the same character (Pike's machine).
  * @see https://swtch.com/~rsc/regexp/regexp3.html both
  */
+import type { CharSet } from "./char-set.ts";
 import { beside, besideOf, compileProgram, holds, includesUnit, type RegexProgram } from "./regex-program.ts";
 import type { RegexNode } from "./regex-syntax.ts";
 
@@ -31,10 +32,15 @@ export class LinearRegex {
   /** By step: its number among those that several steps lead to, or -1. Only there can two ways meet. */
   private readonly joints: Int32Array;
   private readonly jointCount: number;
+  /** By step: which of the ASCII characters it takes, a bit for each. */
+  private readonly ascii: readonly Int32Array[];
+  /** What no match has been found with: -1 each. */
+  private readonly noSlots: readonly number[];
 
   constructor(node: RegexNode) {
     this.program = compileProgram(node, 2048);
-    const { steps } = this.program;
+    const { steps, groups } = this.program;
+    this.noSlots = Array.from({ length: 2 * groups + 2 }, () => -1);
     const leading = new Uint8Array(steps.length);
     for (const step of steps) {
       for (const next of step.kind === "split" ? step.next : step.kind === "match" ? [] : [step.next]) {
@@ -44,6 +50,13 @@ export class LinearRegex {
     let joints = 0;
     this.joints = Int32Array.from(leading, (count) => (count > 1 ? joints++ : -1));
     this.jointCount = joints;
+    const bitsOf = new Map<CharSet, Int32Array>();
+    this.ascii = steps.map((step) => {
+      if (step.kind !== "char") return noBits;
+      const known = bitsOf.get(step.set) ?? asciiBits(step.set);
+      bitsOf.set(step.set, known);
+      return known;
+    });
   }
 
   /**
@@ -60,9 +73,9 @@ export class LinearRegex {
 
   /** @returns undefined where the table is too small */
   private goBack(text: string, at: number, end: number, anchored: boolean): MatchOffsets | null | undefined {
-    const { program, joints, jointCount } = this;
-    const { steps, groups } = program;
-    const slots: number[] = Array.from({ length: 2 * groups + 2 }, () => -1);
+    const { program, joints, jointCount, ascii } = this;
+    const { steps } = program;
+    const slots = this.noSlots.slice();
     let touchedCount = 0;
     let result: MatchOffsets | null | undefined = null;
     search: for (let first = at; first <= (anchored ? at : end); first++) {
@@ -96,7 +109,10 @@ export class LinearRegex {
         if (!goesOn) {
           // Another way was here, and did not get to a match.
         } else if (own.kind === "char") {
-          if (place < end && includesUnit(own.set, text.charCodeAt(place))) {
+          const unit = place < end ? text.charCodeAt(place) : NaN;
+          const isTaken =
+            unit < 128 ? ((ascii[step]![unit >> 5]! >>> (unit & 31)) & 1) === 1 : includesUnit(own.set, unit);
+          if (isTaken) {
             place++;
             step = own.next;
           } else goesOn = false;
@@ -142,8 +158,8 @@ export class LinearRegex {
   }
 
   private readAtOnce(text: string, at: number, end: number, anchored: boolean): MatchOffsets | null {
-    const { steps, start, groups } = this.program;
-    const empty: readonly number[] = Array.from({ length: 2 * groups + 2 }, () => -1);
+    const { steps, start } = this.program;
+    const empty = this.noSlots;
     const seen = new Int32Array(steps.length).fill(-1);
     let found: readonly number[] | null = null;
     let threads: Thread[] = [];
@@ -195,6 +211,14 @@ export class LinearRegex {
     }
     return found;
   }
+}
+
+const noBits = new Int32Array(4);
+
+function asciiBits(set: CharSet): Int32Array {
+  const bits = new Int32Array(4);
+  for (let unit = 0; unit < 128; unit++) if (includesUnit(set, unit)) bits[unit >> 5]! |= 1 << (unit & 31);
+  return bits;
 }
 
 function grown(list: Int32Array<ArrayBuffer>, least: number): Int32Array<ArrayBuffer> {

@@ -6,14 +6,14 @@
  * these are bounded, and so is what is held.
  */
 import type { Detection } from "../model/finding.ts";
-import type { AnchorFinder } from "./anchor-finder.ts";
-import { findCandidate, isWordStart, lineReach, type Matcher } from "./candidate.ts";
-import { contextReach, EncodedTextFinder, escapeSigns } from "./encoded-text.ts";
-import type { HitFilter } from "./hit-filter.ts";
+import { findCandidate, lineReach, type Matcher } from "./candidate.ts";
+import { contextReach, EncodedTextFinder } from "./encoded-text.ts";
 import { findOpenMask, holdsMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
 import { dead, maskedPlaces } from "./regex-filter.ts";
+import { targetsOf, type Aim, type ScanProgram } from "./scan-program.ts";
+import { isWordStart } from "./word-start.ts";
 
 /** A piece of the text in order. What lies beside a secret inside a wider finding
  * that lost to it is in no piece. */
@@ -26,69 +26,6 @@ export interface Scan {
   push(chunk: string): Passage[];
   /** The last part, and the rest of the answer. Offsets in detections count from the beginning of the whole text. */
   end(chunk?: string): Passage[];
-}
-
-/** Looked for with the anchors: texts without them, which most are, hold nothing that is encoded so. */
-export const encodingAnchors: readonly string[] = escapeSigns;
-
-/** What is fixed for all readings under one set of rules. */
-export interface ScanProgram {
-  readonly finder: AnchorFinder;
-  /** By index of an anchor, of which the first are `encodingAnchors`: which rules it is for, and how far before it their matches begin. */
-  readonly targets: readonly (readonly Target[])[];
-  /** @param order the rule's. Compiled when first asked for. */
-  readonly matcher: (order: number) => Matcher;
-  /** The same by the finder's endings, for those that have come up. */
-  readonly byEnding: (EndingTargets | undefined)[];
-  /** By the same number. */
-  readonly hitFilter: HitFilter;
-  /** In a text that comes in parts, these are tried everywhere: their anchor stands behind what is told before it comes. */
-  readonly lookingBack: readonly number[];
-  /** With neither anchors nor keywords: tried everywhere. */
-  readonly everywhere: readonly number[];
-}
-
-/** What an anchor's end stands for. */
-interface EndingTargets {
-  readonly targets: readonly Aim[];
-  /** Whether it is an escape that something encoded may begin with. */
-  readonly isSign: boolean;
-}
-
-interface Aim {
-  readonly matcher: Matcher;
-  /** As of `Target`. */
-  readonly length: number;
-  readonly before: Target["before"];
-}
-
-function targetsOf(program: ScanProgram, ending: number): EndingTargets {
-  const { finder, byEnding, hitFilter } = program;
-  let known = byEnding[ending];
-  if (known === undefined) {
-    const anchors = finder.endings[ending]!;
-    const targets = anchors
-      .flatMap((index) => program.targets[index]!)
-      .map(({ order, length, before }) => ({ matcher: program.matcher(order), length, before }));
-    const isSign = anchors.some((index) => index < encodingAnchors.length);
-    byEnding[ending] = known = { targets, isSign };
-    if (!isSign && targets.every(({ before }) => before?.most === 0)) {
-      hitFilter.learn(
-        ending,
-        targets.map(({ matcher: { masks }, length }) => ({ masks, length })),
-      );
-    }
-  }
-  return known;
-}
-
-export interface Target {
-  /** The rule's. */
-  readonly order: number;
-  /** Of the anchor. */
-  readonly length: number;
-  /** How far before the anchor a match begins; null for a keyword, behind which it may begin for a while. */
-  readonly before: { readonly least: number; readonly most: number } | null;
 }
 
 interface Hit {
