@@ -24,9 +24,6 @@ export default defineConfig({
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     // They wait for git, sockets and databases more than they compute: one more than there are cores keeps all of them busy.
     maxWorkers: availableParallelism() + 1,
-    // A worker keeps the modules that it has loaded, and the rules that it has compiled, for its next files: a third of the time. So no
-    // file may change what the next one finds (modules, globals, environment, working directory): test/shared-process.test.ts looks.
-    isolate: false,
     setupFiles: ["test/harness/setup.ts"],
     // Long enough for a machine that is busy with something else, or stands still for a while: what is waited for comes, or the test
     // has found something. A test sets no limit of its own that is shorter.

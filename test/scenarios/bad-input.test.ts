@@ -376,6 +376,8 @@ describe.each(FAILURES)("an upstream: %s", (failure) => {
 test("an upstream whose answers are lost, and that cannot be asked afterwards either: it is said that nobody knows", async () => {
   const ref = freshRef();
   const oid = await nextCommit();
+  // It is there already: of a new one the upstream is asked first.
+  await copy.must("push", "origin", `${oid}^:${ref}`);
   const { upstream } = world();
   // The first request for refs is the push's own; from the delivery on everything is lost.
   const mark = upstream.requests.length;

@@ -197,7 +197,11 @@ test("of refs, tags, people, files and options: refused, held, approved and let 
     await expect.poll(() => world.upstream.ref(`team/${repository}`, branch)).toBeTruthy();
   }
   await expect
-    .poll(async () => (await lee.api("/api/v1/pushes?limit=50")).items.filter(({ status }) => status === "delivered"))
+    .poll(async () => {
+      const { items } = await lee.api("/api/v1/pushes?limit=50&status=delivered");
+      const delivered = JSON.stringify(items.map(({ repository }) => repository));
+      return ["watched", "held", "protected"].filter((name) => delivered.includes(`team/${name}"`));
+    })
     .toHaveLength(3);
   await expectNone(all);
 });

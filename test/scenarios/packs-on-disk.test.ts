@@ -32,9 +32,9 @@ async function holdOf(world: World) {
   const copy = await ana.clone("team/app");
   await copy.commit("Change main", { "a.txt": "one\n" });
   const push = await copy.git("push", "origin", "main");
-  const packs = await packsOf(world);
-  expect(packs).toHaveLength(1);
-  return { lee, approval: approvalIn(push.stderr), pack: packs[0] ?? "" };
+  // What it was read in goes after the answer.
+  await expect.poll(() => packsOf(world), PATIENCE).toHaveLength(1);
+  return { lee, approval: approvalIn(push.stderr), pack: (await packsOf(world))[0] ?? "" };
 }
 
 test("it is readable by its owner alone, and goes with the refusal", async () => {

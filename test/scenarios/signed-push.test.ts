@@ -322,7 +322,8 @@ describe("a certificate by hand", () => {
     expect(answers.filter(({ text }) => text.includes("ok refs/heads/topic"))).toHaveLength(1);
     expect(answers.filter(({ text }) => text.includes("has been used for a push before"))).toHaveLength(2);
     expect(await ref("refs/heads/topic")).toBe(await copy.must("rev-parse", "HEAD"));
-    expect(postsTo(repository)).toBe(1);
+    // Asked once what the new branch stands for, and delivered once.
+    expect(postsTo(repository)).toBe(2);
   });
 
   test("that was refused may come again", async () => {

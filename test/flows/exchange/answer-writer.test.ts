@@ -147,7 +147,8 @@ test("a client that does not read is told of, and so is that it reads again; not
   await ended;
   expect(heard.drained).toBeGreaterThan(0);
   expect(listeners[1]).toBe(listeners[0]);
-  expect(unframe(bodyOf(text())).body).toMatch(/^begin:x+:end$/);
+  const { body } = unframe(bodyOf(text()));
+  expect(body === `begin:${"x".repeat(body.length - 10)}:end`).toBe(true);
 });
 
 test("after the client has left, nothing is written and nothing is thrown", async () => {
