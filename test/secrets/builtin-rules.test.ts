@@ -94,6 +94,11 @@ test("a private key without an end is found, to the end of the text", () => {
   expect(builtin.detect(text)).toMatchObject([{ rule: "private-key", start: 0, end: text.length }]);
 });
 
+test.each(["”", "’", "\u00ff", "\ufffd", " ", ""])("an assigned key ends before “%s”", (after) => {
+  const key = ["K6Xw2lZ9AB", "y8fU3qT7nR5mVd"].join("");
+  expect(rulesIn(`“ACME_KEY=${key}${after}`)).toEqual(["generic-key warn"]);
+});
+
 test.each(["password", "db_passwd", "PASSPHRASE"])("an assigned %s warns, a placeholder does not", (name) => {
   expect(rulesIn(`${name} = "hunter2-and-3-more"`)).toEqual(["generic-password warn"]);
   for (const value of ["changeme", "${PASSWORD_1}", "your-password-1", "getPassword1()", "********"]) {
