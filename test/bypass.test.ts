@@ -1553,24 +1553,26 @@ describe("a tree that leads whoever checks it out elsewhere", () => {
   });
 });
 
+/** A fetch by protocol version 2, by hand. */
+const askV2 = (body: Buffer, headers: Readonly<Record<string, string>> = {}) =>
+  rawRequest(world(), {
+    method: "POST",
+    path: "/git/code/team/app.git/git-upload-pack",
+    headers: {
+      authorization: basic(ana),
+      "content-type": "application/x-git-upload-pack-request",
+      "git-protocol": "version=2",
+      ...headers,
+    },
+    body,
+  });
+
 describe("around the gateway", () => {
   const fetchBody = (...lines: readonly (string | null | Buffer)[]): Buffer =>
     Buffer.concat(
       lines.map((line) => (line === null ? FLUSH_PKT : typeof line === "string" ? encodePktLine(line) : line)),
     );
   const delim = Buffer.from("0001");
-  const ask = (body: Buffer, headers: Readonly<Record<string, string>> = {}) =>
-    rawRequest(world(), {
-      method: "POST",
-      path: "/git/code/team/app.git/git-upload-pack",
-      headers: {
-        authorization: basic(ana),
-        "content-type": "application/x-git-upload-pack-request",
-        "git-protocol": "version=2",
-        ...headers,
-      },
-      body,
-    });
 
   test("a fetch asks for packs and bundles from elsewhere", async () => {
     const mark = world().upstream.requests.length;
@@ -1583,7 +1585,7 @@ describe("around the gateway", () => {
       fetchBody("command=bundle-uri\n", delim, null),
     ]) {
       for (const sent of [body, gzipSync(body)]) {
-        const answer = await ask(sent, sent === body ? {} : { "content-encoding": "gzip" });
+        const answer = await askV2(sent, sent === body ? {} : { "content-encoding": "gzip" });
         expect(answer.text).toMatch(/^[0-9a-f]{4}ERR Sallyport: /);
       }
     }
@@ -2562,18 +2564,6 @@ describe("what is held or refused is fetched", () => {
 });
 
 describe("a fetch that is read in two ways", () => {
-  const ask = (body: Buffer, headers: Readonly<Record<string, string>> = {}) =>
-    rawRequest(world(), {
-      method: "POST",
-      path: "/git/code/team/app.git/git-upload-pack",
-      headers: {
-        authorization: basic(ana),
-        "content-type": "application/x-git-upload-pack-request",
-        "git-protocol": "version=2",
-        ...headers,
-      },
-      body,
-    });
   const bodiesSince = (mark: number) =>
     world()
       .upstream.requests.slice(mark)
@@ -2584,7 +2574,7 @@ describe("a fetch that is read in two ways", () => {
     await world().upstream.git("team/app", "config", "uploadpack.advertiseBundleURIs", "true");
     const mark = world().upstream.requests.length;
     for (const end of ["\0x", "\0\n", "\0"])
-      expect((await ask(bundles(end))).text).toMatch(/^[0-9a-f]{4}ERR Sallyport: /);
+      expect((await askV2(bundles(end))).text).toMatch(/^[0-9a-f]{4}ERR Sallyport: /);
     expect(bodiesSince(mark)).toEqual([]);
   });
 
@@ -2592,7 +2582,7 @@ describe("a fetch that is read in two ways", () => {
     const mark = world().upstream.requests.length;
     const listing = Buffer.concat([encodePktLine("command=ls-refs\n"), FLUSH_PKT]);
     for (const more of [Buffer.concat([Buffer.alloc(512), gzipSync(bundles("\n"))]), gzipSync(bundles("\n"))]) {
-      const answer = await ask(Buffer.concat([gzipSync(listing), more]), { "content-encoding": "gzip" });
+      const answer = await askV2(Buffer.concat([gzipSync(listing), more]), { "content-encoding": "gzip" });
       expect(answer.text).toMatch(/^[0-9a-f]{4}ERR Sallyport: /);
     }
     expect(bodiesSince(mark)).toEqual([]);
@@ -2606,7 +2596,7 @@ describe("a fetch that is read in two ways", () => {
       ...prefixes,
       encodePktLine("ref-prefix refs/heads/main\n"),
     ];
-    const answer = await ask(Buffer.concat([...body, FLUSH_PKT]));
+    const answer = await askV2(Buffer.concat([...body, FLUSH_PKT]));
     expect(answer.status).toBe(200);
     expect(answer.text).toContain(`${main} refs/heads/main`);
   });
