@@ -659,6 +659,10 @@ describe("what another person got, under another name", () => {
     ["reasoning", ask({ type: "reasoning", id: "rs_theirs", summary: [] }, { store: false })],
     ["reasoning that the upstream keeps", ask({ type: "reasoning", id: "rs_theirs", summary: [text] })],
     [
+      "reasoning in a request that is not kept",
+      ask({ type: "reasoning", id: "rs_theirs", summary: [text] }, { store: false }),
+    ],
+    [
       "the container of a call",
       ask({ type: "code_interpreter_call", id: "ci_mine", code: "1", container_id: "cntr_theirs" }, { store: false }),
     ],
@@ -688,7 +692,7 @@ describe("what another person got, under another name", () => {
     ["a message with its words", ask({ type: "message", role: "assistant", id: "msg_1", content: "Hello" })],
     ["words without a type", ask({ role: "user", id: "x", content: "Hello" })],
     ["reasoning with its ciphertext", ask({ type: "reasoning", id: "rs_1", summary: [], encrypted_content: "gAAAA" })],
-    ["reasoning that nobody keeps", ask({ type: "reasoning", id: "rs_1", summary: [text] }, { store: false })],
+    ["reasoning in clear that has no id", ask({ type: "reasoning", summary: [text] }, { store: false })],
     ["a call", ask({ type: "function_call", id: "fc_1", call_id: "c", name: "n", arguments: "{}" })],
     ["a result", ask({ type: "function_call_output", id: "fco_1", call_id: "c", output: "done" })],
     ["a result without words", ask({ type: "function_call_output", id: "fco_1", call_id: "c", output: "" })],
@@ -707,4 +711,17 @@ describe("what another person got, under another name", () => {
     expect((await send(`${gateway.api}/responses`, ask({ id }))).status).toBe(200);
     expect((await send(`${gateway.api}/responses`, { ...ask({ id }), token: BEN })).status).toBe(400);
   });
+
+  test.each([true, false])(
+    "one's own reasoning in clear is, where nothing is kept, too (streamed: %s)",
+    async (stream) => {
+      const gateway = await startGateway();
+      gateway.upstream.respond({ reasoning: "Let me think.", text: "Done." });
+      const asked = { body: { model: "m", input: "Hi", store: false, stream } };
+      const said = (await send(`${gateway.api}/responses`, asked)).text;
+      const again = ask({ type: "reasoning", id: /rs_\w+/.exec(said)?.[0], summary: [text] }, { store: false });
+      expect((await send(`${gateway.api}/responses`, again)).status).toBe(200);
+      expect((await send(`${gateway.api}/responses`, { ...again, token: BEN })).status).toBe(400);
+    },
+  );
 });

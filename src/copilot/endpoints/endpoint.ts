@@ -71,6 +71,11 @@ export interface AssembledAnswer {
   readonly cachedTokens: number | null;
   /** Ids by which the upstream will know something that it keeps of this exchange. */
   readonly issuedIds: readonly string[];
+  /**
+   * Ids of what a client sends again with each request, also where the upstream was asked to keep nothing: reasoning without its ciphertext.
+   * Absent: none.
+   */
+  readonly repeatedIds?: readonly string[];
   /** `unfinished`: the stream stopped before its own end; `failed`: the upstream said so within the stream. */
   readonly outcome: "finished" | "unfinished" | "failed";
   /** What the upstream said about its failure. Unmasked. */

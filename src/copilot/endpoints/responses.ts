@@ -36,9 +36,7 @@ function referencesIn(request: JsonObject): readonly UpstreamReference[] {
     ...referenceTo("previous_response_id", request["previous_response_id"]),
     ...referenceTo("conversation", request["conversation"]),
     ...referenceTo("prompt", request["prompt"]),
-    ...items
-      .filter((item) => isPointer(item, request["store"] !== false))
-      .map((item) => ({ field: "item_reference", id: asText(item["id"]) })),
+    ...items.filter(isPointer).map((item) => ({ field: "item_reference", id: asText(item["id"]) })),
     // The container of a call that is repeated is used again by tools that say `auto`.
     ...items.flatMap((item) => referenceTo("container_id", item["container_id"])),
     ...fileReferences([request["input"], request["tools"]]),
@@ -64,14 +62,15 @@ const isNothing = (value: unknown): boolean =>
 
 /**
  * Whether an item stands for one that the upstream keeps. `item_reference` may be left out; a picture that was made, and reasoning without its
- * ciphertext, are looked up by their ids as well; and what has an id and says nothing itself can mean nothing else.
+ * ciphertext, are looked up by their ids as well, whatever text they hold and whether or not this request is to be kept; and what has an id
+ * and says nothing itself can mean nothing else.
  */
-function isPointer(item: JsonObject, keeps: boolean): boolean {
+function isPointer(item: JsonObject): boolean {
   const { id, type } = item;
   if (type === "item_reference") return true;
   if (isNothing(id)) return false;
   if (type === "image_generation_call") return isNothing(item["result"]);
-  if (type === "reasoning" && keeps) return isNothing(item["encrypted_content"]);
+  if (type === "reasoning") return isNothing(item["encrypted_content"]);
   return Object.entries(item).every(([name, value]) => BESIDE_WORDS.has(name) || isNothing(value));
 }
 
@@ -178,6 +177,10 @@ export function createResponsesAssembler(): AnswerAssembler {
           ...items.map((item) => asObject(item)["id"]),
           ...textsUnder(items, ISSUED),
         ].filter((id): id is string => typeof id === "string" && id !== ""),
+        repeatedIds: items
+          .map(asObject)
+          .filter((item) => item["type"] === "reasoning" && isPointer(item))
+          .map((item) => asText(item["id"])),
         outcome,
         error,
       };

@@ -122,8 +122,10 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
   ): Promise<void> {
     const { record } = admitted;
     // What a GET shows may be everybody's: nobody gets it by looking at it.
-    if (read.parsed?.keepsIds === true && method === "POST") {
-      const ids = [...(end.answer?.issuedIds ?? []), ...issuedInHeaders(answer.headers)];
+    if (read.parsed !== null && method === "POST") {
+      const ids = read.parsed.keepsIds
+        ? [...(end.answer?.issuedIds ?? []), ...issuedInHeaders(answer.headers)]
+        : (end.answer?.repeatedIds ?? []);
       // Before the client has them: what it got it may use the next moment.
       await claimIds(record, upstreamIds.claim({ principalId: principal.id, connection }, ids));
     }

@@ -74,7 +74,7 @@ export function createLanes(deps: LanesDependencies): Lanes {
       if (conversations.size > REMEMBERED && oldest !== undefined) conversations.delete(oldest);
     }
     try {
-      if (open.keepsIds) await deps.claim(ids);
+      await deps.claim(open.keepsIds ? ids : (answer.repeatedIds ?? []));
       await deps.records.settle(open.record, {
         ...NOTHING,
         ...outcomeOf({ end }, 200, answer),
