@@ -1,6 +1,7 @@
 /** Every wire through the gateway: the client's bytes are those of a direct call, and the record has what was said. */
 import { createHash } from "node:crypto";
-import { gunzipSync, gzipSync } from "node:zlib";
+import * as zlib from "node:zlib";
+import { brotliCompressSync, deflateRawSync, deflateSync, gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { type PlainReply, startCopilotUpstream } from "../../fixtures/copilot-upstream/server.ts";
 import { findToolUses } from "../../src/store/tool-uses.ts";
@@ -126,17 +127,42 @@ describe("bytes", () => {
     expect(new Set(rows.map((row) => row.sessionId)).size).toBe(1);
   });
 
-  test("a packed request is read, and goes on unpacked", async () => {
+  test.each([
+    ["gzip", gzipSync],
+    ["deflate", deflateSync],
+    ["deflate", deflateRawSync],
+    ["br", brotliCompressSync],
+  ] as const)("a packed request is read, and goes on unpacked: %s", async (encoding, pack) => {
     const gateway = await startGateway();
     const reply = await send(`${gateway.api}/chat/completions`, {
-      body: gzipSync(JSON.stringify(CHAT)),
-      headers: { "content-encoding": "gzip" },
+      body: pack(JSON.stringify(CHAT)),
+      headers: { "content-encoding": encoding },
     });
     expect(reply.status).toBe(200);
     const [request] = gateway.upstream.requests;
     expect(request?.json).toEqual(CHAT);
     expect(request?.headers["content-encoding"]).toBeUndefined();
     expect((await textsOf(gateway, 0)).request).toContain("Hi");
+  });
+
+  /** `{"model":"m","messages":[{"role":"user","content":"Packed by zstd"}]}` */
+  const ZSTD = "KLUv/SBFDQIAUkQPF4An6kDQsb2tGdCkyf8BDAkbUDAImjsCr3ifloVBAIxTgSnDeFNtapnJrDkYL1psR+DZQMlsmpzGUc9KuwA=";
+
+  test("zstd is read where this Node can, and is told apart from a request that is wrong where it cannot", async () => {
+    const gateway = await startGateway();
+    const headers = { "content-encoding": "zstd" };
+    const asked = { body: Buffer.from(ZSTD, "base64"), headers };
+    const reply = await send(`${gateway.api}/chat/completions`, asked);
+    const isReadable = "createZstdDecompress" in zlib;
+    expect(reply.status).toBe(isReadable ? 200 : 400);
+    if (isReadable) {
+      expect((await textsOf(gateway, 0)).request).toContain("Packed by zstd");
+      expect(gateway.upstream.requests[0]?.headers["content-encoding"]).toBeUndefined();
+    } else {
+      expect(reply.text).toContain("its content encoding is not one of gzip, deflate, br; send it plain");
+    }
+    const half = { ...asked, body: asked.body.subarray(0, 40) };
+    expect((await send(`${gateway.api}/chat/completions`, half)).status).toBe(400);
   });
 });
 

@@ -3,10 +3,24 @@
  * Bounded: a small body can unpack to a very large one.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-8.4
  */
+import * as zlib from "node:zlib";
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, type Gunzip } from "node:zlib";
 
-/** Those that can be read, as they are asked for upstream. */
+/** Those that every Node here can read, as they are asked for upstream. */
 export const READABLE_ENCODINGS: readonly string[] = ["gzip", "deflate", "br"];
+
+/** Of Node 22.15 and later; the types are those of the oldest Node that this runs on. */
+const { createZstdDecompress, constants } = zlib as typeof zlib & {
+  readonly createZstdDecompress?: (options: { readonly params: Readonly<Record<number, number>> }) => Gunzip;
+  readonly constants: { readonly ZSTD_d_windowLogMax?: number };
+};
+
+/** Those that a client may pack its requests with. */
+export const REQUEST_ENCODINGS: readonly string[] =
+  createZstdDecompress === undefined ? READABLE_ENCODINGS : [...READABLE_ENCODINGS, "zstd"];
+
+/** 8 MiB: what a decoder has to have room for, and no frame of HTTP's may need more (RFC 9659 §3). */
+const ZSTD_WINDOW_LOG = 23;
 
 export interface BodyDecoder {
   /** What these bytes add; empty after a failure. */
@@ -22,13 +36,16 @@ export function readEncoding(header: string | undefined): string | null {
   const name = (header ?? "").trim().toLowerCase();
   if (name === "" || name === "identity") return "identity";
   if (name === "x-gzip") return "gzip";
-  return READABLE_ENCODINGS.includes(name) ? name : null;
+  return REQUEST_ENCODINGS.includes(name) ? name : null;
 }
 
 /** `deflate` is zlib's format (RFC 1950) by the book, and bare DEFLATE by some senders: the first byte tells. */
 const openStream = (encoding: string, first: number | undefined): Gunzip => {
   if (encoding === "gzip") return createGunzip();
   if (encoding === "br") return createBrotliDecompress();
+  if (encoding === "zstd" && createZstdDecompress !== undefined && constants.ZSTD_d_windowLogMax !== undefined) {
+    return createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } });
+  }
   return first !== undefined && (first & 0x0f) === 8 ? createInflate() : createInflateRaw();
 };
 

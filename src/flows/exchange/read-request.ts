@@ -4,7 +4,7 @@ import type { Endpoint, ParsedRequest } from "../../copilot/endpoints/endpoint.t
 import { unreadMessage } from "../../copilot/endpoints/unread.ts";
 import { bytesPlaceholder } from "../../copilot/json-value.ts";
 import { readBodyConversation } from "../../copilot/sessions.ts";
-import { createBodyDecoder, readEncoding } from "../../copilot/streams/decode-body.ts";
+import { createBodyDecoder, readEncoding, REQUEST_ENCODINGS } from "../../copilot/streams/decode-body.ts";
 import { parseStrictJson } from "../../copilot/strict-json.ts";
 import { err, ok, type Result } from "../../errors.ts";
 import { readBody } from "./read-body.ts";
@@ -66,7 +66,9 @@ async function unpack(
 ): Promise<Result<Buffer, Refusal>> {
   const encoding = readEncoding(String(header ?? ""));
   if (encoding === "identity") return ok(bytes);
-  if (encoding === null) return malformed("its content encoding is not one of gzip, deflate, br; send it plain");
+  if (encoding === null) {
+    return malformed(`its content encoding is not one of ${REQUEST_ENCODINGS.join(", ")}; send it plain`);
+  }
   const decoder = createBodyDecoder(encoding, max);
   const plain = Buffer.concat([await decoder.push(bytes), await decoder.end()]);
   if (decoder.failure === "large") return malformed(`it unpacks to more than ${max} bytes`, "limit_exceeded");
