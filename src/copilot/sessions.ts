@@ -4,7 +4,7 @@
  */
 import { createHmac } from "node:crypto";
 import type { ClientHints, ExchangeStatus, Message, Part } from "../model/exchange.ts";
-import { splitPrompt } from "../model/prompt.ts";
+import { takeApart } from "../model/prompt.ts";
 import { asObject, asText } from "./json-value.ts";
 
 /** Header names in lower case; a repeated header is a list. */
@@ -199,14 +199,35 @@ export const ungroupedKey = (hints: ClientHints): string => hints.conversation ?
 
 const TITLE_LENGTH = 120;
 
-/** The start of the first prompt on one line; null where nobody has asked anything. */
+/**
+ * The start of the first prompt on one line; null where nobody has asked anything. Messages that the client alone wrote (Codex begins with
+ * the repository's instructions and its environment) are a title only where there is no other.
+ */
 export function sessionTitle(messages: readonly Message[]): string | null {
-  for (const message of messages) {
-    if (message.role !== "user") continue;
-    const text = message.parts.map((part) => (part.type === "text" ? part.text : "")).join("\n");
-    const [first = ""] = splitPrompt(text).text.split("\n", 1);
-    const line = first.replace(/\s+/g, " ").trim();
-    if (line !== "") return line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1)}…`;
+  let unowned: string | null = null;
+  for (const { role, parts } of messages) {
+    if (role !== "user") continue;
+    const text = parts.map((part) => (part.type === "text" ? part.text : "")).join("\n");
+    const line = firstLine(takeApart(text).text);
+    if (line !== null) return titleFrom(line);
+    unowned ??= firstLine(text);
   }
-  return null;
+  return unowned === null ? null : titleFrom(unowned);
+}
+
+const titleFrom = (line: string): string =>
+  line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1)}…`;
+
+/** A tag and nothing else, as around what Claude Code wants a title for (`<session>`). */
+const LONE_TAG = /^<\/?[a-z][a-z0-9_-]{0,60}>$/i;
+/** As much of a text is looked through for a line. */
+const MAX_BEFORE_LINE = 2_000;
+
+function firstLine(text: string): string | null {
+  const lines = text
+    .slice(0, MAX_BEFORE_LINE)
+    .split("\n")
+    .map((line) => line.replace(/\s+/g, " ").trim())
+    .filter((line) => line !== "");
+  return lines.find((line) => !LONE_TAG.test(line)) ?? lines[0] ?? null;
 }

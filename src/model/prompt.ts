@@ -9,13 +9,23 @@ export interface Prompt {
   readonly context: readonly { readonly name: string; readonly text: string }[];
 }
 
-/** Names that clients use, or that look like theirs: `<div>` and `<script>` in a prompt are what somebody asks about. */
+/**
+ * Names that clients use, or that look like theirs: `<div>` and `<script>` in a prompt are what somebody asks about. Codex puts the
+ * instructions of a repository under a heading of its own.
+ */
 const TAG =
-  /^[ \t]*<((?:attachments?|context|reminder|instructions?|environment|tip)|[a-z][a-z0-9]{0,30}(?:[_-][a-z0-9]{1,30}){1,4})>/gm;
+  /^(?:# AGENTS\.md instructions[^\n]{0,1000}\n{1,3})?[ \t]*<((?:attachments?|context|reminder|instructions?|INSTRUCTIONS|environment|tip)|[a-z][a-z0-9]{0,30}(?:[_-][a-z0-9]{1,30}){1,4})>/gm;
 /** So many tags are looked at: each may cost a search through the rest of the text. */
 const MAX_TAGS = 40;
 
+/** @returns the text as the person's own, where there is nothing but tags: then the tags are what was said */
 export function splitPrompt(text: string): Prompt {
+  const prompt = takeApart(text);
+  return prompt.text === "" ? { text: text.trim(), context: [] } : prompt;
+}
+
+/** @returns an empty text, where there is nothing but what the client put there */
+export function takeApart(text: string): Prompt {
   const context: { name: string; text: string }[] = [];
   const kept: string[] = [];
   let at = 0;
@@ -32,7 +42,5 @@ export function splitPrompt(text: string): Prompt {
     TAG.lastIndex = at;
   }
   kept.push(text.slice(at));
-  const rest = kept.join("").trim();
-  // Nothing but tags: then the tags are what was said.
-  return rest === "" ? { text: text.trim(), context: [] } : { text: rest, context };
+  return { text: kept.join("").trim(), context };
 }

@@ -198,6 +198,25 @@ describe("titles", () => {
     expect(sessionTitle([text("system", "x"), text("user", prompt), text("user", "later")])).toBe("Write hello.py");
   });
 
+  test("what the client alone wrote is none: Codex begins with instructions and environment, Claude Code with reminders", () => {
+    const given = (...texts: readonly string[]): Message => ({
+      role: "user",
+      parts: texts.map((one) => ({ type: "text", text: one })),
+    });
+    const instructions = "# AGENTS.md instructions for /work/app\n\n<INSTRUCTIONS>\nUse tabs.\n\n</INSTRUCTIONS>";
+    const environment = "<environment_context>\n  <cwd>/work/app</cwd>\n</environment_context>";
+    expect(sessionTitle([given(instructions, environment), given("Sort this list")])).toBe("Sort this list");
+    expect(sessionTitle([given(environment), given("Sort this list")])).toBe("Sort this list");
+    expect(sessionTitle([given("<system-reminder>\nSkills\n</system-reminder>", "Sort this list")])).toBe(
+      "Sort this list",
+    );
+    // Claude Code asks for a title of its own first.
+    const asksTitle = "<session>\nSort this list\n</session>\n\nWrite the title in the language the user wrote in.";
+    expect(sessionTitle([given(asksTitle)])).toBe("Sort this list");
+    expect(sessionTitle([given(environment)])).toBe("<cwd>/work/app</cwd>");
+    expect(sessionTitle([given("<section>")])).toBe("<section>");
+  });
+
   test("long ones are cut, missing ones are null", () => {
     expect(sessionTitle([text("user", "x".repeat(500))])).toHaveLength(120);
     expect(sessionTitle([text("system", "x"), { role: "user", parts: [] }])).toBeNull();

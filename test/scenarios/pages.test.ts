@@ -83,6 +83,11 @@ describe.skipIf(chromiumPath === null)("in a browser", () => {
     expect(whole).toContain("Nothing was pushed.");
 
     const end = Number(await slider.getAttribute("max"));
+    // A session of seconds is told in tenths of them, so that it does not stand still.
+    const two = (value: number) => String(value).padStart(2, "0");
+    const seconds = `${Math.floor(end / 60_000)}:${two(Math.floor(end / 1_000) % 60)}`;
+    const told = end < 10_000 ? `${seconds}.${Math.floor(end / 100) % 10}` : seconds;
+    expect(await page.locator("#replay output").innerText()).toBe(`whole session · ${told} / ${told}`);
     const seek = (share: number) => slider.fill(String(Math.round((end * share) / 100) * 100));
     await seek(0);
     const start = await shownText(page);

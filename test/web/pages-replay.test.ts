@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Part } from "../../src/model/exchange.ts";
-import { splitPrompt } from "../../src/model/prompt.ts";
+import { splitPrompt, takeApart } from "../../src/model/prompt.ts";
 import type { ReplayMessage, SessionExchange } from "../../src/store/replay.ts";
 import { buildReplay, textsOfReplay } from "../../src/web/pages/replay/build-replay.ts";
 import { diffLines } from "../../src/web/pages/replay/line-diff.ts";
@@ -140,6 +140,14 @@ describe("what somebody wrote", () => {
       expect(splitPrompt(text)).toEqual({ text, context: [] });
     }
     expect(splitPrompt("<only_tags>all</only_tags>").text).toBe("<only_tags>all</only_tags>");
+    expect(takeApart("<only_tags>all</only_tags>")).toEqual({
+      text: "",
+      context: [{ name: "only_tags", text: "all" }],
+    });
+    expect(takeApart("# AGENTS.md instructions for /a\n\n<INSTRUCTIONS>\nx\n</INSTRUCTIONS>")).toEqual({
+      text: "",
+      context: [{ name: "INSTRUCTIONS", text: "x" }],
+    });
   });
 });
 

@@ -183,6 +183,7 @@ form.filters .note { grid-column: 1 / -1; margin: 0; max-width: none; }
   body { font-size: 14.5px; }
   main { padding: 1.2rem .9rem 2.5rem; }
   header.bar > div { padding: .55rem .9rem; }
+  header.bar nav { gap: .2rem .85rem; }
   .who { margin-left: 0; width: 100%; justify-content: space-between; }
   dl.facts { grid-template-columns: 1fr; gap: 0; }
   dl.facts dd { margin-bottom: .5rem; }

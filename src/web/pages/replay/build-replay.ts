@@ -4,7 +4,7 @@
  */
 import type { CutPart, ReplayMessage, SessionExchange } from "../../../store/replay.ts";
 import { promptOf } from "./prompt-of.ts";
-import { splitPrompt, type Prompt } from "../../../model/prompt.ts";
+import { takeApart, type Prompt } from "../../../model/prompt.ts";
 import { readToolCall, type ToolCallView } from "./tool-call.ts";
 
 /** A text, or its beginning. */
@@ -205,7 +205,12 @@ function askedBlock(part: CutPart, role: string, calls: ReadonlySet<string>, tak
           text: take(part, MAX_FOLDED),
         };
       const shown = take(part, MAX_SAID);
-      return { kind: "prompt", prompt: splitPrompt(shown.text), length: shown.length, isCut: isCut(shown) };
+      const prompt = takeApart(shown.text);
+      // Nothing that a person typed: it stands with what else the client sent.
+      if (prompt.text === "" && prompt.context.length > 0) {
+        return { kind: "given", label: [...new Set(prompt.context.map(({ name }) => name))].join(", "), text: shown };
+      }
+      return { kind: "prompt", prompt, length: shown.length, isCut: isCut(shown) };
     }
     case "completion":
       return { kind: "given", label: "Offered earlier", text: take(part, MAX_FOLDED) };

@@ -100,7 +100,9 @@ export const REPLAY_SCRIPT = `
     }
   }
 
-  const clock = (ms) => Math.floor(ms / 60000) + ":" + String(Math.floor(ms / 1000) % 60).padStart(2, "0");
+  /* Of a short session, tenths of a second, too: it would stand at 0:00 from its beginning to its end. */
+  const tenth = (ms) => (end < 10000 ? "." + (Math.floor(ms / 100) % 10) : "");
+  const clock = (ms) => Math.floor(ms / 60000) + ":" + String(Math.floor(ms / 1000) % 60).padStart(2, "0") + tenth(ms);
 
   function show(time) {
     for (const item of plain) {
