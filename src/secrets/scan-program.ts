@@ -5,7 +5,6 @@
 import { AnchorFinder } from "./anchor-finder.ts";
 import { createMatcher, type KnownSearches, type Matcher } from "./candidate.ts";
 import { escapeSigns } from "./encoded-text.ts";
-import { HitFilter } from "./hit-filter.ts";
 import type { Rule } from "./rule.ts";
 
 /** Looked for with the anchors: texts without them, which most are, hold nothing that is encoded so. */
@@ -20,8 +19,6 @@ export interface ScanProgram {
   readonly matcher: (order: number) => Matcher;
   /** The same by the finder's endings, for those that have come up. */
   readonly byEnding: (EndingTargets | undefined)[];
-  /** By the same number. */
-  readonly hitFilter: HitFilter;
   /** In a text that comes in parts, these are tried everywhere: their anchor stands behind what is told before it comes. */
   readonly lookingBack: readonly number[];
   /** With neither anchors nor keywords: tried everywhere. */
@@ -43,7 +40,7 @@ export interface Aim {
 }
 
 export function targetsOf(program: ScanProgram, ending: number): EndingTargets {
-  const { finder, byEnding, hitFilter } = program;
+  const { finder, byEnding } = program;
   let known = byEnding[ending];
   if (known === undefined) {
     const anchors = finder.endings[ending]!;
@@ -52,10 +49,10 @@ export function targetsOf(program: ScanProgram, ending: number): EndingTargets {
       .map(({ order, length, before }) => ({ matcher: program.matcher(order), length, before }));
     const isSign = anchors.some((index) => index < encodingAnchors.length);
     byEnding[ending] = known = { targets, isSign };
-    if (!isSign && targets.every(({ before }) => before?.most === 0)) {
-      hitFilter.learn(
+    if (!isSign && targets.every(({ before }) => before !== null)) {
+      finder.learn(
         ending,
-        targets.map(({ matcher: { masks, rule }, length }) => ({ masks, length, wordStart: rule.wordStart })),
+        targets.map(({ matcher: { masks, rule }, before }) => ({ masks, ...before!, wordStart: rule.wordStart })),
       );
     }
   }
@@ -92,7 +89,6 @@ export function createProgram(rules: readonly Rule[], searches: KnownSearches): 
   const finder = new AnchorFinder([...byText.keys()]);
   return {
     finder,
-    hitFilter: new HitFilter(finder.endings.length),
     targets: [...byText.values()],
     matcher: (order) => (matchers[order] ??= createMatcher(rules[order]!, order, searches)),
     byEnding: [],

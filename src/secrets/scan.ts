@@ -56,7 +56,7 @@ let nextText = 0;
  * @param path as of `Detector.detect`
  */
 export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined, depth = 0): Scan {
-  const { finder, hitFilter } = program;
+  const { finder } = program;
   const textNumber = nextText++;
   let buffer = "";
   /** Offset of the buffer's first character. */
@@ -79,6 +79,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   const encodedTexts = new EncodedTextFinder();
   const runs: number[] = [];
   let hasSigns = false;
+  let hasZeros = false;
   /** Whether the text came in parts. */
   let wasCut = false;
 
@@ -91,7 +92,6 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       for (let i = 0; i < hitCount; i++) {
         const end = ends[2 * i]!;
         const ending = ends[2 * i + 1]!;
-        if (!hitFilter.passes(ending, buffer, end)) continue;
         const { targets, isSign } = targetsOf(program, ending);
         hasSigns ||= isSign;
         for (let j = 0; j < targets.length; j++) {
@@ -100,6 +100,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
         }
       }
       if (!wasCut) for (const run of finder.runs) runs.push(run);
+      hasZeros ||= finder.hasZeros;
       for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo.get(matcher) ?? 0, origin + to), final);
       if (!final)
         for (const matcher of (backwards ??= activeOf(program.lookingBack))) tryUpTo(matcher, origin + to, final);
@@ -211,7 +212,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       origin,
       told,
       final,
-      wasCut ? null : { runs, hasSigns, hasZeros: buffer.includes("\0") },
+      wasCut ? null : { runs, hasSigns, hasZeros },
     );
     for (const encoded of texts) {
       // What a value is, its name tells: it is read with what stands around it in its line.

@@ -38,10 +38,12 @@ export const i32 = {
   load8: (offset: number): Code => [0x2d, 0, ...unsigned(offset)],
   load16: (offset: number): Code => [0x2f, 0, ...unsigned(offset)],
   store: (offset: number): Code => [0x36, 0, ...unsigned(offset)],
+  isZero: [0x45],
   equal: [0x46],
   lessThan: [0x48],
   notEqual: [0x47],
   add: [0x6a],
+  subtract: [0x6b],
   multiply: [0x6c],
   and: [0x71],
   or: [0x72],
@@ -61,17 +63,31 @@ export const i64 = {
 
 /** Sixteen bytes at once. */
 export const bytes16 = {
-  const: (each: number): Code => [...simd(12), ...Array.from({ length: 16 }, () => each)],
+  /** @param each the bytes, repeated */
+  const: (...each: readonly number[]): Code => [
+    ...simd(12),
+    ...Array.from({ length: 16 }, (_, at) => each[at % each.length]!),
+  ],
   load: (offset: number): Code => [...simd(0), 0, ...unsigned(offset)],
   store: (offset: number): Code => [...simd(11), 0, ...unsigned(offset)],
   equal: simd(35),
   lessThan: simd(38),
   and: simd(78),
   or: simd(80),
+  xor: simd(81),
+  /** Whether any bit is set. */
+  isAny: simd(83),
   /** Of each byte the highest bit, as sixteen bits. */
   highestBits: simd(100),
   shiftRight: simd(109),
   subtract: simd(113),
+  /** Of two times eight numbers below 2^15, sixteen bits each; what a byte cannot hold becomes 255. */
+  narrow: simd(102),
+} as const;
+
+/** Eight numbers of sixteen bits at once. */
+export const pairs8 = {
+  least: simd(151),
 } as const;
 
 /** One after the other. */
@@ -83,24 +99,29 @@ export const repeat = (...body: readonly Code[]): Code => [0x03, noResult, ...bo
 
 export interface CodeFunction {
   readonly name: string;
-  /** Of local variables; the first is the only parameter, a number of 32 bits, as is the result. */
+  /** The first of its local variables, numbers of 32 bits, as is the result. */
+  readonly parameters: 1 | 2;
+  /** The others. */
   readonly locals: readonly (keyof typeof valueType)[];
   readonly body: Code;
 }
 
 /** @returns a module that exports the functions, and its memory as `memory`. */
 export function encodeModule(functions: readonly CodeFunction[], pages: number): Uint8Array<ArrayBuffer> {
-  const signature = [0x60, ...vector([[valueType.i32]]), ...vector([[valueType.i32]])];
+  const signatures = [1, 2].map((parameters) => {
+    const numbers = Array.from({ length: parameters }, () => [valueType.i32]);
+    return [0x60, ...vector(numbers), ...vector([[valueType.i32]])];
+  });
   const bodies = functions.map(({ locals, body }) =>
-    sized([...vector(locals.slice(1).map((type) => [1, valueType[type]])), ...body, 0x0b]),
+    sized([...vector(locals.map((type) => [1, valueType[type]])), ...body, 0x0b]),
   );
   const memory = [1, ...unsigned(pages), ...unsigned(pages)];
   const exported = functions.map((own, index) => [...name(own.name), 0, ...unsigned(index)]);
   return Uint8Array.from(
     [
       [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-      section(1, vector([signature])),
-      section(3, vector(functions.map(() => [0]))),
+      section(1, vector(signatures)),
+      section(3, vector(functions.map(({ parameters }) => [parameters - 1]))),
       section(5, vector([memory])),
       section(7, vector([[...name("memory"), 2, 0], ...exported])),
       section(10, vector(bodies)),

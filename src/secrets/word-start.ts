@@ -18,3 +18,8 @@ export function isWordStart(text: string, at: number): boolean {
 
 const longestEscape = 6;
 const escapeEnd = /(?:\\[abfnrtv]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})$/;
+
+const escapeSign = /[abfnrtv0-9A-Fa-f]/;
+/** Whether a word may begin behind this character: only what ends an escape does not end a word as well. */
+export const mayEndBeforeWord = (unit: number): boolean =>
+  besideOf(unit) !== beside.word || unit === 0x5f || escapeSign.test(String.fromCharCode(unit));

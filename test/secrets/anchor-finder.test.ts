@@ -1,6 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { AnchorFinder } from "../../src/secrets/anchor-finder.ts";
+import { beginningMasks } from "../../src/secrets/regex-filter.ts";
+import { parseRegex } from "../../src/secrets/regex-syntax.ts";
+import { isWordStart } from "../../src/secrets/word-start.ts";
 
 const letters = (maxLength: number) => fc.string({ unit: fc.constantFrom("a", "b", "A", "B", "-", "é"), maxLength });
 const ascii = fc.string({ unit: fc.constantFrom("a", "b", "A", "B", "-"), minLength: 1, maxLength: 4 });
@@ -64,11 +67,84 @@ test("a text longer than a block, full of anchors", () => {
   expect(readAll(new AnchorFinder(words), words, text).sort()).toEqual(occurrences(words, text));
 });
 
+const beginnings = [
+  { pattern: "ab", least: 0, most: 0, wordStart: true },
+  { pattern: "ab[ab]{2}-", least: 0, most: 0, wordStart: true },
+  { pattern: "ab[^a]{1,3}a", least: 0, most: 0, wordStart: false },
+  { pattern: "-{1,2}ab[aé\u0161]{2}-", least: 1, most: 2, wordStart: false },
+  { pattern: "[a-]{23}ab-", least: 23, most: 23, wordStart: false },
+];
+
+test.each(beginnings)("told that matches of $pattern are sought, it leaves out none of them", (beginning) => {
+  const { pattern, least, most, wordStart } = beginning;
+  const node = parseRegex(pattern);
+  if (!node.ok) throw new Error(node.error);
+  const masks = beginningMasks(node.value);
+  const anywhere = new RegExp(pattern, "y");
+  const pieces = fc.constantFrom(
+    "a",
+    "b",
+    "ab",
+    "-",
+    "é",
+    "\u0161",
+    "\u0161ab",
+    "\\nab",
+    "zab",
+    "--ab",
+    "aaaaaaaaaaaa",
+  );
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 30 }), fc.constantFrom(0, 32_740), (parts, before) => {
+      const text = `${"-".repeat(before)}${parts.join("")}`;
+      const finder = new AnchorFinder(["ab", "ba"]);
+      const all = new Set(readAll(finder, ["ab", "ba"], text));
+      finder.learn(0, [{ masks, least, most, wordStart }]);
+      const left = new Set(readAll(finder, ["ab", "ba"], text));
+      for (const hit of left) expect(all).toContain(hit);
+      for (let at = before; at < text.length; at++) {
+        anywhere.lastIndex = at;
+        if (!anywhere.test(text) || (wordStart && !isWordStart(text, at))) continue;
+        expect([least, most].some((distance) => left.has(`0@${at + distance}`))).toBe(true);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("what it is told of an anchor leaves out what cannot be a match", () => {
+  const node = parseRegex("ab[0-9]{4}");
+  if (!node.ok) throw new Error(node.error);
+  const finder = new AnchorFinder(["ab"]);
+  finder.learn(0, [{ masks: beginningMasks(node.value), least: 0, most: 0, wordStart: true }]);
+  expect(readAll(finder, ["ab"], "ab1234 abcdef zab1234 ab1")).toEqual(["0@0", "0@22"]);
+});
+
 test("what one finder knows, another one does not", () => {
   const [one, two] = [["secret"], ["token"]].map((words) => ({ words, finder: new AnchorFinder(words) }));
   for (const { words, finder } of [one!, two!, one!]) {
     expect(readAll(finder, words, "token secret")).toEqual(occurrences(words, "token secret"));
   }
+});
+
+test("tells of a text with U+0000, and of no other", () => {
+  const finder = new AnchorFinder(["x"]);
+  for (const [text, expected] of [
+    ["ab", false],
+    ["\u0100\u0200", false],
+    ["a\0b", true],
+    ["\u0161\0", true],
+    ["", false],
+  ] as const) {
+    finder.find(text, 0);
+    expect(finder.hasZeros).toBe(expected);
+  }
+});
+
+test("of anchors longer than what is compared at once, the whole must stand there", () => {
+  const words = ["-".repeat(4) + "abcdefghijklmnopqrstuvwxyz", "z"];
+  const text = `----abcdefghijklmnopqrstuvwxyz a---abcdefghijklmnopqrstuvwxyz ${words[0]!.toUpperCase()}`;
+  expect(readAll(new AnchorFinder(words), words, text).sort()).toEqual(occurrences(words, text));
 });
 
 test("no anchors, no hits", () => {
