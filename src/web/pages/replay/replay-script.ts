@@ -81,7 +81,7 @@ export const REPLAY_SCRIPT = `
   function setBlock(block, share) {
     const state = share <= 0 ? "none" : share >= 1 ? "whole" : "part";
     if (state === "part" && block.streams) showPart(block, share);
-    else if (block.state === "part" && block.streams && state === "whole") showPart(block, 1);
+    else if (block.state === "part" && block.streams) showPart(block, 1);
     if (state === block.state) return;
     block.state = state;
     block.element.classList.toggle("later", state === "none");
