@@ -2,14 +2,12 @@
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { getRequestListener } from "@hono/node-server";
-import { createApp } from "./app.ts";
 import { createDiskBlobStore } from "./blobs/disk-blob-store.ts";
 import { openDiskSpool } from "./blobs/disk-spool.ts";
 import type { Config } from "./config.ts";
 import { openGatewayId } from "./config/gateway-id.ts";
 import { findToolUses } from "./copilot/tools/find-tool-uses.ts";
-import type { Result } from "./errors.ts";
-import { createApprovalFlow, type ApprovalRequest, type DecisionRefusal } from "./flows/approval.ts";
+import { createApprovalFlow } from "./flows/approval.ts";
 import { createAttributionFlow } from "./flows/attribution.ts";
 import { createDelivery } from "./flows/delivery.ts";
 import { createExchangeFlow } from "./flows/exchange.ts";
@@ -24,10 +22,10 @@ import { defaultPushLimits } from "./git/limits.ts";
 import { DEFAULT_PUSH_HEAD_LIMITS } from "./git/receive-pack.ts";
 import { createLfsTickets } from "./git/lfs/ticket.ts";
 import { removeStaleQuarantines } from "./git/quarantine.ts";
-import { mayAccess } from "./git/repository-access.ts";
 import type { UpstreamTimeouts } from "./git/upstream-request.ts";
 import { openGitSide } from "./gateway/git-side.ts";
 import { openPeople } from "./gateway/people.ts";
+import { createWeb } from "./gateway/web.ts";
 import { openHttpServer, type HttpServer } from "./http-server.ts";
 import { createAttributionJob } from "./jobs/attribution.ts";
 import { createDeliveriesJob } from "./jobs/deliveries.ts";
@@ -37,7 +35,6 @@ import { createOutboxJob } from "./jobs/outbox.ts";
 import { createSpoolJob } from "./jobs/spool.ts";
 import { createStopsJob } from "./jobs/stops.ts";
 import type { Logger } from "./model/log.ts";
-import { isNamed } from "./model/who.ts";
 import { createNotifiers } from "./notify/create-notifiers.ts";
 import { limitsFor } from "./policy/limits.ts";
 import { policyFor } from "./policy/match.ts";
@@ -46,11 +43,7 @@ import type { Scanner } from "./secrets/scanner.ts";
 import type { DatabaseHandle, Queryable } from "./store/database.ts";
 import { openStore } from "./store/open.ts";
 import { createSignals } from "./store/signals.ts";
-import { createCopilotHandler, createCopilotUpgrade } from "./web/copilot.ts";
-import { createLfsHandler } from "./web/lfs.ts";
-import { createProxies } from "./web/forwarded.ts";
-import { createSignIn } from "./web/sign-in.ts";
-import type { ReadAccess } from "./web/read-access.ts";
+import { createCopilotUpgrade } from "./web/copilot.ts";
 
 export interface RunningGateway {
   /** Where it listens, as a URL. */
@@ -97,7 +90,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 }
 
 async function build(options: GatewayOptions, server: HttpServer, store: DatabaseHandle): Promise<RunningGateway> {
-  const { config, scanner, version, log } = options;
+  const { config, scanner, log } = options;
   // Under port 0 the configuration cannot know it.
   const publicUrl = config.publicUrl.endsWith(":0") ? server.address : config.publicUrl;
   const now = (): Date => new Date();
@@ -111,7 +104,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const blobs = createDiskBlobStore(path.join(config.dataDir, "blobs"));
   await blobs.removeUnfinished();
 
-  const { provider, identity, authenticate, authenticateAway } = openPeople({ config, db, publicUrl, log, now });
+  const people = openPeople({ config, db, publicUrl, log, now });
   const gitSide = await openGitSide(options);
   const { git, cache, upstream, lfsUpstream, userAgent } = gitSide;
 
@@ -125,7 +118,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     threads: Math.min(4, Math.max(1, availableParallelism() - 1)),
     budgetMs: defaultPushLimits.scanMs,
   });
-  const signIns = provider === null ? null : { maxAgeMs: config.approvals.signInMaxAgeMs };
+  const signIns = people.provider === null ? null : { maxAgeMs: config.approvals.signInMaxAgeMs };
   const load = createPushLoad(Math.max(2, availableParallelism()));
   const attribution = createAttributionFlow({ db, key: config.key, log, now });
   const attributionJob = createAttributionJob({ attribution, isBusy: () => load.isBusy(), log, now });
@@ -243,90 +236,32 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
 
   const fetches = createFetchRecorder({ db, mask, log });
 
-  // Web
-  const decide = async (request: ApprovalRequest): Promise<Result<void, DecisionRefusal>> => {
-    const decided = await approvals.decide(request);
-    deliveries.wake();
-    return decided;
-  };
-  const access: ReadAccess = {
-    isAuditor: (principal) => isNamed(principal, config.auditors),
-    mayReadRepository: (principal, repository) => {
-      const [name = "", ...below] = repository.split("/");
-      const connection = config.connections.get(name);
-      return connection?.kind === "git" && mayAccess(principal, connection, below.join("/"), "read");
-    },
-  };
-  const records = { db, publicUrl, access };
-  const proxies = createProxies(config.proxies);
-  const { clientAddress } = proxies;
-  const copilot = {
-    connections: [...config.connections.values()].filter((connection) => connection.kind !== "git"),
-    authenticate,
-    authenticateAway,
+  const { app, copilot } = createWeb({
+    ...options,
+    publicUrl,
+    db,
+    people,
+    upstream,
+    limits: limitsOf,
+    pushFlow,
+    lfsFlow,
     exchanges,
-    mask,
-  };
-  const app = createApp({
-    git: {
-      connections: config.connections,
-      upstream,
-      authenticate,
-      pushFlow,
-      onFetch: (fetch) => fetches.record(fetch),
-      now,
-      lfs: createLfsHandler({ flow: lfsFlow, mask, log }),
-      headLimits: (repository) => limitsOf(repository).head,
-      mask,
-      log,
+    fetches,
+    decide: async (request) => {
+      const decided = await approvals.decide(request);
+      deliveries.wake();
+      return decided;
     },
-    copilot: createCopilotHandler(copilot),
-    github: {
-      db,
-      publicUrl,
-      github: config.github,
-      connections: config.connections,
-      identity,
-      signIn: createSignIn({ db, identity, publicUrl, now, people: provider?.people ?? null, clientAddress }),
-      proxies,
-      mask,
-      log,
-      now,
-    },
-    api: {
-      ...records,
-      identity,
-      decide,
-      isOperator: (principal) => isNamed(principal, config.operators),
-      mask,
-      version,
-      log,
-      now,
-    },
-    pages: {
-      ...records,
-      identity,
-      provider,
-      clientAddress,
-      decide,
-      signIns,
-      mask,
-      log,
-      now,
-      connections: config.connections,
-      steeredTo: config.github.connection,
-    },
-    health: { db, version, log, now },
-    log,
+    signIns,
+    now,
   });
-
   const listener = getRequestListener(app.fetch);
   server.handle(
     (request, response) => void listener(request, response),
     createCopilotUpgrade(copilot, stopping.signal),
   );
   for (const job of jobs) job.start();
-  provider
+  people.provider
     ?.prepare()
     .catch((error: unknown) => log.warn({ error }, "nobody can sign in yet: it is tried again when somebody does"));
 
