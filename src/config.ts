@@ -5,7 +5,9 @@
  * on the environment or on files (here). Each layer goes on where the one before found mistakes, as far as it can.
  */
 import { join, resolve } from "node:path";
+import { buildConnections } from "./config/connections.ts";
 import { checkAcrossKeys } from "./config/cross-checks.ts";
+import { deepFreeze } from "./config/deep-freeze.ts";
 import { parseConfigFiles, type ConfigDocument } from "./config/document.ts";
 import { explainIssue, unknownKey } from "./config/explain.ts";
 import { readConfigFiles } from "./config/files.ts";
@@ -22,11 +24,10 @@ import { readSecrets, type Environment, type Secrets } from "./config/secret-sou
 import { DEFAULT_LISTEN, LISTEN_EXPECTED, parseBaseUrl, parseListen, type ListenAddress } from "./config/values.ts";
 import { err, ok, type Result } from "./errors.ts";
 import type { OidcSettings } from "./identity/provider-settings.ts";
-import type { Connection, ModelPolicy, UpstreamCredential, WireRules } from "./model/connection.ts";
+import type { Connection } from "./model/connection.ts";
 import type { GithubSignIn } from "./model/oauth-client.ts";
 import type { NotifierConfig } from "./model/notifier-config.ts";
 import type { PushPolicy } from "./policy/schema.ts";
-import type { ParsedModelPolicy } from "./policy/schema/models.ts";
 
 export interface Config {
   readonly listen: ListenAddress;
@@ -220,66 +221,6 @@ function readEnvironment(env: Environment): FromEnvironment {
   };
 }
 
-function buildConnections({ connections }: ParsedConfig, secrets: Secrets): ReadonlyMap<string, Connection> {
-  return new Map(
-    Object.entries(connections).map(([name, parsed]): [string, Connection] => {
-      const credential = buildCredential(name, parsed.credential, secrets);
-      const common = { name, url: parsed.url, credential, allow: parsed.allow };
-      const connection: Connection =
-        parsed.kind === "git"
-          ? { ...common, kind: "git", access: parsed.access ?? null, dumb: parsed.dumb }
-          : {
-              ...common,
-              kind: parsed.kind,
-              proxyUrl: parsed.proxyUrl ?? null,
-              rules: buildWireRules(parsed),
-              policy: buildModelPolicy(parsed),
-            };
-      return [name, deepFreeze(connection)];
-    }),
-  );
-}
-
-type ParsedModelConnection = Exclude<ParsedConfig["connections"][string], { readonly kind: "git" }>;
-
-const buildWireRules = ({ paths, websocket, telemetry, telemetryUrl, mcpTools }: ParsedModelConnection): WireRules => ({
-  paths: paths.map(({ do: action, ...rule }) => ({ ...rule, action })),
-  websocket,
-  telemetry,
-  telemetryUrl: telemetryUrl ?? null,
-  mcpTools,
-});
-
-const buildModelPolicy = ({ models, limits, databaseAway, unreadable }: ParsedModelPolicy): ModelPolicy => ({
-  models: models ?? null,
-  limits: limits.map(({ people, requestBytes, requestsPerMinute, streams }) => ({
-    people,
-    requestBytes: requestBytes ?? null,
-    requestsPerMinute: requestsPerMinute ?? null,
-    streams: streams ?? null,
-  })),
-  databaseAway,
-  unreadable,
-});
-
-function buildCredential(
-  name: string,
-  parsed: ParsedConfig["connections"][string]["credential"],
-  secrets: Secrets,
-): UpstreamCredential {
-  if (parsed === undefined) return { kind: "none" };
-  if (parsed === "passthrough") return { kind: "passthrough" };
-  if ("bearer" in parsed) return { kind: "bearer", token: secrets.at("connections", name, "credential", "bearer") };
-  if ("header" in parsed) {
-    return { kind: "header", name: parsed.header, value: secrets.at("connections", name, "credential", "value") };
-  }
-  return {
-    kind: "basic",
-    username: parsed.username,
-    password: secrets.at("connections", name, "credential", "password"),
-  };
-}
-
 function buildIdentity({ identity }: ParsedConfig, secrets: Secrets): OidcSettings | null {
   if (identity?.oidc === undefined) return null;
   const { clientSecret, groupsMaxAge, ...oidc } = identity.oidc;
@@ -315,16 +256,4 @@ function inOrder(mistakes: readonly ConfigMistake[]): ConfigMistake[] {
   return [...mistakes].sort(
     (a, b) => rank(a) - rank(b) || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
   );
-}
-
-/** Plain objects and lists, all the way down; bytes cannot be frozen, maps are read-only by type. */
-function deepFreeze<T>(value: T): T {
-  if (
-    Array.isArray(value) ||
-    (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype)
-  ) {
-    for (const inner of Object.values(value)) deepFreeze(inner);
-    Object.freeze(value);
-  }
-  return value;
 }

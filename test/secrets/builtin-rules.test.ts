@@ -115,13 +115,13 @@ function* hostileTexts(keywords: readonly string[], examples: readonly string[])
 }
 
 // Not a measurement: a rule that backtracks without bound takes minutes here.
-const hangGuardMs = 60_000;
-test.each(builtin.rules.map((rule) => [rule.id, rule] as const))("%s: no megabyte stalls it", (_, rule) => {
+const hangGuardMs = 30_000;
+test.each(builtin.rules.map((rule) => [rule.id, rule] as const))("%s: no text stalls it", (_, rule) => {
   const alone = createDetector([rule]);
   const before = cpuTimeMs();
   const parts = [...hostileTexts(rule.keywords, rule.examples.match)];
   for (const part of parts) {
-    const text = part.repeat(Math.ceil(2 ** 20 / parts.length / part.length));
+    const text = part.repeat(Math.ceil(2 ** 18 / parts.length / part.length));
     const found = alone.detect(text);
     const inOrder = found.every(({ start, end }, i) => end > start && start >= (found[i - 1]?.end ?? 0));
     expect(inOrder && (found.at(-1)?.end ?? 0) <= text.length).toBe(true);
