@@ -30,10 +30,8 @@ export const contextReach = 64;
 /** As `AnchorSieve.runs` has them. */
 const stretchLength = 16;
 
-/** What a whole text is known to hold. */
+/** What a whole text is known to hold, beside runs of digits. */
 export interface SeenInText {
-  /** As `AnchorSieve.runs`. */
-  readonly runs: readonly number[];
   /** Whether any of `escapeSigns` stands in it, and whether U+0000 does. */
   readonly hasSigns: boolean;
   readonly hasZeros: boolean;
@@ -50,19 +48,26 @@ export class EncodedTextFinder {
   private wideTo = 0;
   /** Whether `runsTo` lies in a run that says nothing. */
   private inRun = false;
+  /** What `noteRuns` has found, and the last place that it has been given. */
+  private readonly noted: EncodedText[] = [];
+  private lastNoted = -Infinity;
+
+  /** Of a whole text, to be called before `find`. @param places as `AnchorSieve.runs` has them, in the whole text, in order */
+  noteRuns(text: string, places: readonly number[]): void {
+    this.lastNoted = readRuns(text, places, this.lastNoted, this.noted);
+  }
 
   /**
    * @param text the part at hand; what came before may be in it.
    * @param origin offset of its first character.
    * @param told what begins before is not looked at any more.
    * @param final whether nothing will be added.
-   * @param seen what another reading of the text, if it is whole, has told already.
+   * @param seen what another reading of the text, if it is whole, has told already; with `noteRuns`.
    * @returns what was found, its offsets in `text`, and from where on more text could make something encoded of what is there.
    */
   find(text: string, origin: number, told: number, final: boolean, seen: SeenInText | null = null) {
-    const found: EncodedText[] = [];
+    const found = seen === null ? [] : this.noted;
     if (seen !== null) {
-      readRuns(text, seen.runs, found);
       if (seen.hasSigns) this.findWords(text, 0, true, found);
       if (seen.hasZeros) findWide(text, 0, true, found);
       return { found, open: text.length };
@@ -167,16 +172,13 @@ for (const unit of "0123456789abcdefABCDEF") isHexDigit[unit.charCodeAt(0)] = 1;
 /** Printable ASCII, tab and line ends. */
 const isTexty = (byte: number): boolean => (byte >= 0x20 && byte < 0x7f) || byte === 9 || byte === 10 || byte === 13;
 
-function readRuns(text: string, places: readonly number[], found: EncodedText[]): void {
-  let last = -Infinity;
+/** @returns the last place */
+function readRuns(text: string, places: readonly number[], before: number, found: EncodedText[]): number {
+  let last = before;
   for (const place of places) {
-    // What was read of the text may be other characters, with the same lower bits.
-    let at = place;
-    const first = place - stretchLength;
-    while (at > first && isDigit64[text.charCodeAt(at - 1)] === 1) at--;
-    if (at > first) continue;
+    let at = place - stretchLength;
     // The stretch before was one as well: the run goes on, and has been judged by its beginning.
-    const isSame = first <= last;
+    const isSame = at <= last;
     last = place;
     if (isSame) continue;
     while (at > 0 && isDigit64[text.charCodeAt(at - 1)] === 1) at--;
@@ -189,6 +191,7 @@ function readRuns(text: string, places: readonly number[], found: EncodedText[])
     if (encoding === "base64") while (end < text.length && text.charCodeAt(end) === 0x3d) end++;
     if (encoding !== null) addPieces(text, start, end, true, encoding, found);
   }
+  return last;
 }
 
 /** The letter of an escape (`\nZGF0YQ`) is not part of what follows. */

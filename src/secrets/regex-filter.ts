@@ -33,6 +33,9 @@ const mostJoined = 8;
 /** No way of going on. */
 export const dead = 0;
 
+/** The number of a text whose runs leave no marks. */
+export const untracked = -1;
+
 /**
  * Where runs through one text have been, and where they ended. Another run that gets into the same state at the same place is no
  * different from there on, and may go on where that one ended. Without this, a text full of beginnings would be read over and over.
@@ -102,7 +105,7 @@ export class RegexFilter {
    * Reads on from `from` in `state`.
    * @param end where to stop at the latest.
    * @param origin the offset of `text` in the whole text.
-   * @param textNumber tells the whole texts apart; -1 for one that is read but once.
+   * @param textNumber tells the whole texts apart; or `untracked`, where few runs come by the same place.
    * @param first whether to stop where it is certain that something may match.
    * @param isEdge whether `end` is the end of the text.
    */
@@ -118,7 +121,7 @@ export class RegexFilter {
   ): FilterRun {
     const { run, asciiClass, classes } = this;
     let accepted = false;
-    const isTracked = textNumber >= 0;
+    const isTracked = textNumber !== untracked;
     if (isTracked && this.textOfTrails !== textNumber) {
       this.textOfTrails = textNumber;
       this.time++;
@@ -129,7 +132,7 @@ export class RegexFilter {
     let at = from;
     for (; at < end; at++) {
       const place = at + origin;
-      if ((place & (checkpoint - 1)) === 0 && at - from >= checkpoint && isTracked) {
+      if (isTracked && (place & (checkpoint - 1)) === 0 && at - from >= checkpoint) {
         const trails = (this.trails ??= new Trails());
         const { marks, ends } = trails;
         const mark = 4 * (((place >> 3) ^ (place >> 7)) & (markSlots - 1));

@@ -2,7 +2,7 @@
 import { findAnchors, stripOptionalPrefix } from "./regex-anchors.ts";
 import { longestMatch, worstSteps } from "./regex-bounds.ts";
 import { anyUnit } from "./char-set.ts";
-import { RegexFilter } from "./regex-filter.ts";
+import { RegexFilter, untracked } from "./regex-filter.ts";
 import { LinearRegex } from "./regex-linear.ts";
 import { encodeRegex } from "./regex-source.ts";
 import type { RegexNode } from "./regex-syntax.ts";
@@ -151,6 +151,6 @@ export function createAnySearch(
     });
     if (filter.generation > mostBeginnings) return ask(text);
     const begin = filter.begin(text, 0);
-    return filter.read(text, 0, begin, text.length, 0, -1, true, true).accepted && ask(text);
+    return filter.read(text, 0, begin, text.length, 0, untracked, true, true).accepted && ask(text);
   };
 }

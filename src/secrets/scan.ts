@@ -11,7 +11,7 @@ import { contextReach, EncodedTextFinder } from "./encoded-text.ts";
 import { findOpenMask, holdsMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
-import { dead, maskedPlaces } from "./regex-filter.ts";
+import { dead, maskedPlaces, untracked } from "./regex-filter.ts";
 import { targetsOf, type Aim, type ScanProgram } from "./scan-program.ts";
 import { isWordStart } from "./word-start.ts";
 
@@ -49,6 +49,8 @@ const keptBehind = lineReach + 64;
 /** Characters that a rule's filter may read in vain before it is helped: of an ordinary text it reads far less than there are. */
 const mostEffort = 4096;
 const effortByCharacter = 2;
+/** The same until its runs leave marks for one another: of an ordinary text they would never be seen again. */
+const untrackedEffort = 1024;
 let nextText = 0;
 
 /**
@@ -77,7 +79,6 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   /** In a text that comes in parts; null until the first. */
   let backwards: readonly Matcher[] | null = null;
   const encodedTexts = new EncodedTextFinder();
-  const runs: number[] = [];
   let hasSigns = false;
   let hasZeros = false;
   /** Whether the text came in parts. */
@@ -99,7 +100,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
           if (isActive[target.matcher.order] === 1) aim(target, end, final);
         }
       }
-      if (!wasCut) for (const run of finder.runs) runs.push(run);
+      if (!wasCut && depth < deepestEncoding) encodedTexts.noteRuns(buffer, finder.runs);
       hasZeros ||= finder.hasZeros;
       for (const matcher of armed) tryUpTo(matcher, Math.min(armedTo.get(matcher) ?? 0, origin + to), final);
       if (!final)
@@ -168,13 +169,14 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       const begin = first.begin(buffer, start);
       if (!first.read(buffer, start, begin, end, origin, textNumber, true, isEdge).accepted) return false;
     }
-    const begin = filter.begin(buffer, start);
-    const run = filter.read(buffer, start, begin, end, origin, textNumber, true, isEdge);
-    if (run.accepted) return true;
     if (effort.text !== textNumber) {
       effort.text = textNumber;
       effort.read = 0;
     }
+    const begin = filter.begin(buffer, start);
+    const number = effort.read > untrackedEffort ? textNumber : untracked;
+    const run = filter.read(buffer, start, begin, end, origin, number, true, isEdge);
+    if (run.accepted) return true;
     effort.read += run.read + maskedPlaces;
     return false;
   }
@@ -212,7 +214,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       origin,
       told,
       final,
-      wasCut ? null : { runs, hasSigns, hasZeros },
+      wasCut ? null : { hasSigns, hasZeros },
     );
     for (const encoded of texts) {
       // What a value is, its name tells: it is read with what stands around it in its line.
