@@ -75,8 +75,10 @@ export function clientSetups(options: SetupOptions): readonly ClientSetup[] {
   const { connection, isSteered } = options;
   if (connection.kind === "git") return [];
   if (connection.credential.kind === "passthrough") return passthroughSetups(options);
-  if (connection.kind !== "copilot") return [sdks(options)];
-  return [...(isSteered ? signInSetups(options) : []), ...tokenSetups(options), sdks(options)];
+  const base = `${options.publicUrl}/copilot/${connection.name}`;
+  const others = otherClients(connection.kind, base, options.token, "ANTHROPIC_AUTH_TOKEN");
+  if (connection.kind !== "copilot") return others;
+  return [...(isSteered ? signInSetups(options) : []), ...tokenSetups(options), ...others];
 }
 
 /** Clients that sign the person in, through the browser; they keep a token of their own, and find Copilot by themselves. */
@@ -152,25 +154,52 @@ const vscodeByPath = (byPath: string): ClientSetup => ({
   }),
 });
 
-function sdks({ publicUrl, connection: { name, kind }, token }: SetupOptions): ClientSetup {
-  const base = `${publicUrl}/copilot/${name}`;
-  const openai = [`export OPENAI_BASE_URL=${base}`, `export OPENAI_API_KEY=${token}`];
-  const anthropic = [`export ANTHROPIC_BASE_URL=${base}`, `export ANTHROPIC_AUTH_TOKEN=${token}`];
-  return {
-    client: "Claude Code, Codex, and the SDKs of OpenAI and Anthropic",
+/**
+ * Clients of the other vendors' APIs, each by its own vendor's setting. OpenAI's have `/v1` in the address, which Copilot's API has not.
+ * Codex takes no address from the environment: it would send the gateway's token to its vendor.
+ * @param base of the connection @param anthropicKey where Anthropic's clients look for the key
+ */
+function otherClients(
+  kind: "copilot" | "openai" | "anthropic",
+  base: string,
+  key: string,
+  anthropicKey: "ANTHROPIC_AUTH_TOKEN" | "ANTHROPIC_API_KEY",
+): readonly ClientSetup[] {
+  const openai = kind === "openai" ? `${base}/v1` : base;
+  const ofOpenai: readonly ClientSetup[] = [
+    {
+      client: "Codex",
+      note: "In ~/.codex/config.toml. The token goes into the variable that env_key names.",
+      text: [
+        'model_provider = "sallyport"',
+        "",
+        "[model_providers.sallyport]",
+        'name = "Sallyport"',
+        `base_url = "${openai}"`,
+        'env_key = "SALLYPORT_TOKEN"',
+        'wire_api = "responses"',
+        `# export SALLYPORT_TOKEN=${key}`,
+      ].join("\n"),
+    },
+    {
+      client: "OpenAI's SDKs",
+      note: null,
+      text: [`export OPENAI_BASE_URL=${openai}`, `export OPENAI_API_KEY=${key}`].join("\n"),
+    },
+  ];
+  const ofAnthropic: ClientSetup = {
+    client: "Claude Code, and Anthropic's SDKs",
     note: null,
-    text: [...(kind === "anthropic" ? [] : openai), ...(kind === "openai" ? [] : anthropic)].join("\n"),
+    text: [`export ANTHROPIC_BASE_URL=${base}`, `export ${anthropicKey}=${key}`].join("\n"),
   };
+  return [...(kind === "openai" ? [] : [ofAnthropic]), ...(kind === "anthropic" ? [] : ofOpenai)];
 }
 
 /** The client's own credential is the upstream's; the gateway's token stands in the address. */
 function passthroughSetups({ publicUrl, connection, token, ownToken }: SetupOptions): readonly ClientSetup[] {
   const byPath = `${publicUrl}/u/${token}/copilot/${connection.name}`;
-  if (connection.kind !== "copilot") {
-    const base = connection.kind === "openai" ? "OPENAI_BASE_URL" : "ANTHROPIC_BASE_URL";
-    const key = connection.kind === "openai" ? "OPENAI_API_KEY" : "ANTHROPIC_API_KEY";
-    const text = [`export ${base}=${byPath}`, `export ${key}=${ownToken}`].join("\n");
-    return [{ client: "Claude Code, Codex, and the SDKs of OpenAI and Anthropic", note: null, text }];
+  if (connection.kind === "openai" || connection.kind === "anthropic") {
+    return otherClients(connection.kind, byPath, ownToken, "ANTHROPIC_API_KEY");
   }
   return [
     {

@@ -29,7 +29,7 @@ const setups = (
 describe("what to set in each client", () => {
   it("stands in docs/clients.md, word for word", async () => {
     const text = await readFile(new URL("../../docs/clients.md", import.meta.url), "utf8");
-    const blocks = [...text.matchAll(/^```(?:sh|json)\n([^]*?)\n```$/gm)].map(([, block]) => block);
+    const blocks = [...text.matchAll(/^```(?:sh|json|toml)\n([^]*?)\n```$/gm)].map(([, block]) => block);
     const all = [...setups(), ...setups({ credential: { kind: "passthrough" } }).slice(0, 1)];
     for (const setup of all) expect(blocks, setup.client).toContain(setup.text);
     expect(all).toHaveLength(blocks.length);
@@ -54,9 +54,17 @@ describe("what to set in each client", () => {
   });
 
   it("tells of another vendor's API what its own clients need", () => {
-    expect(setups({ kind: "openai" }).map(({ text }) => text)).toEqual([
-      "export OPENAI_BASE_URL=https://gateway.example.com/copilot/copilot\nexport OPENAI_API_KEY=gho_YOUR_TOKEN",
-    ]);
+    const base = "https://gateway.example.com/copilot/copilot";
+    const [codex, sdk, ...others] = setups({ kind: "openai" }).map(({ text }) => text);
+    // OpenAI's own paths begin with it, and clients put theirs behind the address.
+    expect(codex).toContain(`base_url = "${base}/v1"\n`);
+    // The token goes to nobody else: Codex does not heed addresses of the environment.
+    expect(codex).not.toContain("OPENAI_API_KEY");
+    expect(sdk).toBe(`export OPENAI_BASE_URL=${base}/v1\nexport OPENAI_API_KEY=gho_YOUR_TOKEN`);
+    expect(others).toEqual([]);
+    expect(setups({ kind: "openai", credential: { kind: "passthrough" } }).map(({ text }) => text)[1]).toBe(
+      "export OPENAI_BASE_URL=https://gateway.example.com/u/gho_YOUR_TOKEN/copilot/copilot/v1\nexport OPENAI_API_KEY=YOUR_OWN_GITHUB_TOKEN",
+    );
     expect(setups({ kind: "anthropic", credential: { kind: "passthrough" } }).map(({ text }) => text)).toEqual([
       "export ANTHROPIC_BASE_URL=https://gateway.example.com/u/gho_YOUR_TOKEN/copilot/copilot\nexport ANTHROPIC_API_KEY=YOUR_OWN_GITHUB_TOKEN",
     ]);
