@@ -235,7 +235,7 @@ describe("very much of it", () => {
     // In one piece each: thousands of deltas would only take the stand-in's time.
     const whole = (value: unknown): readonly string[] => [JSON.stringify(value)];
     const [before, after] = ["a\nb\n".repeat(20_000), "b\na\n".repeat(20_000)];
-    await agent.step({
+    const status = await agent.step({
       prompt: `Begin.\n${many.join("\n")}\n${"x".repeat(2_000_000)}`,
       answer: {
         text: [...many, "y".repeat(1_000_000)],
@@ -245,6 +245,7 @@ describe("very much of it", () => {
         ],
       },
     });
+    expect(status).toBe(200);
     const { items } = await mallory.api("/api/v1/sessions");
     const session = String(items[0]?.["id"]);
     const response = await fetch(`${world().url}/sessions/${session}`, {
