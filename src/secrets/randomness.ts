@@ -51,17 +51,26 @@ export function looksRandom(text: string): boolean {
   let sum = 0;
   let changes = 0;
   let before = -1;
+  let wasSmall = false;
   for (let i = 0; i < text.length; i++) {
-    const letter = letterOf(text.charCodeAt(i));
+    const code = text.charCodeAt(i);
+    const letter = letterOf(code);
+    const isSmall = code >= 0x61;
     if (i > 0) {
       if (before >= 0 && letter >= 0) {
-        counted++;
-        sum += wordiness[before * 26 + letter]!;
+        // In `isDefKeyword` a word begins at each capital: what stands before it says nothing.
+        if (!wasSmall || isSmall) {
+          counted++;
+          sum += wordiness[before * 26 + letter]!;
+        }
       } else if (before >= 0 !== letter >= 0) changes++;
     }
     before = letter;
+    wasSmall = isSmall;
   }
   if (changes * 3 >= text.length) return true;
+  // Hexadecimal digits of which few are letters.
+  if (counted * 8 < text.length && /[0-9]/.test(text)) return true;
   const inside = Math.min(text.match(/[a-z][0-9]{1,4}(?=[a-z])/gi)?.length ?? 0, mostInside);
   return counted > 0 ? sum < (wordy + insideNumber * inside) * counted : /[0-9]/.test(text);
 }
