@@ -11,6 +11,8 @@ export interface EncodedText {
   readonly end: number;
   readonly encoding: Encoding;
   readonly decoded: string;
+  /** The character behind it, where the text does not have it as it is. */
+  readonly behind?: string;
   /** The place in the text of a place in `decoded`; of an end, behind all digits that a part of it stands in. */
   sourceOf(offset: number, isEnd: boolean): number;
 }
@@ -358,7 +360,16 @@ function findWide(text: string, from: number, final: boolean, found: EncodedText
     if (end - start >= 2 * shortestPairs) {
       let decoded = "";
       for (let i = start; i < end; i += 2) decoded += text[i + 1 - zeroAt]!;
-      found.push({ start, end, encoding: "utf-16", decoded, sourceOf: (offset) => start + 2 * offset });
+      const piece = {
+        start,
+        end,
+        encoding: "utf-16",
+        decoded,
+        sourceOf: (offset: number) => start + 2 * offset,
+      } as const;
+      // A letter beyond U+00FF ends what stands before it: half of it may look like anything.
+      const behind = text.charCodeAt(end + 1 - zeroAt) + 256 * text.charCodeAt(end + zeroAt);
+      found.push(behind > 0xff ? { ...piece, behind: String.fromCharCode(behind) } : piece);
     }
     at = text.indexOf("\0", Math.max(end, at + 1));
   }

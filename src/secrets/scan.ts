@@ -219,7 +219,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
     for (const encoded of texts) {
       // What a value is, its name tells: it is read with what stands around it in its line.
       const before = lineBefore(buffer, encoded.start);
-      const inner = before + encoded.decoded + signBehind(buffer, encoded.end);
+      const inner = before + encoded.decoded + (encoded.behind ?? signBehind(buffer, encoded.end));
       for (const passage of createScan(program, isActive, path, depth + 1).end(inner)) {
         if (passage.kind === "clear") continue;
         const { detection, secret, matcher } = passage;

@@ -58,6 +58,21 @@ test.each(encodings)("a secret in %s is found, at its place, and masked", (_, en
   }
 });
 
+test("a letter beyond U+00FF that ends a key in UTF-16 is read whole: half of it may look like anything", () => {
+  const keys = createDetector(builtinRules().filter(({ id }) => id === "generic-key"));
+  const value = ["bdc55270", "455ca0a892e4"].join("");
+  for (const sign of ["\u201d", "\u2018", "\u03b1", "\u0100", "\u65e5", " \u044f"]) {
+    for (const isLittle of [true, false]) {
+      const bytes = Buffer.from(`acme key: ${value}${sign}, and`, "utf16le");
+      const text = (isLittle ? bytes : bytes.swap16()).toString("latin1");
+      const whole = maskText(text, keys, fingerprint).text;
+      expect(whole, sign).toContain(`:${fingerprint(value).slice(0, 8)}⟧`);
+      const stream = createMaskStream(keys, fingerprint);
+      expect([...text].map((unit) => stream.push(unit)).join("") + stream.end(), sign).toBe(whole);
+    }
+  }
+});
+
 test("a private key in base64, its lines and all", () => {
   const text = `data: ${btoa(pem(8))}\n`;
   expect(builtin.detect(text)).toMatchObject([
