@@ -6,7 +6,9 @@ const rulesIn = (text: string, path?: string): string[] => builtin.detect(text, 
 
 // Made up, and put together here so that no secret scanner takes this file for a leak.
 const token = ["K6Xw2lZ9ABy8", "fU3qT7nR5mVd"].join("");
-const assigned = `const accessTok${"en"} = "${token}";\n`;
+const [tokenName, keyName] = [["tok", "en"].join(""), ["K", "ey"].join("")];
+const upper = tokenName.toUpperCase();
+const assigned = `const access_${tokenName} = "${token}";\n`;
 const login = `await signIn({ password: "${["Y4tCWNX", "Ebuti2"].join("")}" });\n`;
 
 test.each(["src/client.ts", "src/contest/client.ts", "lib/latest.js", "examples/server.js", "app.py", undefined])(
@@ -33,12 +35,12 @@ test("a vendor's format is a secret in tests and documentation too, and so is a 
   const key = ["AK", "IA6NUU6OM73YMZGNTV"].join("");
   for (const path of ["test/client.ts", "README.md"])
     expect(rulesIn(`key = "${key}"`, path)).toEqual(["aws-access-key"]);
-  expect(rulesIn(`API_TOK${"EN"}=${token}\n`, "test/.env")).toHaveLength(1);
+  expect(rulesIn(`API_${upper}=${token}\n`, "test/.env")).toHaveLength(1);
 });
 
 test("what is quoted in Markdown shows how to use something; what is to be copied into a shell does not", () => {
   expect(rulesIn(assigned, "docs/usage.md")).toEqual([]);
-  expect(rulesIn(`export API_TOK${"EN"}=${token}\n`, "docs/usage.md")).toEqual(["generic-secret-unquoted"]);
+  expect(rulesIn(`export API_${upper}=${token}\n`, "docs/usage.md")).toEqual(["generic-secret-unquoted"]);
   expect(rulesIn(login, "docs/usage.md")).toEqual(["generic-password"]);
 });
 
@@ -50,13 +52,13 @@ test("a comment for documentation shows how to use something; a list in YAML is 
 
 test("what stands without quotes in source is code, unless its line ends with it", () => {
   const unquoted = `token: ${token}`;
-  expect(rulesIn(`// Send X-Tok${"en"}: ${token} with it.\n`, "src/client.ts")).toEqual([]);
+  expect(rulesIn(`// Send X-${tokenName}: ${token} with it.\n`, "src/client.ts")).toEqual([]);
   expect(rulesIn(`${unquoted}\n`, "src/client.ts")).toEqual(["generic-secret-unquoted"]);
   expect(rulesIn(`${unquoted} # of the sandbox\n`, "deploy/values.yaml")).toHaveLength(1);
 });
 
 test("a word with a number behind it is a password in configuration, and may be a name in source", () => {
-  const text = `pass${"word"}: Harbour2024\n`;
+  const text = `${["pass", "word"].join("")}: Harbour2024\n`;
   for (const path of ["config/application.yml", "docker-compose.yaml", "settings.toml", ".env.production"]) {
     expect(rulesIn(text, path), path).toEqual(["generic-password-config"]);
   }
@@ -64,9 +66,9 @@ test("a word with a number behind it is a password in configuration, and may be 
 });
 
 test("what a library takes where nobody brings a key is no secret in its source", () => {
-  expect(rulesIn(`const defaultApiK${"ey"} = "${token}";\n`, "src/client.ts")).toEqual([]);
-  expect(rulesIn(`defaultApiK${"ey"}: "${token}"\n`, "config.yaml")).toHaveLength(1);
-  expect(rulesIn(`const fallbackApiK${"ey"} = "${token}";\n`, "src/client.ts")).toEqual(["generic-secret"]);
+  expect(rulesIn(`const defaultApi${keyName} = "${token}";\n`, "src/client.ts")).toEqual([]);
+  expect(rulesIn(`defaultApi${keyName}: "${token}"\n`, "config.yaml")).toHaveLength(1);
+  expect(rulesIn(`const fallbackApi${keyName} = "${token}";\n`, "src/client.ts")).toEqual(["generic-secret"]);
 });
 
 test.each([
