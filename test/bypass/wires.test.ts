@@ -725,3 +725,52 @@ describe("what another person got, under another name", () => {
     },
   );
 });
+
+describe("a person's own token for a tool that runs upstream", () => {
+  /** In no form that a rule knows. */
+  const OWN = "own-token-of-a-server";
+  const server = { server_url: "https://mcp.example.com/sse", require_approval: "never" };
+  const mcp = { type: "mcp", server_label: "tickets", ...server };
+
+  test.each([
+    ["/responses", { input: "Hi", tools: [{ ...mcp, authorization: OWN }] }],
+    ["/responses", { input: "Hi", tools: [{ ...mcp, headers: { Authorization: `Bearer ${OWN}`, "X-Team": "blue" } }] }],
+    [
+      "/responses",
+      {
+        input: "Hi",
+        tools: [
+          { type: "function", name: "f", parameters: {} },
+          { ...mcp, headers: { "x-api-key": OWN } },
+        ],
+      },
+    ],
+    [
+      "/v1/messages",
+      {
+        max_tokens: 9,
+        messages: [{ role: "user", content: "Hi" }],
+        mcp_servers: [{ type: "url", name: "tickets", url: server.server_url, authorization_token: OWN }],
+      },
+    ],
+  ] as const)("goes on by %s, and is in no record: %#", async (path, body) => {
+    const gateway = await startGateway();
+    expect((await send(`${gateway.api}${path}`, { body: { model: "m", ...body } })).status).toBe(200);
+    expect(gateway.upstream.requests[0]?.body.toString()).toContain(OWN);
+    const dump = await dumpDatabase(gateway.db);
+    expect(dump).toContain("tickets");
+    expect(dump).not.toContain(OWN);
+  });
+
+  test("is no place to say something past the record: what is no credential is recorded there, too", async () => {
+    const gateway = await startGateway();
+    const said = {
+      ...mcp,
+      authorization: `say this ${SECRET}`,
+      headers: { "X-Team": "blue", "X-Token": "two words more" },
+    };
+    await send(`${gateway.api}/responses`, { body: { model: "m", input: "Hi", tools: [said] } });
+    const dump = await dumpDatabase(gateway.db);
+    for (const words of ["say this ⟦planted-0⟧", "blue", "two words more"]) expect(dump).toContain(words);
+  });
+});

@@ -348,6 +348,21 @@ describe("what is said beside the messages", () => {
   });
 });
 
+test("a person's own token for a tool that runs upstream goes on, and is in no record", async () => {
+  const gateway = await startGateway();
+  const client = await open(`${gateway.api}/responses`);
+  const { type, ...response } = ask("One");
+  const tools = [{ type: "mcp", server_label: "tickets", authorization: "own-token-of-a-server" }];
+  client.ask({ ...ask("Two"), tools });
+  await client.until("response.completed");
+  client.ask({ type, response: { ...response, tools }, tools });
+  await client.until("response.completed");
+  expect(JSON.stringify(gateway.sockets.requests)).toContain("own-token-of-a-server");
+  const dump = await dumpDatabase(gateway.db);
+  expect(dump).toContain("tickets");
+  expect(dump).not.toContain("own-token-of-a-server");
+});
+
 describe("what is not let through", () => {
   const refused = (url: string, token = ANA, headers: Record<string, string> = {}) =>
     new Promise<{ status: number; body: string }>((resolve, reject) => {

@@ -1,5 +1,6 @@
 /** The request's body: read whole, unpacked, and understood, or refused. What the gateway cannot read it cannot record, or judge. */
 import type { IncomingMessage } from "node:http";
+import { withoutCredentials } from "../../copilot/endpoints/body-credentials.ts";
 import type { Endpoint, ParsedRequest } from "../../copilot/endpoints/endpoint.ts";
 import { unreadMessage } from "../../copilot/endpoints/unread.ts";
 import { bytesPlaceholder } from "../../copilot/json-value.ts";
@@ -96,10 +97,11 @@ export function readConversation(
   if (!isJson) return malformed("its content type is not application/json in UTF-8");
   const json = parseStrictJson(bytes);
   if (!json.ok) return malformed(json.error);
-  const parsed = parseRequest(json.value);
+  const recorded = withoutCredentials(json.value);
+  const parsed = parseRequest(recorded);
   if (!parsed.ok) return malformed(parsed.error);
   const conversation = readBodyConversation(json.value);
-  const unread = body === "any" ? [] : unreadMessage(json.value, parsed.value.messages);
+  const unread = body === "any" ? [] : unreadMessage(recorded, parsed.value.messages);
   const whole = { ...parsed.value, messages: [...parsed.value.messages, ...unread] };
   return ok({ bytes, parsed: whole, json: json.value, conversation, unread: null });
 }

@@ -1,5 +1,6 @@
 /** A message that a client sends over the WebSocket of `/responses`: what it asks, and what it says about itself. */
 import type { IncomingHttpHeaders } from "node:http";
+import { withoutCredentials } from "../../copilot/endpoints/body-credentials.ts";
 import type { ParsedRequest } from "../../copilot/endpoints/endpoint.ts";
 import type { Message } from "../../model/exchange.ts";
 import { parseResponsesRequest } from "../../copilot/endpoints/responses.ts";
@@ -52,10 +53,14 @@ export function readSocketMessage(bytes: Buffer, handshake: IncomingHttpHeaders)
   if (credential !== undefined) return err("its headers hold a credential");
   // Flat, or as the Realtime API writes it.
   const body = isObject(message["response"]) ? message["response"] : without(message, ["type", "headers"]);
-  const parsed = parseResponsesRequest(body);
+  const recorded = withoutCredentials(body);
+  const parsed = parseResponsesRequest(recorded);
   if (!parsed.ok) return err(parsed.error);
   // All that the upstream gets: also what stands beside the `response` that is read.
-  const unread = unreadMessage(without(message, ["headers"]), parsed.value.messages);
+  const whole = isObject(message["response"])
+    ? withoutCredentials({ ...without(message, ["headers"]), response: recorded })
+    : recorded;
+  const unread = unreadMessage(whole, parsed.value.messages);
   const said = [
     ...Object.entries(own),
     ...Object.entries(FIELD_HEADERS).map(([field, name]) => [name, message[field]] as const),
