@@ -115,6 +115,12 @@ async function measure(client: ChildProcess, command: ClientCommand): Promise<Me
   return event;
 }
 
+/** Beginnings and ends of exchanges that are on their way to the database, or wait for it. */
+async function recordsWaiting({ copilotUrl }: BenchGateway): Promise<number> {
+  const answer = await fetch(new URL("/metrics", copilotUrl));
+  return Number(/^sallyport_records_waiting (\d+)$/m.exec(await answer.text())?.[1] ?? Number.NaN);
+}
+
 interface Collected {
   readonly chunkMs: number[];
   readonly firstByteMs: number[];
@@ -245,6 +251,8 @@ ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 
   }
   if (sustained > 0) {
     const samples: number[] = [];
+    const waiting: number[] = [];
+    const sampling = setInterval(() => void recordsWaiting(gateway).then((count) => waiting.push(count)), 1_000);
     const began = Date.now();
     const running = measure(client, { kind: "sustain", ...target, streams, seconds: sustained });
     for (let sampled = 0; sampled * SAMPLE_MS < sustained * 1_000; sampled += 1) {
@@ -255,7 +263,7 @@ ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 
       const at = Math.round((Date.now() - began) / 1_000);
       if (sampled % 6 === 5) process.stderr.write(`after ${at} s: ${samples.at(-1)} MiB resident\n`);
     }
-    const { delays, first, exchanges, refused } = await running;
+    const { delays, first, exchanges, refused } = await running.finally(() => clearInterval(sampling));
     await sleep(1_000);
     const left = (await readFile(heapFile, "utf8").catch(() => ""))
       .split("\n")
@@ -282,6 +290,10 @@ ${[
   row(
     "buffers then, MiB",
     thirds(left.map(({ external }) => external / 2 ** 20)).map((list) => median(list).toFixed(1)),
+  ),
+  row(
+    "records that wait to be written, p50 and most",
+    thirds(waiting).map((list) => `${median(list)}, ${Math.max(...list)}`),
   ),
   row("a chunk, p50, ms", thirds(delays).map(one(0.5))),
   row("a chunk, p99, ms", thirds(delays).map(one(0.99))),
