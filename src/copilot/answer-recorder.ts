@@ -56,8 +56,7 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
   const encoding = readEncoding(options.encoding);
   const decoder = encoding === null || encoding === "identity" ? null : createBodyDecoder(encoding, maxBytes);
   let capped = encoding === null;
-  /** The end of the chunk before, and whether an event that may be the last has begun. */
-  let tail = "";
+  /** An event that may be the last has begun. */
   let isNearEnd = false;
   let hasEnded = false;
 
@@ -103,9 +102,7 @@ export function createAnswerRecorder(assembler: AnswerAssembler, options: Answer
       return false;
     }
     waiting.add(chunk, Math.round(cameMs));
-    const text = tail + chunk.toString("latin1");
-    tail = text.slice(-LONGEST_SIGN);
-    if (!isNearEnd && !SIGNS.test(text)) return false;
+    if (!isNearEnd && !SIGNS.test(waiting.latest(LONGEST_SIGN))) return false;
     const before = hasEnded;
     read();
     isNearEnd = parser.isWithinEvent;

@@ -56,7 +56,14 @@ export async function answerNatively(
   incoming.on("error", () => {});
   outgoing.on("error", () => {});
   try {
-    await work({ incoming, outgoing, signal: gone.signal });
+    await work({
+      incoming,
+      outgoing,
+      // Made when it is asked for: token streams do without.
+      get signal() {
+        return gone.signal;
+      },
+    });
   } catch (error) {
     onError(error);
     await drainRequest(incoming);

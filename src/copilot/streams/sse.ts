@@ -6,6 +6,8 @@
  * ```
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation (§9.2.6)
  */
+import { isAscii } from "node:buffer";
+
 export interface SseEvent {
   /** The `event` field; `message` where none was given. */
   readonly type: string;
@@ -20,8 +22,10 @@ export class SseParser {
   /** True once an event was larger than the limit; the parser then ignores everything. */
   overflowed = false;
   readonly #maxEvent: number;
-  // Not fatal: the specification decodes with replacement. It also takes one byte order mark off the start.
-  readonly #decoder = new TextDecoder("utf-8");
+  #decoder: InstanceType<typeof TextDecoder> | null = null;
+  #hasBegun = false;
+  /** The bytes so far may end within a character. */
+  #isWithinCharacter = false;
   #line = "";
   #afterCarriageReturn = false;
   #type = "";
@@ -37,7 +41,8 @@ export class SseParser {
   push(bytes: Uint8Array): SseEvent[] {
     const events: SseEvent[] = [];
     if (this.overflowed) return events;
-    const text = this.#decoder.decode(bytes, { stream: true });
+    if (bytes.length === 0) return events;
+    const text = this.#decode(bytes);
     if (this.#afterCarriageReturn || text.includes("\r")) this.#takeAnyLines(text, events);
     else this.#takeLines(text, events);
     if (this.#size + this.#line.length > this.#maxEvent) {
@@ -46,6 +51,19 @@ export class SseParser {
       this.#data = [];
     }
     return events;
+  }
+
+  /** Most streams are ASCII, and a decoder takes longer to be asked than to decode. */
+  #decode(bytes: Uint8Array): string {
+    if (!this.#isWithinCharacter && isAscii(bytes)) {
+      this.#hasBegun = true;
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+    }
+    // Not fatal: the specification decodes with replacement. It also takes one byte order mark off the start, and off nowhere else.
+    this.#decoder ??= new TextDecoder("utf-8", { ignoreBOM: this.#hasBegun });
+    this.#hasBegun = true;
+    this.#isWithinCharacter = (bytes.at(-1) ?? 0) >= 0x80;
+    return this.#decoder.decode(bytes, { stream: true });
   }
 
   /** Lines that end with line feeds, as everybody sends them. */

@@ -33,6 +33,18 @@ describe("server-sent events", () => {
     expect(parse("\ufeffdata: a\r\n\r\ndata: b\r\rdata: c\n\n").map((event) => event.data)).toEqual(["a", "b", "c"]);
   });
 
+  test("a byte order mark that stands later is a character, also where all before it was ASCII", () => {
+    expect(parse("data: a\n\n", "\ufeffdata: b\n\ndata: \ufeffc\n\n").map((event) => event.data)).toEqual([
+      "a",
+      "\ufeffc",
+    ]);
+  });
+
+  test("a character that was cut off is told as such, also where ASCII comes next", () => {
+    const cut = Buffer.from("data: ä").subarray(0, -1);
+    expect(parse(cut, "x\n\ndata: y\n\n").map((event) => event.data)).toEqual(["\ufffdx", "y"]);
+  });
+
   test("what stands unfinished at the end is no event", () => {
     expect(parse("data: a\n\ndata: b\n")).toEqual([{ type: "message", data: "a" }]);
   });

@@ -50,3 +50,21 @@ test("where reading throws, the rest is gone and the next piece is the first", (
   waiting.add(Buffer.from("c"), 3);
   expect(takeAll(waiting)).toEqual([["c", 3]]);
 });
+
+test("what came last can be looked at, with a little before it, whether that has been read or not", () => {
+  const waiting = createWaitingBytes();
+  expect(waiting.latest(4)).toBe("");
+  waiting.add(Buffer.from("one"), 1);
+  expect(waiting.latest(4)).toBe("one");
+  waiting.add(Buffer.from("two"), 2);
+  expect(waiting.latest(2)).toBe("netwo");
+  takeAll(waiting);
+  waiting.add(Buffer.from("\xff!"), 3);
+  expect(waiting.latest(4)).toBe("etwo\xc3\xbf!");
+  const long = "x".repeat(20_000);
+  waiting.add(Buffer.from(`${long}end`), 4);
+  expect(takeAll(waiting).map(([piece]) => piece)).toEqual(["\xff!", `${long}end`]);
+  waiting.add(Buffer.from("after"), 5);
+  expect(waiting.latest(4)).toBe("xendafter");
+  expect(takeAll(waiting)).toEqual([["after", 5]]);
+});
