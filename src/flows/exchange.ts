@@ -66,6 +66,8 @@ export interface ExchangeFlow {
   replay(): Promise<void>;
   /** Makes a connection a WebSocket, where its path is one's and the configuration lets it; resolves when it has ended. */
   readonly upgrade: SocketRelay;
+  /** Records that wait to be written. */
+  readonly waiting: number;
   /** Resolves when no record waits to be written any more. */
   drain(): Promise<void>;
   /** Closes the idle connections to upstreams. */
@@ -234,6 +236,9 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     run,
     upgrade,
     replay: () => records.replay(),
+    get waiting() {
+      return records.waiting;
+    },
     drain: () => records.drain(),
     close: () => upstreams.close(),
   };

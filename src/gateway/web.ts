@@ -114,7 +114,7 @@ export function createWeb(options: WebOptions) {
       connections: config.connections,
       steeredTo: config.github.connection,
     },
-    health: { db, version, log, now },
+    health: { db, version, recordsWaiting: () => options.exchanges.waiting, log, now },
     log,
   });
   return { app, copilot };

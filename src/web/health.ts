@@ -10,6 +10,8 @@ import { exchanges } from "../store/schema.ts";
 export interface HealthDependencies {
   readonly db: Database;
   readonly version: string;
+  /** Records of exchanges that wait to be written. */
+  readonly recordsWaiting: () => number;
   readonly log: Logger;
   readonly now: () => Date;
 }
@@ -184,6 +186,12 @@ export function createHealthRoutes(deps: HealthDependencies): Hono {
           help: "Whether the database answered this scrape.",
           type: "gauge",
           values: [["", record === null ? 0 : 1]],
+        },
+        {
+          name: "sallyport_records_waiting",
+          help: "Beginnings and ends of Copilot exchanges that are not in the database yet.",
+          type: "gauge",
+          values: [["", deps.recordsWaiting()]],
         },
         ...(record === null ? [] : recordMetrics(record, now)),
       ];

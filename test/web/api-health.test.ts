@@ -8,7 +8,13 @@ import { addHold, addPerson, addPush, silentLog } from "./api-fixtures.ts";
 describe("health", () => {
   it("is alive and ready while the database answers, and alive but not ready when it does not", async () => {
     const handle = await testDatabase();
-    const health = createHealthRoutes({ db: handle.db, version: "1", log: silentLog, now: () => new Date() });
+    const health = createHealthRoutes({
+      db: handle.db,
+      version: "1",
+      recordsWaiting: () => 0,
+      log: silentLog,
+      now: () => new Date(),
+    });
     const statuses = async () =>
       Promise.all(["/healthz", "/readyz", "/metrics"].map(async (path) => (await health.request(path)).status));
     expect(await statuses()).toEqual([200, 200, 200]);
@@ -27,13 +33,20 @@ describe("metrics", () => {
     const { kind, ...payload } = sampleRequest();
     const createdAt = new Date(Date.now() - 60_000);
     await db.transaction((tx) => insertOutbox(tx, [{ notifier: "slack", kind, payload, createdAt }]));
-    const health = createHealthRoutes({ db, version: "1.2.3", log: silentLog, now: () => new Date() });
+    const health = createHealthRoutes({
+      db,
+      version: "1.2.3",
+      recordsWaiting: () => 3,
+      log: silentLog,
+      now: () => new Date(),
+    });
     const response = await health.request("/metrics");
     expect(response.headers.get("content-type")).toContain("text/plain; version=0.0.4");
     const text = await response.text();
     for (const line of [
       'sallyport_info{version="1.2.3"} 1',
       "sallyport_database_up 1",
+      "sallyport_records_waiting 3",
       'sallyport_pushes{status="delivered"} 2',
       'sallyport_pushes{status="held"} 1',
       "sallyport_outbox_pending 1",
@@ -52,7 +65,13 @@ describe("metrics", () => {
   it("say that the database is away instead of failing", async () => {
     const handle = await testDatabase();
     await handle.close();
-    const health = createHealthRoutes({ db: handle.db, version: "1", log: silentLog, now: () => new Date() });
+    const health = createHealthRoutes({
+      db: handle.db,
+      version: "1",
+      recordsWaiting: () => 0,
+      log: silentLog,
+      now: () => new Date(),
+    });
     const text = await (await health.request("/metrics")).text();
     expect(text).toContain("sallyport_database_up 0");
     expect(text).not.toContain("sallyport_pushes{");

@@ -9,7 +9,7 @@ import type { Logger } from "../../model/log.ts";
 import { type Database, isDatabaseAway } from "../../store/database.ts";
 import { insertSuggestions, type SuggestionRow } from "../../store/suggestions.ts";
 import { describeFailure } from "./describe-failure.ts";
-import { decodeEntry, encodeEntry, type FinishEntry, type RecordEntry } from "./entries.ts";
+import { type BeginEntry, decodeEntry, encodeEntry, type FinishEntry, type RecordEntry } from "./entries.ts";
 import type { Mask } from "./mask-messages.ts";
 import { createMessageMasks, type MaskElsewhere } from "./masked-messages.ts";
 import { NOTHING } from "./outcome.ts";
@@ -69,6 +69,8 @@ export interface Records {
   settle(record: OpenRecord, end: ExchangeEnd): Promise<void>;
   /** Puts what waits on the disk into the database. @throws what the database throws */
   replay(): Promise<void>;
+  /** Beginnings and ends that are not written yet: clients wait for them, or the database does not answer. */
+  readonly waiting: number;
   /** Resolves when nothing waits to be written any more. */
   drain(): Promise<void>;
 }
@@ -96,6 +98,7 @@ export function createRecords(deps: RecordsDependencies): Records {
     now: deps.now,
   };
   const writing = new Set<Promise<void>>();
+  let beginning = 0;
   let awayUntil = 0;
 
   const notIndexed = (exchange: string, error: unknown): void =>
@@ -121,8 +124,17 @@ export function createRecords(deps: RecordsDependencies): Records {
     },
   });
 
+  async function writeBegin(entry: BeginEntry): Promise<string> {
+    beginning += 1;
+    try {
+      return await writer.begin(entry);
+    } finally {
+      beginning -= 1;
+    }
+  }
+
   const put = (entry: RecordEntry): Promise<unknown> =>
-    entry.kind === "begin" ? writer.begin(entry) : writer.finish(entry, null);
+    entry.kind === "begin" ? writeBegin(entry) : writer.finish(entry, null);
 
   async function toSpool(entry: RecordEntry): Promise<boolean> {
     if (spool === undefined) return false;
@@ -192,7 +204,7 @@ export function createRecords(deps: RecordsDependencies): Records {
       const { entry, begun } = await prepareBegin(prepare, start, null);
       if (away === "spool" && deps.now().getTime() < awayUntil && (await toSpool(entry)))
         return { ...begun, sessionId: null };
-      const work = writer.begin(entry);
+      const work = writeBegin(entry);
       try {
         return { ...begun, sessionId: await within(limits.beginMs, work) };
       } catch (error) {
@@ -208,7 +220,7 @@ export function createRecords(deps: RecordsDependencies): Records {
     async refuse(start, refusal) {
       const { entry } = await prepareBegin(prepare, start, refusal);
       try {
-        await within(limits.beginMs, writer.begin(entry));
+        await within(limits.beginMs, writeBegin(entry));
       } catch (error) {
         if (await toSpool(entry)) return;
         log.error({ exchange: start.id, failure: describeFailure(error) }, "A refused exchange could not be recorded");
@@ -222,6 +234,10 @@ export function createRecords(deps: RecordsDependencies): Records {
       const { applied, unreadable } = await spool.replay((line) => putSpooled(line));
       if (applied > 0) log.info({ applied }, "Records that waited on the disk are in the database now");
       if (unreadable > 0) log.error({ unreadable }, "Lines of the spool could not be read, and are lost");
+    },
+
+    get waiting() {
+      return beginning + writing.size;
     },
 
     async drain() {
