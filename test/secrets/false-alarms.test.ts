@@ -27,6 +27,8 @@ test.each([
   "spec/models/client.rb",
   "fixtures/login.json",
   "src/testdata/answer.json",
+  "test/data/ecdsa.json",
+  "test/bitcoind/wallet_test_vectors.json",
 ])("what the source of tests assigns is made up: %s", (path) => {
   expect(rulesIn(assigned + login, path)).toEqual([]);
 });
@@ -36,6 +38,7 @@ test("a vendor's format is a secret in tests and documentation too, and so is a 
   for (const path of ["test/client.ts", "README.md"])
     expect(rulesIn(`key = "${key}"`, path)).toEqual(["aws-access-key"]);
   expect(rulesIn(`API_${upper}=${token}\n`, "test/.env")).toHaveLength(1);
+  expect(rulesIn(`{ "api_${tokenName}": "${token}" }\n`, "test/config.json")).toEqual(["generic-secret"]);
 });
 
 test("what is quoted in Markdown shows how to use something; what is to be copied into a shell does not", () => {
@@ -46,6 +49,7 @@ test("what is quoted in Markdown shows how to use something; what is to be copie
 
 test("a comment for documentation shows how to use something; a list in YAML is none", () => {
   expect(rulesIn(`/**\n * ${assigned} */\n`, "src/client.ts")).toEqual([]);
+  expect(rulesIn(`/**\n * ${login} */\n`, "src/client.ts")).toEqual([]);
   expect(rulesIn(`// ${assigned}`, "src/client.ts")).toEqual(["generic-secret"]);
   expect(rulesIn(` * ${assigned}`, "notes.txt")).toEqual(["generic-secret"]);
 });
