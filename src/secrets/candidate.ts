@@ -236,33 +236,34 @@ function judge(
   const { start, end, at, matchEnd, secret } = found;
   if (secret === "" || (rule.entropy > 0 && entropyOf(secret) < rule.entropy)) return null;
   if (isAskedForRandomness(rule.random, secret) && !looksRandom(secret)) return null;
-  const targets = {
-    secret: () => secret,
-    match: () => text.slice(at, matchEnd),
-    word: () => text.slice(wordStartOf(text, at), matchEnd),
-    line: () => lineOf(text, at, matchEnd),
+  let line: string | null = null;
+  const targetOf = (on: Allowlist["on"]): string => {
+    if (on === "secret") return secret;
+    if (on === "match") return text.slice(at, matchEnd);
+    if (on === "word") return text.slice(wordStartOf(text, at), matchEnd);
+    return (line ??= lineOf(text, at, matchEnd));
   };
-  const isAllowedOn = (isWanted: (on: Allowlist["on"]) => boolean): boolean =>
-    allow.some((list) => isWanted(list.on) && isAllowed(list, targets[list.on](), path));
-  if (isAllowedOn((on) => on !== "line") || isMasked(text, start, Math.min(end, text.length))) return null;
+  const isAllowedOn = (isLine: boolean): boolean =>
+    allow.some((list) => (list.on === "line") === isLine && isAllowed(list, targetOf(list.on), path));
+  if (isAllowedOn(false) || isMasked(text, start, Math.min(end, text.length))) return null;
   if (looksAtLine) {
     // A block reaches further than a line.
     if (!final && rule.until === null && text.length < matchEnd + lineReach && lineEnd(text, matchEnd) < 0)
       return "open";
-    if (isAllowedOn((on) => on === "line")) return null;
+    if (isAllowedOn(true)) return null;
   }
   return rule.checksum === null || hasValidChecksum(rule.checksum, secret) ? rule.severity : "warn";
 }
 
 function isAllowed({ all, regexes, stopWords, paths }: CompiledAllowlist, target: string, path: string | undefined) {
-  const answers: boolean[] = [];
-  if (regexes !== null) answers.push(regexes(target));
+  // The first of its conditions that is not as `all` wants them decides.
+  if (regexes !== null && regexes(target) !== all) return !all;
   if (stopWords.length > 0) {
     const folded = target.toLowerCase();
-    answers.push(stopWords.some((word) => folded.includes(word)));
+    if (stopWords.some((word) => folded.includes(word)) !== all) return !all;
   }
-  if (paths.length > 0) answers.push(path !== undefined && paths.some((regex) => regex.test(path)));
-  return all ? answers.length > 0 && answers.every(Boolean) : answers.some(Boolean);
+  if (paths.length > 0 && (path !== undefined && paths.some((regex) => regex.test(path))) !== all) return !all;
+  return all && (regexes !== null || stopWords.length > 0 || paths.length > 0);
 }
 
 const longestWord = 64;
