@@ -1,7 +1,5 @@
-#!/usr/bin/env -S node --max-semi-space-size=4 --v8-pool-size=1
-// A young generation of 12 MiB instead of 48 takes as long, and is as much less that is kept. One thread beside
-// the main one collects and compiles instead of four, which on two cores took turns with it: a stream stood still for 15 to 80 ms at a
-// time. `npm start` and the image say so too.
+#!/usr/bin/env -S node --max-semi-space-size=4
+// A young generation of 12 MiB instead of 48 takes as long, and is as much less that is kept. `npm start` and the image say so too.
 import { existsSync } from "node:fs";
 
 const main = new URL("../dist/src/main.js", import.meta.url);
