@@ -1,20 +1,18 @@
 import { describe, expect, it } from "vitest";
+import type { Database } from "../../src/store/database.ts";
 import { insertOutbox } from "../../src/store/outbox.ts";
 import { createHealthRoutes } from "../../src/web/health.ts";
 import { testDatabase } from "../harness/database.ts";
 import { sampleRequest } from "../notify/sample-message.ts";
 import { addHold, addPerson, addPush, silentLog } from "./api-fixtures.ts";
 
+const healthOf = (db: Database) =>
+  createHealthRoutes({ db, version: "1", recordsWaiting: () => 0, log: silentLog, now: () => new Date() });
+
 describe("health", () => {
   it("is alive and ready while the database answers, and alive but not ready when it does not", async () => {
     const handle = await testDatabase();
-    const health = createHealthRoutes({
-      db: handle.db,
-      version: "1",
-      recordsWaiting: () => 0,
-      log: silentLog,
-      now: () => new Date(),
-    });
+    const health = healthOf(handle.db);
     const statuses = async () =>
       Promise.all(["/healthz", "/readyz", "/metrics"].map(async (path) => (await health.request(path)).status));
     expect(await statuses()).toEqual([200, 200, 200]);
@@ -65,13 +63,7 @@ describe("metrics", () => {
   it("say that the database is away instead of failing", async () => {
     const handle = await testDatabase();
     await handle.close();
-    const health = createHealthRoutes({
-      db: handle.db,
-      version: "1",
-      recordsWaiting: () => 0,
-      log: silentLog,
-      now: () => new Date(),
-    });
+    const health = healthOf(handle.db);
     const text = await (await health.request("/metrics")).text();
     expect(text).toContain("sallyport_database_up 0");
     expect(text).not.toContain("sallyport_pushes{");
