@@ -26,7 +26,16 @@ import { mustGit as mustGitBytes } from "./fuzz/git-run.ts";
 import { git, mustGit, type GitRun, type WorkingCopy } from "./harness/git.ts";
 import { objectMaker, type ObjectMaker } from "./harness/objects.ts";
 import { plantedAwsKey, plantedPem } from "./harness/planted.ts";
-import { basic, firstCommand, packOf, rawPush, rawPushBytes, rawRequest, ZERO } from "./harness/raw-push.ts";
+import {
+  basic,
+  firstCommand,
+  packOf,
+  rawFetchBytes,
+  rawPush,
+  rawPushBytes,
+  rawRequest,
+  ZERO,
+} from "./harness/raw-push.ts";
 import { sharedWorld, type Person } from "./harness/world.ts";
 
 const PROTECTED = ["refs/heads/main", "refs/heads/release/*"];
@@ -1558,17 +1567,7 @@ describe("a tree that leads whoever checks it out elsewhere", () => {
 
 /** A fetch by protocol version 2, by hand. */
 const askV2 = (body: Buffer, headers: Readonly<Record<string, string>> = {}) =>
-  rawRequest(world(), {
-    method: "POST",
-    path: "/git/code/team/app.git/git-upload-pack",
-    headers: {
-      authorization: basic(ana),
-      "content-type": "application/x-git-upload-pack-request",
-      "git-protocol": "version=2",
-      ...headers,
-    },
-    body,
-  });
+  rawFetchBytes(world(), ana, "team/app", body, headers);
 
 describe("around the gateway", () => {
   const fetchBody = (...lines: readonly (string | null | Buffer)[]): Buffer =>

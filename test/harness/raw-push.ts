@@ -95,6 +95,26 @@ export const rawPushBytes = (
     body,
   });
 
+/** A request of protocol version 2 to the repository's upload-pack, as it is. */
+export const rawFetchBytes = (
+  world: Pick<World, "url">,
+  person: Person,
+  repository: string,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<RawAnswer> =>
+  rawRequest(world, {
+    method: "POST",
+    path: `/git/code/${repository}.git/git-upload-pack`,
+    headers: {
+      authorization: basic(person),
+      "content-type": "application/x-git-upload-pack-request",
+      "git-protocol": "version=2",
+      ...headers,
+    },
+    body,
+  });
+
 /** `git pack-objects` of exactly these objects (or, with `revs`, of what `rev-list` makes of the lines). */
 export function packOf(directory: string, lines: readonly string[], revs = false): Promise<Buffer> {
   return new Promise((resolve, reject) => {

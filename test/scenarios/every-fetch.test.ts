@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { DELIM_PKT, encodePktLine, FLUSH_PKT } from "../../src/git/pkt-line.ts";
 import { git, mustGit } from "../harness/git.ts";
-import { basic, rawRequest } from "../harness/raw-push.ts";
+import { basic, rawFetchBytes, rawRequest } from "../harness/raw-push.ts";
 import { sharedWorld, type Person } from "../harness/world.ts";
 import { fillRepository } from "../web/git-gateway.ts";
 
@@ -146,17 +146,7 @@ describe("nothing leads around the gateway", () => {
       FLUSH_PKT,
     ]);
   const post = (body: Buffer, headers: Readonly<Record<string, string>> = {}) =>
-    rawRequest(world(), {
-      method: "POST",
-      path: "/git/code/stock/many.git/git-upload-pack",
-      headers: {
-        authorization: basic(ana),
-        "content-type": "application/x-git-upload-pack-request",
-        "git-protocol": "version=2",
-        ...headers,
-      },
-      body,
-    });
+    rawFetchBytes(world(), ana, "stock/many", body, headers);
   const rpcs = () => world().upstream.requests.filter(({ method, url }) => method === "POST" && url.includes("many"));
 
   test("an upstream that has packs elsewhere is not asked for them, and the clone is whole", async () => {
