@@ -8,7 +8,7 @@ import { errorResponse } from "./web/error-response.ts";
 import { createGitRoutes, type GitRoutesOptions } from "./web/git.ts";
 import { createGithubRoutes, type GithubDependencies } from "./web/github.ts";
 import { createHealthRoutes, type HealthDependencies } from "./web/health.ts";
-import { answerNatively, rawTarget, type NodeEnv } from "./web/node-adapter.ts";
+import { answerNatively, endSlowBody, rawTarget, type NodeEnv } from "./web/node-adapter.ts";
 import { createPagesRoutes, type PagesDependencies } from "./web/pages.tsx";
 
 export interface AppDependencies {
@@ -19,7 +19,12 @@ export interface AppDependencies {
   readonly pages: PagesDependencies;
   readonly health: HealthDependencies;
   readonly log: Logger;
+  /** How long a form, or anything else that is no byte stream, may take to come. */
+  readonly bodyMs?: number;
 }
+
+/** 64 KiB are all that any of them takes. */
+const BODY_MS = 60_000;
 
 export function createApp(deps: AppDependencies): Hono<NodeEnv> {
   const app = new Hono<NodeEnv>();
@@ -45,6 +50,11 @@ export function createApp(deps: AppDependencies): Hono<NodeEnv> {
     );
   });
 
+  app.use("*", (c, next) => {
+    const { incoming } = c.env;
+    endSlowBody(incoming, deps.bodyMs ?? BODY_MS);
+    return next();
+  });
   app.route("/", createGithubRoutes(deps.github)); //           /login/…  /user  /api/v3/…  /copilot_internal/…  /telemetry
 
   // Machines and people.

@@ -70,6 +70,8 @@ export interface GatewayOptions {
   readonly log: Logger;
   /** How patient it is with Git upstreams, where not as usual. */
   readonly upstreamTimeouts?: Partial<UpstreamTimeouts>;
+  /** How long a body may take that is no byte stream, where not as usual. */
+  readonly bodyMs?: number;
 }
 
 /** @throws GatewayError `config_invalid`, `database_unavailable`, `storage_failed` */

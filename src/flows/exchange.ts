@@ -97,6 +97,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
         connection,
         parsed,
         json,
+        isJson: true,
         bytes,
         head: null,
         outside,

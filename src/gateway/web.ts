@@ -40,6 +40,7 @@ export interface WebOptions {
   readonly decide: (request: ApprovalRequest) => Promise<Result<void, DecisionRefusal>>;
   /** Null: there is no identity provider, and a gateway token decides. */
   readonly signIns: SignInRule | null;
+  readonly bodyMs?: number;
 }
 
 /** @returns also what WebSockets of Copilot clients need, which come by no route */
@@ -116,6 +117,7 @@ export function createWeb(options: WebOptions) {
     },
     health: { db, version, recordsWaiting: () => options.exchanges.waiting, log, now },
     log,
+    ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
   });
   return { app, copilot };
 }

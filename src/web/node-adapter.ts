@@ -20,7 +20,7 @@ export interface NodeExchange {
 
 /**
  * For the server that carries byte streams: no limit on how long a request may take (Node's 300 s would end a large push),
- * only on its headers. Bodies have their own idle limits.
+ * only on its headers. Bodies have limits of their own: see {@link endSlowBody}, and whoever reads a stream.
  *
  * A header that stands there twice is read with both its values, which for `Authorization` or `Content-Type` is none: by itself Node takes
  * the first one in silence, and a proxy in front of the gateway may have judged the other.
@@ -90,11 +90,26 @@ function onConnectionLost({ socket }: IncomingMessage, outgoing: ServerResponse)
   return () => void socket.off("close", onLost);
 }
 
+/**
+ * Somebody who sends a body byte by byte would hold what has come of it for as long as they like, on as many connections as they like, and
+ * before anybody knows who they are. Whatever becomes of the request, its connection ends where its body is not whole in time.
+ */
+export function endSlowBody(incoming: IncomingMessage, longestMs: number): void {
+  if (incoming.complete) return;
+  const timer = setTimeout(() => {
+    if (!incoming.complete) incoming.destroy();
+  }, longestMs);
+  incoming.once("close", () => clearTimeout(timer));
+}
+
 const DRAIN_IDLE_MS = 60_000;
+/** A client that never stalls, and never ends either. */
+const DRAIN_MS = 10 * 60_000;
 
 /** Reads and forgets what the client still sends, so that it reads the answer; gives up on a client that stalls. */
 export function drainRequest(incoming: IncomingMessage): Promise<void> {
   if (incoming.readableEnded || incoming.destroyed) return Promise.resolve();
+  endSlowBody(incoming, DRAIN_MS);
   return new Promise((resolve) => {
     incoming.socket.setTimeout(DRAIN_IDLE_MS);
     incoming.once("end", () => {

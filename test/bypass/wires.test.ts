@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect, type AddressInfo } from "node:net";
-import { gzipSync } from "node:zlib";
+import * as zlib from "node:zlib";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   ANA,
@@ -16,6 +17,8 @@ import {
   startGateway,
 } from "../copilot/gateway.ts";
 
+/** Of Node 22.15 and later. */
+const { zstdCompressSync } = zlib as typeof zlib & { readonly zstdCompressSync?: (bytes: Buffer) => Buffer };
 const SECRET = SECRETS[0] ?? "";
 const CHAT = { model: "m", messages: [{ role: "user", content: "Hi" }] };
 const errorOf = (reply: Reply) => (JSON.parse(reply.text) as { error: { code: string; message: string } }).error;
@@ -772,5 +775,171 @@ describe("a person's own token for a tool that runs upstream", () => {
     await send(`${gateway.api}/responses`, { body: { model: "m", input: "Hi", tools: [said] } });
     const dump = await dumpDatabase(gateway.db);
     for (const words of ["say this ⟦planted-0⟧", "blue", "two words more"]) expect(dump).toContain(words);
+  });
+});
+
+describe("a body that says it is no JSON, where a line relays a path without a codec", () => {
+  const WORDS = "the launch code is in the drawer";
+  const BOUNDARY = "-".repeat(24) + "b1a4c7e2d9f0";
+  const parts = (...fields: readonly string[]) =>
+    Buffer.from(`${fields.map((field) => `--${BOUNDARY}\r\n${field}\r\n`).join("")}--${BOUNDARY}--\r\n`, "latin1");
+  const part = (name: string, value: string) => `Content-Disposition: form-data; name="${name}"\r\n\r\n${value}`;
+  const file = (name: string, value: string, type = "application/jsonl") =>
+    `Content-Disposition: form-data; name="${name}"; filename="x"\r\nContent-Type: ${type}\r\n\r\n${value}`;
+  const typed = (type: string, body: string | Buffer) => ({
+    body: Buffer.from(body),
+    headers: { "content-type": type },
+  });
+  const MULTIPART = `multipart/form-data; boundary=${BOUNDARY}`;
+  const FORM = "application/x-www-form-urlencoded";
+  const start = async (more: NonNullable<Parameters<typeof startGateway>[0]> = {}) => {
+    const gateway = await startGateway({ rules: { paths: [relay("/jobs"), relay("/jobs/*")] }, ...more });
+    gateway.upstream.respondAt("POST /jobs", { body: { id: "Job-1" } });
+    return gateway;
+  };
+  const JSON_BODY = JSON.stringify({ job_id: "Job-1", prompt: WORDS, key: SECRET });
+  const ITEM = JSON.stringify({
+    body: { input: [{ type: "item_reference", id: "Job-1" }], note: `${WORDS} ${SECRET}` },
+  });
+
+  const BODIES = [
+    ["JSON as plain text", typed("text/plain", JSON_BODY)],
+    ["JSON as bytes", typed("application/octet-stream", JSON_BODY)],
+    ["JSON in another charset", typed("application/json; charset=utf-16", JSON_BODY)],
+    ["a form", typed(FORM, new URLSearchParams({ job_id: "Job-1", prompt: WORDS, key: SECRET }).toString())],
+    [
+      "a form's list",
+      typed(FORM, new URLSearchParams({ "job_ids[]": "Job-1", prompt: `${WORDS} ${SECRET}` }).toString()),
+    ],
+    ["a form whose field is JSON", typed(FORM, new URLSearchParams({ request: JSON_BODY }).toString())],
+    ["parts", typed(MULTIPART, parts(part("job_id", "Job-1"), part("prompt", `${WORDS} ${SECRET}`)))],
+    [
+      "a file of JSON lines",
+      typed(MULTIPART, parts(part("purpose", "batch"), file("file", `{"custom_id":"Job-1"}\n${ITEM}`))),
+    ],
+    ["JSON lines", typed("application/x-ndjson", `{"a":1}\n${ITEM}\n`)],
+    ["a name in the middle of a word", typed("text/plain", JSON_BODY.replace("job_id", "parentJobId"))],
+    ["a conversation", typed("text/plain", JSON_BODY.replace("job_id", "conversation"))],
+  ] as const;
+
+  test.each(BODIES)("%s: what it says is on record, masked", async (_what, options) => {
+    const gateway = await start({ rules: { paths: [relay("/jobs", { ids: "any" })] } });
+    expect((await send(`${gateway.api}/jobs`, options)).status).toBe(200);
+    expect(gateway.upstream.requests[0]?.body.equals(options.body)).toBe(true);
+    const dump = await dumpDatabase(gateway.db);
+    expect(dump).toContain(WORDS);
+    expect(dump).toContain("⟦planted-0⟧");
+    expect(dump).not.toContain(SECRET);
+  });
+
+  test.each(BODIES)("%s: it points at nothing that somebody else got", async (_what, options) => {
+    const gateway = await start();
+    await send(`${gateway.api}/jobs`, { body: {} });
+    const theirs = await send(`${gateway.api}/jobs`, { ...options, token: BEN });
+    expect([theirs.status, errorOf(theirs).code]).toEqual([400, "shared_credential"]);
+    expect(gateway.upstream.requests).toHaveLength(1);
+    expect((await send(`${gateway.api}/jobs`, options)).status).toBe(200);
+  });
+
+  const sent = (prompts: "mask" | "refuse"): NonNullable<Parameters<typeof startGateway>[0]>["sent"] => ({
+    prompts,
+    answers: "pass",
+    find: (text) => (text.includes(SECRET) ? [{ rule: "planted-0", severity: "block", allowed: null }] : []),
+    maskStream: () => ({ push: (text: string) => text, end: () => "" }),
+  });
+
+  test.each(["mask", "refuse"] as const)("a secret in it does not leave, where prompts are to %s", async (prompts) => {
+    const gateway = await start({
+      rules: { paths: [relay("/jobs", { ids: "any" })] },
+      sent: sent(prompts),
+    });
+    const binary = Buffer.concat([Buffer.from([0xff, 0xfe, 0]), Buffer.from(SECRET)]);
+    const bodies = [
+      ...BODIES.map(([, options]) => options),
+      typed("image/png", binary),
+      typed(MULTIPART, parts(file("image", binary.toString("latin1"), "image/png"))),
+    ];
+    for (const options of bodies) {
+      const reply = await send(`${gateway.api}/jobs`, options);
+      expect([reply.status, errorOf(reply).code]).toEqual([400, "secret_in_prompt"]);
+    }
+    expect(gateway.upstream.requests).toEqual([]);
+    expect((await send(`${gateway.api}/jobs`, typed("text/plain", "nothing of it"))).status).toBe(200);
+  });
+
+  test.each([
+    ["JSON with a name twice", typed("text/plain", '{"job_id":"mine","job_id":"Job-1"}')],
+    ["parts without their boundary", typed("multipart/form-data", parts(part("job_id", "Job-1")))],
+    ["parts that do not end", typed(MULTIPART, parts(part("job_id", "Job-1")).subarray(0, -8))],
+  ])("%s: refused", async (_what, options) => {
+    const gateway = await start();
+    const reply = await send(`${gateway.api}/jobs`, options);
+    expect([reply.status, errorOf(reply).code]).toEqual([400, "request_malformed"]);
+    expect(gateway.upstream.requests).toEqual([]);
+  });
+
+  test("an id far down is looked for there, too", async () => {
+    const gateway = await start();
+    const nested = JSON.parse(`${'{"a":'.repeat(150)}{"job_id":"Job-1"}${"}".repeat(150)}`) as object;
+    expect((await send(`${gateway.api}/jobs`, { body: nested })).status).toBe(400);
+  });
+
+  test.each([
+    ["gzip", gzipSync],
+    ["br", brotliCompressSync],
+    ["deflate", deflateSync],
+    ...(zstdCompressSync === undefined ? [] : [["zstd", zstdCompressSync] as const]),
+  ] as const)("packed by %s and cut short: refused wherever it is cut", async (encoding, pack) => {
+    const gateway = await start({ rules: { paths: [relay("/jobs", { ids: "any" })] } });
+    const packed = pack(Buffer.from(JSON.stringify({ text: WORDS.repeat(20) })));
+    for (const length of [1, 4, 9, packed.length >> 1, packed.length - 5, packed.length - 1]) {
+      for (const type of ["application/json", "application/octet-stream", "text/plain"]) {
+        const body = packed.subarray(0, length);
+        const reply = await send(`${gateway.api}/jobs`, {
+          body,
+          headers: { "content-type": type, "content-encoding": encoding },
+        });
+        expect([length, type, reply.status]).toEqual([length, type, 400]);
+      }
+    }
+    expect(gateway.upstream.requests).toEqual([]);
+  });
+});
+
+describe("a person's own token for a tool, in headers that are a list", () => {
+  const OWN = "own-token-of-a-server";
+  const tool = { type: "mcp", server_label: "tickets", server_url: "https://mcp.example.com/sse" };
+  test.each([
+    [
+      "of names and values",
+      [
+        { name: "Authorization", value: `Bearer ${OWN}` },
+        { name: "X-Team", value: "blue" },
+      ],
+    ],
+    [
+      "of keys and values",
+      [
+        { key: "x-api-key", value: OWN },
+        { key: "X-Team", value: "blue" },
+      ],
+    ],
+    [
+      "of pairs",
+      [
+        ["Cookie", OWN],
+        ["X-Team", "blue"],
+      ],
+    ],
+    ["of objects", [{ Authorization: OWN }, { "X-Team": "blue" }]],
+    ["of lists, by name", { Authorization: [OWN], "X-Team": "blue" }],
+  ])("%s: it goes on, and is in no record", async (_what, headers) => {
+    const gateway = await startGateway();
+    const body = { model: "m", input: "Hi", tools: [{ ...tool, headers }] };
+    expect((await send(`${gateway.api}/responses`, { body })).status).toBe(200);
+    expect(gateway.upstream.requests[0]?.body.toString()).toContain(OWN);
+    const dump = await dumpDatabase(gateway.db);
+    expect(dump).toContain("blue");
+    expect(dump).not.toContain(OWN);
   });
 });

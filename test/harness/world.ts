@@ -53,6 +53,8 @@ export interface WorldOptions {
   readonly databaseUrl?: (url: string) => string;
   /** How long an upstream may be silent; absent: as in production. */
   readonly upstreamIdleMs?: number;
+  /** How long a body may take that is no byte stream. */
+  readonly bodyMs?: number;
   /** The gateway is a process of its own (`sallyport serve`, as built into dist/), which can be killed. */
   readonly process?: boolean;
 }
@@ -165,7 +167,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       options.process === true
         ? await startGatewayProcess({ configFile, env, onLog: (text) => (log += text) })
         : {
-            ...(await startHere(configFile, env, dataDir, logger, options.upstreamIdleMs)),
+            ...(await startHere(configFile, env, dataDir, logger, options)),
             kill: () => Promise.reject(NOT_A_PROCESS),
           };
     port = Number(new URL(gateway.address).port);
@@ -276,7 +278,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     startAnother: async () => {
       const data = path.join(dataDir, `another-${others.length}`);
-      const other = await startHere(configFile, environment(data, 0), data, logger, options.upstreamIdleMs);
+      const other = await startHere(configFile, environment(data, 0), data, logger, options);
       others.push(other);
       return other.address;
     },
@@ -305,7 +307,7 @@ async function startHere(
   env: Readonly<Record<string, string | undefined>>,
   dataDir: string,
   makeLogger: MakeLogger,
-  idleMs: number | undefined,
+  { upstreamIdleMs: idleMs, bodyMs }: Pick<WorldOptions, "upstreamIdleMs" | "bodyMs">,
 ): Promise<RunningGateway> {
   const loaded = await loadConfig({ paths: [configFile], env, cwd: dataDir });
   if (!loaded.ok) throw new Error(loaded.error.map(formatMistake).join("\n"));
@@ -320,6 +322,7 @@ async function startHere(
     version: "0.0.0-test",
     log: makeLogger((text) => scanner.mask(text).text),
     ...(idleMs === undefined ? {} : { upstreamTimeouts: { idleMs } }),
+    ...(bodyMs === undefined ? {} : { bodyMs }),
   });
 }
 

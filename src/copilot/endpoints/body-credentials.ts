@@ -20,15 +20,34 @@ function withoutOwn(entry: unknown): unknown {
   return Object.fromEntries(
     Object.entries(entry).map(([name, value]) => {
       if (FIELDS.has(name)) return [name, hidden(value)];
-      if (name !== "headers" || !isObject(value)) return [name, value];
-      const headers = Object.entries(value).map(([header, text]) => [
-        header,
-        HEADER.test(header) ? hidden(text) : text,
-      ]);
-      return [name, Object.fromEntries(headers)];
+      return [name, name === "headers" ? withoutOwnHeaders(value) : value];
     }),
   );
 }
+
+/** As an object of names, as a list of pairs (`["Authorization", "…"]`), or as a list of what has a name and a value. */
+function withoutOwnHeaders(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutOwnHeader);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, hiddenFor(name, text)]));
+}
+
+function withoutOwnHeader(entry: unknown): unknown {
+  if (Array.isArray(entry)) {
+    const [name, ...values]: unknown[] = entry;
+    return [name, ...values.map((text) => hiddenFor(name, text))];
+  }
+  if (!isObject(entry)) return entry;
+  const name = entry["name"] ?? entry["key"] ?? entry["header"];
+  return name === undefined
+    ? withoutOwnHeaders(entry)
+    : Object.fromEntries(
+        Object.entries(entry).map(([field, text]) => [field, text === name ? text : hiddenFor(name, text)]),
+      );
+}
+
+const hiddenFor = (name: unknown, value: unknown): unknown =>
+  typeof name === "string" && HEADER.test(name) ? (Array.isArray(value) ? value.map(hidden) : hidden(value)) : value;
 
 /** Whether an entry could hold one: all others stay the very objects that they are. */
 const isServer = (entry: unknown): boolean =>

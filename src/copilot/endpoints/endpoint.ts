@@ -24,7 +24,7 @@ export interface Endpoint {
 }
 
 export interface ConversationFormat {
-  /** `json`, the default: anything else is refused. `any`: what is no JSON is kept as its size and hash. */
+  /** `json`, the default: anything else is refused. `any`: text is kept as text, and what is neither as its size and hash. */
   readonly body?: "json" | "any";
   /** @returns the request in the common form, or one line that says what is wrong with it */
   readonly parseRequest: (json: unknown) => Result<ParsedRequest, string>;

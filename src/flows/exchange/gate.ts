@@ -46,8 +46,9 @@ export interface AskedAtGate {
   readonly start: ExchangeStart;
   readonly connection: CopilotConnection;
   readonly parsed: ParsedRequest | null;
-  /** The body as JSON; undefined where it is none, or could not be read. */
+  /** What the body says; undefined where there is none, or it could not be read. */
   readonly json: unknown;
+  readonly isJson: boolean;
   readonly bytes: Buffer | null;
   /** What goes along beside the body; null where it has gone before (WebSockets). */
   readonly head: RequestHead | null;
@@ -116,7 +117,12 @@ export function createGate(deps: GateDependencies): Gate {
     return ok({ start: isChanged ? { ...start, requestMasked: true } : start, bytes, sentHead });
   }
 
-  function passBody({ start, json, bytes }: AskedAtGate): Result<Pick<AskedAtGate, "start" | "bytes">, Refusal> {
+  function passBody({
+    start,
+    json,
+    isJson,
+    bytes,
+  }: AskedAtGate): Result<Pick<AskedAtGate, "start" | "bytes">, Refusal> {
     if (sent === undefined || sent.prompts === "pass" || json === undefined) return ok({ start, bytes });
     if (sent.prompts === "refuse") {
       const rules = findBlocking(json, sent.find);
@@ -124,6 +130,7 @@ export function createGate(deps: GateDependencies): Gate {
     }
     const masked = maskRequest(json, deps.mask);
     if (masked.rules.length === 0) return ok({ start, bytes });
+    if (!isJson) return err(secretsInPrompt(masked.rules));
     return ok({ start: { ...start, requestMasked: true }, bytes: Buffer.from(JSON.stringify(masked.json)) });
   }
 

@@ -1,9 +1,9 @@
 /** The request's body: read whole, unpacked, and understood, or refused. What the gateway cannot read it cannot record, or judge. */
 import type { IncomingMessage } from "node:http";
 import { withoutCredentials } from "../../copilot/endpoints/body-credentials.ts";
-import type { Endpoint, ParsedRequest } from "../../copilot/endpoints/endpoint.ts";
+import type { ConversationFormat, Endpoint, ParsedRequest } from "../../copilot/endpoints/endpoint.ts";
+import { readLooseBody } from "../../copilot/endpoints/loose-body.ts";
 import { unreadMessage } from "../../copilot/endpoints/unread.ts";
-import { bytesPlaceholder } from "../../copilot/json-value.ts";
 import { readBodyConversation } from "../../copilot/sessions.ts";
 import { createBodyDecoder, readEncoding, REQUEST_ENCODINGS } from "../../copilot/streams/decode-body.ts";
 import { parseStrictJson } from "../../copilot/strict-json.ts";
@@ -15,15 +15,24 @@ export interface ReadRequest {
   /** What goes upstream; null where the format has no body. */
   readonly bytes: Buffer | null;
   readonly parsed: ParsedRequest | null;
-  /** The body as JSON; undefined where it is none. */
+  /** What the body says, as it is searched for secrets; undefined where there is none. */
   readonly json: unknown;
+  /** Whether it is JSON: what is not cannot be written anew with its secrets masked. */
+  readonly isJson: boolean;
   /** The conversation that the body names. */
   readonly conversation: string | null;
   /** Why nothing of the body is on record; null where all of it is. */
   readonly unread: string | null;
 }
 
-const NOTHING: ReadRequest = { bytes: null, parsed: null, json: undefined, conversation: null, unread: null };
+const NOTHING: ReadRequest = {
+  bytes: null,
+  parsed: null,
+  json: undefined,
+  isJson: true,
+  conversation: null,
+  unread: null,
+};
 
 /** The most bytes of a request that is sent on although it is larger than what is recorded of one. */
 const MOST_RELAYED = 128 * 1024 * 1024;
@@ -48,16 +57,16 @@ export async function readRequest(
   const most = relayUnread ? Math.max(max, MOST_RELAYED) : max;
   const bytes = await readBody(request, most);
   if (bytes === null) return malformed(`it is larger than ${most} bytes`, "limit_exceeded");
-  const read = bytes.length > max ? tooLarge(max) : await readWhole(request, endpoint, bytes, max);
+  const read = bytes.length > max ? tooLarge(max) : await readWhole(request, endpoint.conversation, bytes, max);
   if (read.ok || !relayUnread) return read;
   return ok({ ...NOTHING, bytes, unread: read.error.message.replace(NOT_SENT, " It was sent on as it came.") });
 }
 
 const tooLarge = (max: number) => malformed(`it is larger than ${max} bytes`, "limit_exceeded");
 
-async function readWhole(request: IncomingMessage, endpoint: Endpoint, bytes: Buffer, max: number) {
+async function readWhole(request: IncomingMessage, format: ConversationFormat, bytes: Buffer, max: number) {
   const plain = await unpack(bytes, request.headers["content-encoding"], max);
-  return plain.ok ? readConversation(endpoint, plain.value, request.headers["content-type"]) : plain;
+  return plain.ok ? readConversation(format, plain.value, request.headers["content-type"]) : plain;
 }
 
 async function unpack(
@@ -80,19 +89,19 @@ async function unpack(
 const JSON_TYPE = /^(?:application\/(?:[\w.+-]+\+)?json)\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i;
 
 /** @param bytes the body, unpacked @param type its `Content-Type` */
-export function readConversation(
-  endpoint: Endpoint,
+async function readConversation(
+  { body, parseRequest }: ConversationFormat,
   bytes: Buffer,
   type: string | undefined,
-): Result<ReadRequest, Refusal> {
-  if (endpoint.conversation === undefined) return ok(NOTHING);
-  const { body, parseRequest } = endpoint.conversation;
+): Promise<Result<ReadRequest, Refusal>> {
   const isJson = type === undefined || JSON_TYPE.test(type.trim());
   if (body === "any" && (bytes.length === 0 || !isJson)) {
-    const parsed = parseRequest(
-      bytes.length === 0 ? undefined : bytesPlaceholder(bytes, `bytes of ${shortType(type)}`),
-    );
-    return parsed.ok ? ok({ ...NOTHING, bytes, parsed: parsed.value }) : malformed(parsed.error);
+    const loose =
+      bytes.length === 0 ? ok({ recorded: undefined, searched: undefined }) : await readLooseBody(bytes, type);
+    if (!loose.ok) return malformed(loose.error);
+    const parsed = parseRequest(loose.value.recorded);
+    if (!parsed.ok) return malformed(parsed.error);
+    return ok({ ...NOTHING, bytes, parsed: parsed.value, json: loose.value.searched, isJson: false });
   }
   if (!isJson) return malformed("its content type is not application/json in UTF-8");
   const json = parseStrictJson(bytes);
@@ -103,12 +112,5 @@ export function readConversation(
   const conversation = readBodyConversation(json.value);
   const unread = body === "any" ? [] : unreadMessage(recorded, parsed.value.messages);
   const whole = { ...parsed.value, messages: [...parsed.value.messages, ...unread] };
-  return ok({ bytes, parsed: whole, json: json.value, conversation, unread: null });
+  return ok({ bytes, parsed: whole, json: json.value, isJson: true, conversation, unread: null });
 }
-
-/** Whole or not at all: it is masked later, and half of a secret would not be recognised. */
-const shortType = (type: string | undefined): string => {
-  const [name = ""] = (type ?? "").split(";");
-  return name.length <= MAX_TYPE ? name : "an unknown type";
-};
-const MAX_TYPE = 80;

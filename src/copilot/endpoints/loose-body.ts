@@ -1,0 +1,82 @@
+/**
+ * Bodies of other types than JSON, on paths that have no codec of their own: forms, files in parts, plain text. A type is what the sender says:
+ * an upstream may read JSON under `text/plain`, and a file of JSON lines is a list of prompts. So what is text is on record as text, and what
+ * is neither is known by its size and hash.
+ */
+import { err, ok, type Result } from "../../errors.ts";
+import { bytesPlaceholder } from "../json-value.ts";
+import { parseStrictJson } from "../strict-json.ts";
+
+export interface LooseBody {
+  /** As the record has it. */
+  readonly recorded: unknown;
+  /** As it is searched for secrets: of bytes that are no text, each is one character. */
+  readonly searched: unknown;
+}
+
+const FORM = /^(?:multipart\/form-data|application\/x-www-form-urlencoded)$/;
+const MAX_TYPE = 80;
+
+/** @param type its `Content-Type` @returns or one line that says what is wrong; it never quotes the body */
+export async function readLooseBody(bytes: Buffer, type: string | undefined): Promise<Result<LooseBody, string>> {
+  const [name = ""] = (type ?? "").split(";");
+  return FORM.test(name.trim().toLowerCase()) ? readForm(bytes, type ?? "") : readBytes(bytes, name);
+}
+
+function readBytes(bytes: Buffer, type: string): Result<LooseBody, string> {
+  const text = readText(bytes);
+  if (text === null) {
+    const what = `bytes of ${type.length <= MAX_TYPE ? type : "an unknown type"}`;
+    return ok({ recorded: bytesPlaceholder(bytes, what), searched: bytes.toString("latin1") });
+  }
+  if (!isJson(text)) return ok({ recorded: text, searched: text });
+  const json = parseStrictJson(bytes);
+  return json.ok ? ok({ recorded: json.value, searched: json.value }) : json;
+}
+
+/** Its fields in their order, each under its name: a name may stand there twice. */
+async function readForm(bytes: Buffer, type: string): Promise<Result<LooseBody, string>> {
+  let form: FormData;
+  try {
+    form = await new Response(new Uint8Array(bytes), { headers: { "content-type": type } }).formData();
+  } catch {
+    // Nor one whose boundary is shorter than any client's (27 characters): what reads it here wants as many.
+    return err("its form cannot be read");
+  }
+  const recorded: object[] = [];
+  const searched: object[] = [];
+  for (const [name, value] of form) {
+    if (typeof value === "string") {
+      recorded.push({ [name]: value });
+      searched.push({ [name]: value });
+      continue;
+    }
+    const content = readBytes(Buffer.from(await value.arrayBuffer()), value.type);
+    if (!content.ok) return content;
+    recorded.push({ [name]: content.value.recorded, filename: value.name });
+    searched.push({ [name]: content.value.searched, filename: value.name });
+  }
+  return ok({ recorded, searched });
+}
+
+/** Null where it is none. U+0000 is in no text: as UTF-16, JSON has one in every second byte. */
+function readText(bytes: Buffer): string | null {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return text.includes("\0") ? null : text;
+  } catch {
+    return null;
+  }
+}
+
+/** An object or a list; a word or a number is text. A byte order mark before it keeps some readers from nothing. */
+function isJson(text: string): boolean {
+  const plain = text.replace(/^\ufeff/, "");
+  if (!/^\s*[[{]/.test(plain)) return false;
+  try {
+    JSON.parse(plain);
+    return true;
+  } catch {
+    return false;
+  }
+}
