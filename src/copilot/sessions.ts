@@ -216,7 +216,7 @@ export function sessionTitle(messages: readonly Message[]): string | null {
 }
 
 const titleFrom = (line: string): string =>
-  line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1)}…`;
+  line.length <= TITLE_LENGTH ? line : `${line.slice(0, TITLE_LENGTH - 1).trimEnd()}…`;
 
 /** A tag and nothing else, as around what Claude Code wants a title for (`<session>`). */
 const LONE_TAG = /^<\/?[a-z][a-z0-9_-]{0,60}>$/i;

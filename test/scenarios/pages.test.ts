@@ -227,6 +227,26 @@ describe.skipIf(chromiumPath === null)("in a browser", () => {
       expect({ target, over }).toEqual({ target, over: 0 });
     }
   });
+
+  test("on a phone, where a line came from stands above it, whole, and takes none of its width", async () => {
+    const { uma, commit } = await story();
+    const { page } = await tabOf(uma, { width: 390 });
+    await page.goto(`${world().url}/commits/${commit}`);
+    const box = async (selector: string) => {
+      const found = await page.locator(`tr.run-start:first-child > ${selector}`).first().boundingBox();
+      if (found === null) throw new Error(`${selector} is not shown`);
+      return found;
+    };
+    const [origin, code, table] = [
+      await box("td.v"),
+      await box("td.t"),
+      await page.locator("table.origins").first().boundingBox(),
+    ];
+    expect(origin.y + origin.height).toBeLessThanOrEqual(code.y + 1);
+    expect(origin.width).toBeGreaterThan(300);
+    expect(code.x + code.width).toBeCloseTo((table?.x ?? 0) + (table?.width ?? 0), 0);
+    expect(await page.locator("td.v a").first().innerText()).toMatch(/^AI \d+ % · Requests are limited/);
+  });
 });
 
 /**

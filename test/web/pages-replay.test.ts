@@ -230,6 +230,26 @@ describe("a replay", () => {
     expect(third?.asked).toMatchObject([{ kind: "result", result: { text: "?" } }]);
   });
 
+  it("has what is attached beside the words, and what nobody said apart, each under its name", () => {
+    const opaque = (kind: string): Part => ({ type: "opaque", kind, text: "{}" });
+    const [turn] = buildReplay(
+      exchanges,
+      [
+        message("x1", "system", [opaque("parameters"), opaque("image_url")]),
+        message("x1", "user", [text("What is this?"), opaque("image_url"), opaque("input_file"), opaque("new_thing")]),
+      ],
+      ALL,
+    );
+    expect(turn?.exchanges[0]?.asked).toMatchObject([
+      { kind: "given", label: "Parameters" },
+      { kind: "given", label: "image_url" },
+      { kind: "prompt" },
+      { kind: "attached", label: "Picture" },
+      { kind: "attached", label: "File" },
+      { kind: "given", label: "new_thing" },
+    ]);
+  });
+
   it("comes in pages, with the same numbers on each", () => {
     const turns = buildReplay(exchanges, transcript, { from: 2, to: 4 });
     expect(turns.map(({ number, exchanges: own }) => [number, own.map((one) => one.number)])).toEqual([

@@ -40,7 +40,7 @@ export const TokensPage = (props: {
     {props.made !== null && (
       <div class="note good">
         This is the new token. It is shown this once; only a hash of it is kept.
-        <div class="copy whole">
+        <div class="copy">
           <pre>{props.made}</pre>
         </div>
       </div>

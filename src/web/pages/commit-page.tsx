@@ -121,6 +121,9 @@ function annotate(hunks: readonly AddedHunk[], files: readonly CommitFileAnswer[
   return shown;
 }
 
+const isUnknown = (run: ShownLine["run"]): run is null | (NonNullable<ShownLine["run"]> & { verdict: "unknown" }) =>
+  run === null || run.verdict === "unknown";
+
 /** @param props.prompts by exchange */
 const Origin = (props: {
   run: ShownLine["run"];
@@ -128,7 +131,7 @@ const Origin = (props: {
   prompts: ReadonlyMap<string, string | null>;
 }) => {
   const { run, readable, prompts } = props;
-  if (run === null || run.verdict === "unknown") return <span>–</span>;
+  if (isUnknown(run)) return <span>–</span>;
   const label = `${run.verdict === "ai" ? "AI" : run.verdict === "moved" ? "moved" : "AI, edited"} ${percent(run.score)}`;
   if (run.session === null || !readable.has(run.session)) return <span>{label}</span>;
   const prompt = run.exchange === null ? null : (prompts.get(run.exchange) ?? null);
@@ -219,7 +222,7 @@ export const CommitPage = (props: {
               <span class="count plus">+{lines.length}</span>
               {path}
             </summary>
-            <table class="diff">
+            <table class="diff origins">
               <tbody>
                 {lines.map(({ line, text, run, isFirst }) => (
                   <tr class={[run?.verdict ?? "", isFirst ? "run-start" : ""].join(" ").trim()}>
@@ -227,7 +230,9 @@ export const CommitPage = (props: {
                     <td class="t">
                       <Masked text={text} sightings={NO_SIGHTINGS} />
                     </td>
-                    <td class="v">{isFirst && <Origin run={run} readable={readable} prompts={prompts} />}</td>
+                    <td class={isUnknown(run) ? "v none" : "v"}>
+                      {isFirst && <Origin run={run} readable={readable} prompts={prompts} />}
+                    </td>
                   </tr>
                 ))}
               </tbody>

@@ -79,13 +79,12 @@ main { max-width: 84rem; margin: 0 auto; padding: 1.7rem 1.25rem 3rem; }
 .note.warn { border-color: var(--warn); background: var(--warn-ground); }
 .note.good { border-color: var(--good); background: var(--good-ground); }
 .copy { background: var(--raised); border: 1px solid var(--line); border-radius: 7px; padding: .7rem .9rem; margin: .5rem 0 1rem; overflow-x: auto; }
-.copy pre { white-space: pre; overflow-wrap: normal; }
+.copy pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .way { display: grid; grid-template-columns: minmax(13rem, 19rem) minmax(0, 1fr); gap: .3rem 1.6rem; padding: 1rem 1.2rem; border-top: 1px solid var(--line); align-items: start; }
 .way:first-child { border-top: 0; }
 .way h3 { font-size: .95rem; font-weight: 600; margin: 0; }
 .way p { font-size: .88rem; margin: .25rem 0 0; }
 .way .copy { margin: 0; }
-.copy.whole pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .note .copy { margin: .5rem 0 .2rem; }
 .ask { max-width: 34rem; }
 .ask .facts { margin: 1rem 0; }
@@ -120,7 +119,7 @@ ul.list { list-style: none; margin: 0; padding: 0; }
 .row:first-child { border-top: 0; }
 .row:hover { background: var(--raised); }
 .row .what { grid-row: 1 / 3; min-width: 0; }
-.row .title { font-weight: 570; color: var(--ink); overflow-wrap: anywhere; }
+.row .title { font-weight: 570; color: var(--ink); overflow-wrap: anywhere; text-wrap: pretty; }
 .row .title:hover { color: var(--link); }
 .row .how { display: flex; flex-wrap: wrap; gap: .3rem; justify-content: flex-end; align-items: start; }
 .row .when { justify-self: end; text-align: right; }
@@ -188,10 +187,10 @@ form.filters .note { grid-column: 1 / -1; margin: 0; max-width: none; }
   dl.facts { grid-template-columns: 1fr; gap: 0; }
   dl.facts dd { margin-bottom: .5rem; }
   form.filters { grid-template-columns: 1fr 1fr; }
-  .row { grid-template-columns: minmax(0, 1fr); padding: .7rem .8rem; }
-  .row .what { grid-row: auto; }
+  .row { grid-template-columns: max-content minmax(0, 1fr); gap: .25rem .7rem; padding: .7rem .8rem; align-items: center; }
+  .row .what { grid-row: auto; grid-column: 1 / -1; }
   .row .how, .row .when { justify-self: start; justify-content: start; text-align: left; }
-  .row .when { justify-content: start; }
+  .row .how { max-width: 11rem; }
   .narrow { padding: 1.3rem 1.2rem; margin-top: 4vh; }
   .way { grid-template-columns: minmax(0, 1fr); gap: .6rem; padding: .9rem; }
   th, .rows td { padding: .5rem .6rem; }
@@ -202,7 +201,12 @@ form.filters .note { grid-column: 1 / -1; margin: 0; max-width: none; }
   .rows td[data-label] { display: grid !important; grid-template-columns: 6rem minmax(0, 1fr); }
   .rows td[data-label]::before { content: attr(data-label); color: var(--soft); font-size: .88em; grid-row: 1 / 9; }
   .rows td[data-label] > * { grid-column: 2; justify-self: start; }
-  table.diff td.v { width: 5.5rem; max-width: 5.5rem; padding: 0 .4rem; }
+  table.origins, table.origins tbody { display: block; }
+  table.origins tr { display: grid; grid-template-columns: 2.4rem minmax(0, 1fr); }
+  table.origins td.n { width: auto; }
+  table.origins td.v { grid-area: 1 / 1 / 2 / -1; width: auto; max-width: none; border-left: 0; padding: .15rem .4rem; }
+  table.origins tr:not(.run-start) > td.v, table.origins td.v.none { display: none; }
+  table.origins tr.run-start > td:not(.v) { border-top: 0; }
   table.diff td.n { min-width: 2rem; padding: 0 .3rem; }
   table.diff td.t { padding: 0 .4rem; }
 }

@@ -16,6 +16,8 @@ export interface ShownText {
 
 export type AskedBlock =
   | { readonly kind: "prompt"; readonly prompt: Prompt; readonly length: number; readonly isCut: boolean }
+  /** A picture or a file beside the words: what it is known by. */
+  | { readonly kind: "attached"; readonly label: string; readonly text: ShownText }
   /** What nobody said: instructions, tools on offer, parameters. */
   | { readonly kind: "given"; readonly label: string; readonly text: ShownText }
   /** A result whose call is not on record. */
@@ -222,12 +224,33 @@ function askedBlock(part: CutPart, role: string, calls: ReadonlySet<string>, tak
       return calls.has(part.id) ? null : { kind: "result", result: take(part, MAX_FOLDED) };
     case "tools":
       return { kind: "given", label: "Tools on offer", text: take(part, MAX_FOLDED) };
-    case "opaque":
-      return { kind: "given", label: part.kind, text: take(part, MAX_FOLDED) };
+    case "opaque": {
+      const attached = role === "user" ? ATTACHED[part.kind] : undefined;
+      const text = take(part, MAX_FOLDED);
+      if (attached !== undefined) return { kind: "attached", label: attached, text };
+      return { kind: "given", label: GIVEN[part.kind] ?? part.kind, text };
+    }
     default:
       return null;
   }
 }
+
+/** By the word of the wire, as a person calls it. */
+const ATTACHED: Readonly<Record<string, string>> = {
+  image_url: "Picture",
+  input_image: "Picture",
+  image: "Picture",
+  file: "File",
+  input_file: "File",
+  document: "File",
+  input_audio: "Sound",
+};
+const GIVEN: Readonly<Record<string, string>> = {
+  head: "Headers and query",
+  parameters: "Parameters",
+  unread: "Fields that no documentation names",
+  body: "Body",
+};
 
 function answerBlocks(
   messages: readonly ReplayMessage[],
@@ -294,7 +317,7 @@ export function textsOfReplay(turns: readonly ReplayTurn[]): readonly string[] {
       ...asked.flatMap((block) =>
         block.kind === "prompt"
           ? [block.prompt.text, ...block.prompt.context.map(({ text }) => text)]
-          : [block.kind === "given" ? block.text.text : block.result.text],
+          : [block.kind === "result" ? block.result.text : block.text.text],
       ),
       ...answer.flatMap((block) =>
         block.kind === "tool" ? [...ofCall(block.call), block.result?.text.text ?? ""] : [block.text.text],

@@ -74,6 +74,20 @@ const Folded = (props: { label: string; text: ShownText; href: string; sightings
   </details>
 );
 
+/** The size and hash that stand for bytes which are not kept (`bytesPlaceholder`). */
+const PLACEHOLDER = /\[\d+ [\w ./+-]{1,100}, sha256 [0-9a-f]{16}\]/;
+
+const Attached = (props: { block: AskedBlock & { readonly kind: "attached" }; href: string; sightings: Sightings }) => {
+  const { label, text } = props.block;
+  const [bytes] = PLACEHOLDER.exec(text.text) ?? [];
+  if (bytes === undefined) return <Folded label={label} text={text} href={props.href} sightings={props.sightings} />;
+  return (
+    <p class="attached" title="What it shows is not on record: the same bytes have the same hash wherever they come up">
+      <strong>{label}</strong> {bytes.slice(1, -1)}
+    </p>
+  );
+};
+
 const Asked = ({ block, href, sightings }: { block: AskedBlock; href: string; sightings: Sightings }) => {
   switch (block.kind) {
     case "prompt":
@@ -93,6 +107,8 @@ const Asked = ({ block, href, sightings }: { block: AskedBlock; href: string; si
           {block.isCut && <Rest length={block.length} href={href} />}
         </div>
       );
+    case "attached":
+      return <Attached block={block} href={href} sightings={sightings} />;
     case "given":
       return <Folded label={block.label} text={block.text} href={href} sightings={sightings} />;
     case "result":

@@ -29,6 +29,8 @@ export const REPLAY_STYLES = `
 .exchange .agent { margin: .1rem 0 .3rem; font-size: .8rem; font-weight: 600; color: var(--busy); }
 .exchange .quiet { margin: .2rem 0; color: var(--soft); }
 .prompt { background: var(--raised); border: 1px solid var(--line); border-left: 3px solid var(--accent); border-radius: 3px 8px 8px 3px; padding: .65rem 1rem; margin: .35rem 0 .6rem; }
+.attached { margin: -.2rem 0 .6rem; padding: .3rem 1rem; border: 1px dashed var(--strong-line); border-radius: 8px; width: fit-content; max-width: 100%; font-size: .86rem; color: var(--soft); overflow-wrap: anywhere; }
+.attached strong { color: var(--ink); font-weight: 570; margin-right: .3rem; }
 .exchange .meta { display: flex; flex-wrap: wrap; gap: .2rem .9rem; align-items: center; margin: .35rem 0 .45rem; color: var(--soft); font-size: .82rem; font-variant-numeric: tabular-nums; max-width: none; }
 .meta .number { min-width: 1.55rem; text-align: center; padding: 0 .35rem; border-radius: 999px; background: var(--raised); box-shadow: inset 0 0 0 1px var(--line); color: var(--soft); }
 .meta .model, .row .model { font-family: var(--mono); font-size: .92em; color: var(--ink); }
@@ -105,7 +107,10 @@ details.result .size { white-space: nowrap; }
   .exchange.depth-1, .exchange.depth-2, .exchange.depth-3, .exchange.depth-4 { margin-left: .7rem; }
   .turn > h2 { padding: .5rem .8rem .1rem; }
   .replay { flex-wrap: wrap; }
+  .replay { padding: .5rem .7rem; gap: .4rem .6rem; }
   .replay .track { order: -1; flex-basis: 100%; }
-  .replay output { min-width: 0; margin-left: auto; }
+  .replay button { min-width: 4.6rem; padding: .35rem .6rem; }
+  .replay .speed select { padding: .3rem .4rem; }
+  .replay output { min-width: 0; margin-left: auto; font-size: .78rem; }
 }
 `;
