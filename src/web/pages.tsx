@@ -2,7 +2,7 @@
  * The people's side: pages rendered here, whole without any script in the browser. A link carries no authority: every page but the
  * sign-in asks who is there, and an address that somebody was sent comes back after it.
  */
-import { Hono, type Context } from "hono";
+import { Hono, type Context, type HonoRequest } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { isNamed } from "../model/who.ts";
 import { listApprovals } from "../store/approval-queries.ts";
@@ -43,9 +43,11 @@ const PAGES: ReadonlySet<string> = new Set(["", "approvals", "commits", "connect
 
 const firstSegment = (path: string): string => path.split("/")[1] ?? "";
 
-/** `/u/<token>/…`, which leads to git and to models only; and addresses that are mistyped so. */
-const holdsToken = (path: string): boolean =>
-  firstSegment(path).toLowerCase() === "u" || path.split("/").some(isGatewayToken);
+/** `/u/<token>/…`, which leads to git and to models only; and addresses that are mistyped so, or have one in their query. */
+const holdsToken = ({ path, url }: HonoRequest): boolean =>
+  firstSegment(path).toLowerCase() === "u" ||
+  path.split("/").some(isGatewayToken) ||
+  [...new URL(url).searchParams.values()].some(isGatewayToken);
 
 const nothingHere = (publicUrl: string): string =>
   `There is nothing at this address. Git remotes begin with ${publicUrl}/git/<connection>/,
@@ -128,7 +130,7 @@ export function createPagesRoutes(deps: PagesDependencies): Hono<PagesEnv> {
   // Everything below is for who is signed in.
   routes.use(async (c, next) => {
     // Led on to the sign-in and back, the token would stand in more addresses, and in histories.
-    if (holdsToken(c.req.path)) return sendNothing(c);
+    if (holdsToken(c.req)) return sendNothing(c);
     const viewer = await signIn.findViewer(c);
     if (viewer !== null) {
       c.set("viewer", viewer);

@@ -2,6 +2,7 @@
  * What an attacker tries in order to be somebody else, or to decide what only a person may: each a test. Against a gateway with a
  * real identity provider. This file only grows.
  */
+import { get } from "node:http";
 import { SignJWT, UnsecuredJWT, exportJWK, generateKeyPair } from "jose";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { hashToken, mintToken } from "../../src/identity/tokens.ts";
@@ -514,6 +515,67 @@ describe("what stands in addresses", () => {
     const asks = await bearer(await idp.sign({ sub: "nosy", groups: [] }), "/api/v1/sessions?user=ana@example.com");
     const other = await bearer(await idp.sign({ sub: "nosy", groups: [] }), "/api/v1/sessions?user=none@example.com");
     expect([asks.status, await asks.text()]).toEqual([other.status, await other.text()]);
+  });
+});
+
+describe("a browser that is signed in", () => {
+  /** What another site's page can make it send. */
+  const cross = (cookie: string) => ({
+    cookie: `sallyport=${cookie}`,
+    origin: "https://evil.example",
+    "sec-fetch-site": "cross-site",
+  });
+
+  test("asks no model, reads no repository and opens no WebSocket by its cookie", async () => {
+    const { cookie } = await lee();
+    for (const path of ["/copilot/leads/models", "/git/code/team/app.git/info/refs?service=git-upload-pack"]) {
+      for (const headers of [cross(cookie), { cookie: `sallyport=${cookie}` }]) {
+        expect((await fetch(world.url + path, { headers })).status).toBe(401);
+      }
+    }
+    const opened = await new Promise<number | undefined>((resolve, reject) => {
+      const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+      const key = { "sec-websocket-key": Buffer.alloc(16, 1).toString("base64") };
+      get(`${world.url}/copilot/leads/responses`, { headers: { ...cross(cookie), ...upgrade, ...key } })
+        .on("response", (answer) => resolve(answer.resume().statusCode))
+        .on("upgrade", (_answer, socket) => {
+          socket.destroy();
+          resolve(101);
+        })
+        .on("error", reject);
+    });
+    expect(opened).toBe(401);
+  });
+
+  test("is told nothing that another site's script could read", async () => {
+    const { cookie } = await lee();
+    for (const path of ["/", "/sessions", "/api/v1/sessions", "/user", "/copilot/leads/models", "/login/device"]) {
+      for (const method of ["GET", "OPTIONS"]) {
+        const answer = await fetch(world.url + path, { method, headers: cross(cookie), redirect: "manual" });
+        const names = [...answer.headers.keys()].filter((name) => name.startsWith("access-control-"));
+        expect([path, method, names]).toEqual([path, method, []]);
+      }
+    }
+  });
+});
+
+describe("a token in an address", () => {
+  test("where it does not belong is believed nowhere, and stands in no log, no record and no request upstream", async () => {
+    const secret = await token("service", "query@example.com");
+    const query = `?access_token=${secret}&api-version=1&key=${encodeURIComponent(`Bearer ${secret}`)}`;
+    for (const path of ["/copilot/copilot/models", "/api/v1/sessions", "/user", "/sessions", "/nowhere"]) {
+      const answer = await fetch(world.url + path + query, { redirect: "manual" });
+      expect([path, answer.status]).not.toEqual([path, 200]);
+      expect(JSON.stringify([...answer.headers]) + (await answer.text())).not.toContain(secret);
+    }
+    const known = await bearer(
+      await token("service", "good@example.com", ["copilot"], ["eng"]),
+      `/copilot/copilot/models${query}`,
+    );
+    expect(known.status).toBe(200);
+    expect(world.copilot.requests.at(-1)?.url).toBe("/models?api-version=1");
+    expect(world.logText()).not.toContain(secret);
+    expect(await world.dumpDatabase()).not.toContain(secret);
   });
 });
 

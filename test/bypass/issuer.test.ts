@@ -364,6 +364,30 @@ describe("cookies", () => {
   });
 });
 
+describe("the pages where something is allowed", () => {
+  it("are shown in no frame, and send their forms nowhere else", async () => {
+    const { host, browser } = await setUp();
+    const begun = await host.begin();
+    await browser.get("/login/device");
+    const pages = [
+      await browser.get("/login/device"),
+      await browser.submit("/login/device", { code: String(begun["user_code"]) }),
+      await browser.get(authorizePath(request(pkce().challenge))),
+      await browser.get("/tokens"),
+      await host.stranger().get("/"),
+    ];
+    expect(pages.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    for (const { headers } of pages) {
+      const policy = headers.get("content-security-policy") ?? "";
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).toMatch(/form-action 'self'(?: http:\/\/127\.0\.0\.1:51234)?(?:;|$)/);
+      expect(headers.get("x-frame-options")).toBe("DENY");
+      expect(headers.get("cross-origin-opener-policy") ?? "same-origin").toBe("same-origin");
+    }
+  });
+});
+
 describe("hosts", () => {
   it("a Host header of somebody's own: no address in any answer is made of it", async () => {
     const { host, ana } = await setUp();

@@ -30,7 +30,7 @@ const NEVER_SENT = [
   "x-method-override",
 ];
 const NEVER_SENT_PREFIX = /^x-(?:forwarded|original|auth-request)-/;
-/** The shape of a gateway token (identity/tokens.ts). Whatever header a client puts it into, it is not the upstream's to know. */
+/** The shape of a gateway token (identity/tokens.ts). Whatever header or parameter a client puts it into, it is not the upstream's to know. */
 const GATEWAY_TOKEN = /gho_[0-9A-Za-z]{49}/;
 
 const namesIn = (connection: string | undefined): readonly string[] =>
@@ -88,9 +88,21 @@ function ownHeaders(
   );
 }
 
+/** The query without the parameters that hold a gateway token, the others to the letter. */
+function withoutTokens(query: string): string {
+  const holds = (pairs: string): boolean =>
+    [...new URLSearchParams(pairs)].some((pair) => pair.some((text) => GATEWAY_TOKEN.test(text)));
+  if (!holds(query)) return query;
+  const kept = query
+    .slice(1)
+    .split("&")
+    .filter((pair) => !holds(pair));
+  return kept.length === 0 ? "" : `?${kept.join("&")}`;
+}
+
 /** What the upstream hears beside the body. */
 export const readHead = (headers: IncomingHttpHeaders, query: string, connection: CopilotConnection): RequestHead => ({
-  query,
+  query: withoutTokens(query),
   headers: ownHeaders(headers, { connection }).map(([name, value]) => [name, String(value)]),
 });
 
