@@ -869,6 +869,8 @@ describe("a body that says it is no JSON, where a line relays a path without a c
 
   test.each([
     ["JSON with a name twice", typed("text/plain", '{"job_id":"mine","job_id":"Job-1"}')],
+    ["millions of fields", typed(FORM, "a&".repeat(1_000_000))],
+    ["thousands of parts", typed(MULTIPART, parts(...Array<string>(2_000).fill(part("a", "b"))))],
     ["parts without their boundary", typed("multipart/form-data", parts(part("job_id", "Job-1")))],
     ["parts that do not end", typed(MULTIPART, parts(part("job_id", "Job-1")).subarray(0, -8))],
   ])("%s: refused", async (_what, options) => {
@@ -876,6 +878,16 @@ describe("a body that says it is no JSON, where a line relays a path without a c
     const reply = await send(`${gateway.api}/jobs`, options);
     expect([reply.status, errorOf(reply).code]).toEqual([400, "request_malformed"]);
     expect(gateway.upstream.requests).toEqual([]);
+  });
+
+  test.each([
+    ["a text of empty lines", "\n".repeat(1_000_000), 200],
+    ["a line of blanks", " ".repeat(1_000_000), 200],
+    // Nobody looks through all of them, so that none of them is one's own.
+    ["a text of very many lines of JSON", "[]\n".repeat(60_000), 400],
+  ])("%s keeps the gateway from nothing", async (_what, body, status) => {
+    const gateway = await start();
+    expect((await send(`${gateway.api}/jobs`, typed("text/plain", body))).status).toBe(status);
   });
 
   test("an id far down is looked for there, too", async () => {

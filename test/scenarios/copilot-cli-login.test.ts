@@ -67,6 +67,13 @@ test("login, two turns with a tool call, a sub-agent: one session, complete, and
   expect(exchanges.map(({ status, sessionId }) => [status, sessionId])).toEqual(
     Array.from({ length: 5 }, () => ["complete", items[0]?.id]),
   );
+  // The sub-agent's exchange under the agent's own, and a turn for each prompt.
+  const [ofSubAgent, ...more] = exchanges.filter(({ parentAgent }) => parentAgent !== null);
+  const own = exchanges.filter(({ parentAgent }) => parentAgent === null);
+  expect(more).toEqual([]);
+  expect(own.map(({ agentTask }) => agentTask)).toContain(ofSubAgent?.parentAgent);
+  expect(ofSubAgent?.agentTask).not.toBe(ofSubAgent?.parentAgent);
+  expect(new Set(own.map(({ interaction }) => interaction)).size).toBe(2);
   const texts = (await findTranscript(db, items[0]?.id ?? "")).flatMap(({ parts }) =>
     parts.map((part) => (part.type === "tool_call" ? part.arguments : part.text)),
   );

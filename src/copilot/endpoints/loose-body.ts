@@ -16,6 +16,8 @@ export interface LooseBody {
 
 const FORM = /^(?:multipart\/form-data|application\/x-www-form-urlencoded)$/;
 const MAX_TYPE = 80;
+/** Far more than any form of ours or theirs has: each becomes several objects, out of two bytes. */
+const MOST_FIELDS = 1_000;
 
 /** @param type its `Content-Type` @returns or one line that says what is wrong; it never quotes the body */
 export async function readLooseBody(bytes: Buffer, type: string | undefined): Promise<Result<LooseBody, string>> {
@@ -36,6 +38,8 @@ function readBytes(bytes: Buffer, type: string): Result<LooseBody, string> {
 
 /** Its fields in their order, each under its name: a name may stand there twice. */
 async function readForm(bytes: Buffer, type: string): Promise<Result<LooseBody, string>> {
+  if (hasMoreThan(MOST_FIELDS, bytes, /^\s*multipart/i.test(type) ? "\n--" : "&"))
+    return err(`its form has more than ${MOST_FIELDS} fields`);
   let form: FormData;
   try {
     form = await new Response(new Uint8Array(bytes), { headers: { "content-type": type } }).formData();
@@ -57,6 +61,15 @@ async function readForm(bytes: Buffer, type: string): Promise<Result<LooseBody, 
     searched.push({ [name]: content.value.searched, filename: value.name });
   }
   return ok({ recorded, searched });
+}
+
+function hasMoreThan(most: number, bytes: Buffer, separator: string): boolean {
+  let count = 0;
+  for (let at = bytes.indexOf(separator); at !== -1; at = bytes.indexOf(separator, at + 1)) {
+    count += 1;
+    if (count > most) return true;
+  }
+  return false;
 }
 
 /** Null where it is none. U+0000 is in no text: as UTF-16, JSON has one in every second byte. */

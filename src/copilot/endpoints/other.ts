@@ -48,13 +48,17 @@ function pointedAtBy(field: string, inner: unknown, depth: number): readonly Ups
 /** A field of a form may be JSON, and a file a list of requests, one a line. */
 function pointedAtInText(text: string, depth: number): readonly UpstreamReference[] {
   if (!JSON_LINE.test(text)) return [];
-  const lines = text.split("\n");
+  const lines = text.split("\n", MOST_LINES + 1);
+  if (lines.length > MOST_LINES) return [{ field: "lines", id: "" }];
   return (lines.length === 1 ? lines : [text, ...lines]).flatMap((line) => {
     const json = JSON_LINE.test(line) ? parseOrNull(line) : null;
     return typeof json === "object" ? pointedAt(json, depth + 1) : [];
   });
 }
-const JSON_LINE = /^\s*[[{]/m;
+/** Within a line: across lines, a text of nothing but them would be looked through from each of them. */
+const JSON_LINE = /^[\t\r ]*[[{]/m;
+/** As many requests as a batch may have at OpenAI. */
+const MOST_LINES = 50_000;
 
 function parseOrNull(text: string): unknown {
   try {
