@@ -69,6 +69,27 @@ test("a word with a number behind it is a password in configuration, and may be 
   expect(rulesIn(text, "src/client.ts")).toEqual([]);
 });
 
+test("a word alone is a password in settings, but for the first that everybody takes; a text for people is none", () => {
+  const name = ["DB_PASS", "WORD"].join("");
+  const settings = [
+    ".env",
+    "deploy/.env.production",
+    "src/main/resources/application.properties",
+    "config/database.ini",
+  ];
+  for (const path of settings) {
+    expect(rulesIn(`${name}=harbourlight\n`, path), path).toEqual(["configured-password-word"]);
+    for (const word of ["postgres", "changeme", "yourdatabase", "homestead"]) {
+      expect(rulesIn(`${name}=${word}\n`, path), word).toEqual([]);
+    }
+  }
+  for (const path of ["messages_de.properties", "src/client.ts", "locales/de.json", undefined])
+    expect(rulesIn(`${name}=Kennung\n`, path)).toEqual([]);
+  expect(rulesIn(`{ "Mail": { "${name}": "harbourlight" } }`, "appsettings.json")).toEqual([
+    "configured-password-word",
+  ]);
+});
+
 test("a key that a library takes where nobody brings one is a key", () => {
   expect(rulesIn(`const defaultApi${keyName} = "${token}";\n`, "src/client.ts")).toEqual(["generic-secret"]);
 });
