@@ -1,9 +1,9 @@
 /**
  * `npm run bench:secrets`: how fast secrets are looked for, each speed beside another of the same run, and how many are found where there are
  * none. The corpus is what some of npm's most used packages bring, some 700 packages in all, or the directory that is given; nothing is written
- * but a temporary directory.
+ * but a temporary directory. Texts made to keep it busy are for `npm run bench:hostile`.
  *
- * Usage: npm run bench:secrets -- [DIRECTORY] [--rounds N] [--megabytes N] [--without-secretlint] [--only speed|threads|hostile|findings]
+ * Usage: npm run bench:secrets -- [DIRECTORY] [--rounds N] [--megabytes N] [--without-secretlint] [--only speed|threads|findings]
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -249,49 +249,6 @@ async function benchThreads(rules: readonly Rule[], { texts, megabytes }: Corpus
   for (const pool of pools) await pool.close();
 }
 
-/** Beginnings of the rule's own matches that never get to a match, matches on end, and anchors in a row. */
-function* hostileTexts(rule: Rule, anchors: readonly string[]): Generator<string> {
-  for (const anchor of anchors.slice(0, 3)) {
-    yield* [anchor, `${anchor}-`, `${anchor} = "`, `${anchor}${"aB3+/_-".repeat(40)} `, `${anchor}${anchor}a1`];
-    yield `${anchor}${"a1B2".repeat(500)}`;
-  }
-  for (const text of rule.examples.match.slice(0, 2)) {
-    yield* [text.slice(0, Math.ceil(text.length * 0.7)), text.slice(0, -1), `${text.slice(0, -1)}-`, text];
-  }
-}
-
-/** For 2^20 characters: six megabytes a second. */
-const SLOW_SECONDS = 2 ** 20 / (6 * MEGABYTE);
-
-function benchHostile(rules: readonly Rule[]): void {
-  const slowest: { readonly speed: number; readonly id: string; readonly part: string }[] = [];
-  for (const rule of rules) {
-    const detector = createDetector([rule]);
-    const anchors = rule.plan.anchors?.map(({ text }) => text) ?? rule.keywords;
-    let worst = { speed: Infinity, id: rule.id, part: "" };
-    for (const part of hostileTexts(rule, anchors)) {
-      const text = part.repeat(Math.ceil(2 ** 20 / part.length)).slice(0, 2 ** 20);
-      let seconds = Infinity;
-      // Once more where it looks slow: on a busy machine it may have been the machine.
-      for (let round = 0; round === 0 || (round < 3 && seconds > SLOW_SECONDS); round++) {
-        const before = process.cpuUsage();
-        detector.detect(text, rule.examples.path ?? undefined);
-        const { user, system } = process.cpuUsage(before);
-        seconds = Math.min(seconds, (user + system) / 1e6);
-      }
-      const speed = 2 ** 20 / MEGABYTE / seconds;
-      if (speed < worst.speed) worst = { speed, id: rule.id, part: `${part.slice(0, 12)}…` };
-    }
-    slowest.push(worst);
-  }
-  slowest.sort((a, b) => a.speed - b.speed);
-  tell(
-    `worst megabyte for each rule (wanted ≥ 5 MB/s): ${slowest.filter(({ speed }) => speed < 5).length} of ${rules.length} slower`,
-  );
-  for (const { speed, id, part } of slowest.slice(0, 12))
-    tell(`  ${speed.toFixed(1).padStart(7)} MB/s  ${id}  ${JSON.stringify(part)}`);
-}
-
 function benchFindings(rules: readonly Rule[], { texts, megabytes }: Corpus): void {
   const detector = createDetector(rules);
   const byRule = new Map<string, number>();
@@ -323,18 +280,15 @@ const wants = (part: string): boolean => values.only === "" || values.only === p
 const scratch = await mkdtemp(join(tmpdir(), "sallyport-bench-"));
 try {
   const popular = join(scratch, "popular");
-  if (wants("speed") || wants("threads") || wants("findings")) {
-    if (positionals[0] === undefined) await install(popular, POPULAR);
-    const corpus = await readCorpus(positionals[0] ?? join(popular, "node_modules"), Number(values.megabytes));
-    tell(`${corpus.texts.length} files, ${corpus.megabytes.toFixed(0)} MB`);
-    if (wants("speed")) {
-      const lint = values["without-secretlint"] ? null : await installSecretlint(join(scratch, "secretlint"));
-      await benchSpeed(rules, corpus, Number(values.rounds), lint);
-    }
-    if (wants("threads")) await benchThreads(rules, corpus, Number(values.rounds));
-    if (wants("findings")) benchFindings(rules, corpus);
+  if (positionals[0] === undefined) await install(popular, POPULAR);
+  const corpus = await readCorpus(positionals[0] ?? join(popular, "node_modules"), Number(values.megabytes));
+  tell(`${corpus.texts.length} files, ${corpus.megabytes.toFixed(0)} MB`);
+  if (wants("speed")) {
+    const lint = values["without-secretlint"] ? null : await installSecretlint(join(scratch, "secretlint"));
+    await benchSpeed(rules, corpus, Number(values.rounds), lint);
   }
-  if (wants("hostile")) benchHostile(rules);
+  if (wants("threads")) await benchThreads(rules, corpus, Number(values.rounds));
+  if (wants("findings")) benchFindings(rules, corpus);
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }

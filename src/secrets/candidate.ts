@@ -1,20 +1,24 @@
 /** One rule, compiled, and the question whether a secret of it stands at a given place. Pure but for V8's `lastIndex`. */
-import { GatewayError } from "../errors.ts";
 import type { Severity } from "../model/finding.ts";
+import {
+  compileAllowlist,
+  compileSecretAllowlists,
+  isAllowed,
+  isOfSecret,
+  type CompiledAllowlist,
+} from "./allowlist.ts";
 import { hasValidChecksum } from "./checksum.ts";
 import { entropyOf } from "./entropy.ts";
+import { compileSearch, parsePattern, type KnownSearches } from "./known-searches.ts";
 import { isMasked } from "./mask-form.ts";
 import { looksRandom } from "./randomness.ts";
 import { furthestBefore } from "./regex-anchors.ts";
 import { beginningMasks, RegexFilter } from "./regex-filter.ts";
 import { beside, besideOf } from "./regex-program.ts";
-import { parseRegex, type RegexNode } from "./regex-syntax.ts";
+import { remembered } from "./remembered.ts";
 import type { Allowlist, RandomTest, Rule } from "./rule.ts";
 import {
-  boundRegex,
   createAnchoredRegex,
-  createAnySearch,
-  createRegexSearch,
   searchedPart,
   type AnchoredMatch,
   type AnchoredRegex,
@@ -41,19 +45,13 @@ export interface Matcher {
   readonly exact: AnchoredRegex;
   readonly longest: number;
   readonly until: RegexSearch | null;
+  /** Whether the allow lists that look at the secret alone have it. */
+  readonly isAllowedSecret: (secret: string) => boolean;
+  /** The others: first those that do not look at its line. */
   readonly allow: readonly CompiledAllowlist[];
-  readonly looksAtLine: boolean;
+  readonly allowByLine: readonly CompiledAllowlist[];
   /** The keywords of which one must stand near, unless every anchor holds one. */
   readonly keywords: readonly string[];
-}
-
-interface CompiledAllowlist {
-  readonly on: Allowlist["on"];
-  readonly all: boolean;
-  /** Whether one of the patterns stands in the text; null if there are none. */
-  readonly regexes: ((text: string) => boolean) | null;
-  readonly stopWords: readonly string[];
-  readonly paths: readonly RegexSearch[];
 }
 
 /** Offsets are relative to the text that was given; `end` is Infinity where a block has no end within reach. */
@@ -67,46 +65,11 @@ export interface Candidate {
   readonly severity: Severity;
 }
 
-/** What is compiled already: an allowlist may be every rule's. */
-export interface KnownSearches {
-  readonly single: Map<string, RegexSearch>;
-  /** By all of the patterns. */
-  readonly any: Map<string, (text: string) => boolean>;
-}
-
-/** @throws GatewayError `config_invalid` for a pattern that is no RE2 */
-export function compileSearch(rule: Rule, pattern: string, searches: KnownSearches): RegexSearch {
-  let known = searches.single.get(pattern);
-  if (known === undefined)
-    searches.single.set(pattern, (known = createRegexSearch(boundRegex(parsePattern(rule, pattern)))));
-  return known;
-}
-
-function compileAnySearch(rule: Rule, patterns: readonly string[], searches: KnownSearches): (text: string) => boolean {
-  const key = patterns.join("\n");
-  let known = searches.any.get(key);
-  if (known === undefined) {
-    known = createAnySearch(
-      patterns.map((pattern) => ({
-        node: parsePattern(rule, pattern),
-        search: compileSearch(rule, pattern, searches),
-      })),
-    );
-    searches.any.set(key, known);
-  }
-  return known;
-}
-
-function parsePattern(rule: Rule, pattern: string): RegexNode {
-  const parsed = parseRegex(pattern);
-  if (parsed.ok) return parsed.value;
-  throw new GatewayError("config_invalid", `The pattern of secret rule ${rule.id} ${parsed.error}.`);
-}
-
 /** @throws GatewayError `config_invalid` for a pattern that is no RE2 */
 export function createMatcher(rule: Rule, order: number, searches: KnownSearches): Matcher {
   const { anchors, longest, isProven } = rule.plan;
-  const search = (pattern: string): RegexSearch => compileSearch(rule, pattern, searches);
+  const compiled = (list: Allowlist): CompiledAllowlist => compileAllowlist(rule, list, searches);
+  const others = rule.allow.filter((list) => !isOfSecret(list));
   const node = searchedPart(parsePattern(rule, rule.regex), rule.secretGroup);
   let coarse: RegexFilter | null = null;
   const implied = anchors?.every(({ text }) => rule.keywords.some((keyword) => text.includes(keyword))) === true;
@@ -119,15 +82,10 @@ export function createMatcher(rule: Rule, order: number, searches: KnownSearches
     masks: beginningMasks(node),
     exact: createAnchoredRegex({ node, longest, isProven }),
     longest,
-    until: rule.until === null ? null : search(rule.until),
-    allow: rule.allow.map(({ on, condition, regexes, stopWords, paths }) => ({
-      on,
-      all: condition === "all",
-      regexes: regexes.length === 0 ? null : compileAnySearch(rule, regexes, searches),
-      stopWords: stopWords.map((word) => word.toLowerCase()),
-      paths: paths.map(search),
-    })),
-    looksAtLine: rule.allow.some(({ on }) => on === "line"),
+    until: rule.until === null ? null : compileSearch(rule, rule.until, searches),
+    isAllowedSecret: compileSecretAllowlists(rule, searches),
+    allow: others.filter(({ on }) => on !== "line").map(compiled),
+    allowByLine: others.filter(({ on }) => on === "line").map(compiled),
     keywords: implied ? [] : rule.keywords,
   };
 }
@@ -224,46 +182,36 @@ interface Found {
 
 const isAskedForRandomness = (random: RandomTest, secret: string): boolean =>
   random === "letters" ? /^[A-Za-z_.:-]*$/.test(secret) : random;
+const rememberedEntropyOf = remembered(entropyOf);
+const rememberedLooksRandom = remembered(looksRandom);
 
 /** @returns null if it is no secret after all; "open" if that hangs on the rest of its line, and on nothing else. */
 function judge(
-  { rule, allow, looksAtLine }: Matcher,
+  { rule, isAllowedSecret, allow, allowByLine }: Matcher,
   text: string,
   path: string | undefined,
   found: Found,
   final: boolean,
 ): Severity | null | "open" {
   const { start, end, at, matchEnd, secret } = found;
-  if (secret === "" || (rule.entropy > 0 && entropyOf(secret) < rule.entropy)) return null;
-  if (isAskedForRandomness(rule.random, secret) && !looksRandom(secret)) return null;
-  let line: string | null = null;
-  const targetOf = (on: Allowlist["on"]): string => {
-    if (on === "secret") return secret;
-    if (on === "match") return text.slice(at, matchEnd);
-    if (on === "word") return text.slice(wordStartOf(text, at), matchEnd);
-    return (line ??= lineOf(text, at, matchEnd));
-  };
-  const isAllowedOn = (isLine: boolean): boolean =>
-    allow.some((list) => (list.on === "line") === isLine && isAllowed(list, targetOf(list.on), path));
-  if (isAllowedOn(false) || isMasked(text, start, Math.min(end, text.length))) return null;
-  if (looksAtLine) {
+  if (secret === "" || (rule.entropy > 0 && rememberedEntropyOf(secret) < rule.entropy)) return null;
+  if (isAskedForRandomness(rule.random, secret) && !rememberedLooksRandom(secret)) return null;
+  if (isAllowedSecret(secret)) return null;
+  for (const list of allow) if (isAllowed(list, () => targetOf(list.on, text, found), path)) return null;
+  if (isMasked(text, start, Math.min(end, text.length))) return null;
+  if (allowByLine.length > 0) {
     // A block reaches further than a line.
     if (!final && rule.until === null && text.length < matchEnd + lineReach && lineEnd(text, matchEnd) < 0)
       return "open";
-    if (isAllowedOn(true)) return null;
+    const line = (): string => lineOf(text, at, matchEnd);
+    if (allowByLine.some((list) => isAllowed(list, line, path))) return null;
   }
   return rule.checksum === null || hasValidChecksum(rule.checksum, secret) ? rule.severity : "warn";
 }
 
-function isAllowed({ all, regexes, stopWords, paths }: CompiledAllowlist, target: string, path: string | undefined) {
-  // The first of its conditions that is not as `all` wants them decides.
-  if (regexes !== null && regexes(target) !== all) return !all;
-  if (stopWords.length > 0) {
-    const folded = target.toLowerCase();
-    if (stopWords.some((word) => folded.includes(word)) !== all) return !all;
-  }
-  if (paths.length > 0 && (path !== undefined && paths.some((regex) => regex.test(path))) !== all) return !all;
-  return all && (regexes !== null || stopWords.length > 0 || paths.length > 0);
+function targetOf(on: Allowlist["on"], text: string, { at, matchEnd, secret }: Found): string {
+  if (on === "secret") return secret;
+  return text.slice(on === "word" ? wordStartOf(text, at) : at, matchEnd);
 }
 
 const longestWord = 64;

@@ -1,6 +1,6 @@
 /** The detector of secrets, made from rules. Pure: no I/O, no clock; one detector serves any number of texts. */
 import type { Detection } from "../model/finding.ts";
-import { compileSearch, type KnownSearches } from "./candidate.ts";
+import { compileSearch, createKnownSearches } from "./known-searches.ts";
 import type { Rule } from "./rule.ts";
 import type { RegexSearch } from "./rule-regex.ts";
 import { createScan, type Passage, type Scan } from "./scan.ts";
@@ -23,7 +23,7 @@ export interface Detector {
 
 /** Patterns are compiled when a text first asks for them: most rules are never asked. Those of `parseRules` can all be compiled. */
 export function createDetector(rules: readonly Rule[]): Detector {
-  const searches: KnownSearches = { single: new Map(), any: new Map() };
+  const searches = createKnownSearches();
   const program = createProgram(rules, searches);
   const withPath = [...rules.keys()].filter((order) => rules[order]!.path !== null);
   const withoutPath = Uint8Array.from(rules, ({ path }) => (path === null ? 1 : 0));

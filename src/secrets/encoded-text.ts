@@ -2,6 +2,7 @@
  * Finds what is written in another way than it is read: base64, hexadecimal, percent signs, escapes of JSON, YAML and JavaScript, UTF-16;
  * and reads it. Ordinary text is passed over nearly unread: every run of letters is looked at in one or two places.
  */
+import { hiddenTokenAt, longestWord, mayBecomeEscape, readEscapedWord, signsIn, sourceInWord } from "./escaped-word.ts";
 
 export type Encoding = "base64" | "hex" | "percent" | "escapes" | "utf-16";
 
@@ -24,8 +25,6 @@ const shortestPairs = 8;
 /** A longer stretch is read in pieces, which overlap by this. */
 const longestPiece = 65_536;
 const overlap = 4096;
-/** A word with an escape in it is read from there on, as far as this. */
-const longestWord = 4096;
 /** How much of a line is read with what is encoded in it: a secret may begin before its first escape. */
 export const contextReach = 64;
 
@@ -39,9 +38,6 @@ export interface SeenInText {
   readonly hasZeros: boolean;
 }
 
-/** Of each escape that is read, one stands in its beginning. */
-export const escapeSigns = ["\\u", "\\x", "%2", "%3", "%4", "%5", "%6", "%7"];
-
 /** Looks through one text, whole or in parts. All offsets but those of what it finds count from the beginning of the whole text. */
 export class EncodedTextFinder {
   /** Up to where each kind has been looked for. */
@@ -53,10 +49,16 @@ export class EncodedTextFinder {
   /** What `noteRuns` has found, and the last place that it has been given. */
   private readonly noted: EncodedText[] = [];
   private lastNoted = -Infinity;
+  private readonly context: number;
+
+  /** @param context what ends within so much of the beginning is not told of */
+  constructor(context: number) {
+    this.context = context;
+  }
 
   /** Of a whole text, to be called before `find`. @param places as `AnchorSieve.runs` has them, in the whole text, in order */
   noteRuns(text: string, places: readonly number[]): void {
-    this.lastNoted = readRuns(text, places, this.lastNoted, this.noted);
+    this.lastNoted = readRuns(text, places, this.lastNoted, this.context, this.noted);
   }
 
   /**
@@ -70,7 +72,7 @@ export class EncodedTextFinder {
   find(text: string, origin: number, told: number, final: boolean, seen: SeenInText | null = null) {
     const found = seen === null ? [] : this.noted;
     if (seen !== null) {
-      if (seen.hasSigns) this.findWords(text, 0, true, found);
+      if (seen.hasSigns) this.findWords(text, wordAt(text, this.context), true, found);
       if (seen.hasZeros) findWide(text, 0, true, found);
       return { found, open: text.length };
     }
@@ -131,16 +133,11 @@ export class EncodedTextFinder {
     let done = Math.max(0, from);
     const nextSign = signsIn(text);
     for (let at = nextSign(done); at >= 0; at = nextSign(Math.max(at + 1, done))) {
-      escape.lastIndex = at;
-      if (!escape.test(text)) {
-        // `%4` and `\u00` may yet become one.
-        if (!final && text.length - at < longestEscape && escapeBeginning.test(text.slice(at)))
-          return at - contextReach;
-        continue;
-      }
-      if (!hidesToken(text, at, escape.lastIndex)) continue;
       const start = at;
-      let end = escape.lastIndex;
+      let end = hiddenTokenAt(text, start);
+      // `%4` and `\u00` may yet become one.
+      if (end < 0 && !final && mayBecomeEscape(text, start)) return start - contextReach;
+      if (end <= 0) continue;
       while (end < text.length && end - start < longestWord && !isBlank(text.charCodeAt(end))) end++;
       if (end === text.length && !final && end - start < longestWord) return start - contextReach;
       addWord(text, start, end, found);
@@ -175,7 +172,13 @@ for (const unit of "0123456789abcdefABCDEF") isHexDigit[unit.charCodeAt(0)] = 1;
 const isTexty = (byte: number): boolean => (byte >= 0x20 && byte < 0x7f) || byte === 9 || byte === 10 || byte === 13;
 
 /** @returns the last place */
-function readRuns(text: string, places: readonly number[], before: number, found: EncodedText[]): number {
+function readRuns(
+  text: string,
+  places: readonly number[],
+  before: number,
+  context: number,
+  found: EncodedText[],
+): number {
   let last = before;
   for (const place of places) {
     let at = place - stretchLength;
@@ -188,7 +191,7 @@ function readRuns(text: string, places: readonly number[], before: number, found
     if (mayBegin[text.charCodeAt(start)] === 0 || readsAs(text, start, place) === null) continue;
     let end = place;
     while (end < text.length && isDigit64[text.charCodeAt(end)] === 1) end++;
-    if (end - at < shortestRun) continue;
+    if (end - at < shortestRun || end <= context) continue;
     const encoding = readsAs(text, start, end);
     if (encoding === "base64") while (end < text.length && text.charCodeAt(end) === 0x3d) end++;
     if (encoding !== null) addPieces(text, start, end, true, encoding, found);
@@ -263,81 +266,19 @@ function add(text: string, start: number, end: number, encoding: "base64" | "hex
   found.push({ start, end, encoding, decoded, sourceOf });
 }
 
-const escape = /%[0-9A-Fa-f]{2}|\\(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2})/y;
-const escapeBeginning = /^(?:%[0-9A-Fa-f]?|\\(?:[ux][0-9A-Fa-f{]*)?)$/;
-const longestEscape = 10;
-const anyEscape =
-  /%([0-9A-Fa-f]{2})|\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|([abefnrtv0"'\\/]))/g;
-const plainEscapes: Readonly<Record<string, string>> = {
-  a: "\x07",
-  b: "\b",
-  e: "\x1b",
-  f: "\f",
-  n: "\n",
-  r: "\r",
-  t: "\t",
-  v: "\v",
-  "0": "\0",
-};
-
-const signs = ["%", "\\u", "\\x"];
-
-/** @returns a function from ascending places to the next sign there or behind, or -1. */
-function signsIn(text: string): (from: number) => number {
-  // Each is looked for again only when it has been passed: most texts lack one of them.
-  const next = signs.map(() => -1);
-  return (from) => {
-    let nearest = -1;
-    for (let i = 0; i < signs.length; i++) {
-      if (next[i]! < from) {
-        const place = text.indexOf(signs[i]!, from);
-        next[i] = place < 0 ? Infinity : place;
-      }
-      if (next[i]! < Infinity && (nearest < 0 || next[i]! < nearest)) nearest = next[i]!;
-    }
-    return nearest;
-  };
-}
-
-/** Whether the escape stands for a character that secrets are made of: nobody writes those with escapes without a reason. */
-function hidesToken(text: string, at: number, end: number): boolean {
-  const from = text.charCodeAt(at) === 0x25 ? at + 1 : at + 2;
-  const unit = Number.parseInt(text.slice(text.charCodeAt(from) === 0x7b ? from + 1 : from, end), 16);
-  return unit < 128 && (isDigit64[unit] === 1 || unit === 0x3d || unit === 0x3a || unit === 0x2e || unit === 0x40);
-}
-
 const isBlank = (unit: number): boolean => unit <= 0x20;
 
+/** @returns where the word begins that a place stands in */
+function wordAt(text: string, at: number): number {
+  let start = at;
+  while (start > 0 && !isBlank(text.charCodeAt(start - 1))) start--;
+  return start;
+}
+
 function addWord(text: string, start: number, end: number, found: EncodedText[]): void {
-  const word = text.slice(start, end);
-  const offsets: number[] = [];
-  let decoded = "";
-  let percent = false;
-  const keep = (upTo: number, from: number): void => {
-    for (let i = from; i < upTo; i++) offsets.push(start + i);
-    decoded += word.slice(from, upTo);
-  };
-  let last = 0;
-  for (const match of word.matchAll(anyEscape)) {
-    keep(match.index, last);
-    last = match.index + match[0].length;
-    const hex = match[1] ?? match[2] ?? match[3] ?? match[4];
-    percent ||= match[1] !== undefined;
-    const code = hex === undefined ? 0 : Number.parseInt(hex, 16);
-    const plain =
-      hex === undefined ? (plainEscapes[match[5]!] ?? match[5]!) : code > 0x10ffff ? "" : String.fromCodePoint(code);
-    for (let i = 0; i < plain.length; i++) offsets.push(start + match.index);
-    decoded += plain;
-  }
-  keep(word.length, last);
-  offsets.push(end);
-  found.push({
-    start,
-    end,
-    encoding: percent ? "percent" : "escapes",
-    decoded,
-    sourceOf: (offset) => offsets[offset] ?? end,
-  });
+  const { decoded, hasPercent } = readEscapedWord(text, start, end);
+  const sourceOf = (offset: number) => sourceInWord(text, start, end, offset);
+  found.push({ start, end, encoding: hasPercent ? "percent" : "escapes", decoded, sourceOf });
 }
 
 /** Text in UTF-16 that was read byte by byte: every other character is U+0000. @returns as `findWords` */

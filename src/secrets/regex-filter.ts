@@ -63,6 +63,8 @@ export interface FilterRun {
 
 export class RegexFilter {
   readonly run: FilterRun = { read: 0, accepted: false, state: dead };
+  /** Whether what it lets pass is a match. */
+  readonly isExact: boolean;
   /** States of another generation mean nothing. */
   generation = 0;
   private readonly program: RegexProgram;
@@ -82,10 +84,15 @@ export class RegexFilter {
   /** Marks of another time mean nothing: they were made in another text, or of states that are forgotten. */
   private time = 0;
   private textOfTrails = -1;
+  /** Of the last walk: its run, if it left marks that have no end yet; at how many others' ends it went on; where it ended. */
+  private own = -1;
+  private joined = 0;
+  private leftAt = 0;
 
   /** @param isCoarse whether repetitions are not counted: hostile text full of beginnings is read faster, and more of it is let pass */
   constructor(node: RegexNode, isCoarse = false) {
     this.program = compileProgram(node, isCoarse ? hardlyCounted : counted);
+    this.isExact = this.program.isExact;
     this.hasAssertions = this.program.steps.some((step) => step.kind === "assert");
     this.borders = classBorders(this.program, this.hasAssertions);
     this.classes = this.borders.length + 1;
@@ -119,7 +126,28 @@ export class RegexFilter {
     first: boolean,
     isEdge: boolean,
   ): FilterRun {
+    const { run } = this;
+    this.walk(text, from, state, end, origin, textNumber, first);
+    if (this.own >= 0) this.leave(this.own, this.joined, this.leftAt, run.state);
+    if (isEdge && run.state !== dead && !run.accepted) run.accepted = this.endsAtEdge(run.state);
+    return run;
+  }
+
+  /**
+   * The loop of `read`, and nothing else: V8 goes on to enter a loop that it has optimized while it ran, even if each time it must
+   * leave the optimized code behind the loop, for what it had not seen there; that costs more than the loop.
+   */
+  private walk(
+    text: string,
+    from: number,
+    began: number,
+    end: number,
+    origin: number,
+    textNumber: number,
+    first: boolean,
+  ): void {
     const { run, asciiClass, classes } = this;
+    let state = began;
     let accepted = false;
     const isTracked = textNumber !== untracked;
     if (isTracked && this.textOfTrails !== textNumber) {
@@ -189,15 +217,13 @@ export class RegexFilter {
       state = next >> 1;
       if (state === dead) break;
     }
-    // A dead run is no different further on.
-    if (own >= 0) this.leave(own, joined, (state === dead ? Math.min(at + 1, end) : at) + origin, state);
-    if (isEdge && state !== dead && !accepted && at >= end) {
-      accepted = this.endsAtEdge(state);
-    }
     run.read = at - from - skipped;
     run.accepted = accepted;
     run.state = state;
-    return run;
+    this.own = own;
+    this.joined = joined;
+    // A dead run is no different further on.
+    this.leftAt = (state === dead ? Math.min(at + 1, end) : at) + origin;
   }
 
   private endsAtEdge(state: number): boolean {

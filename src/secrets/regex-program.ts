@@ -17,6 +17,8 @@ export interface RegexProgram {
   readonly start: number;
   /** Capturing groups; the whole match is not counted. Group `n` saves its ends in slots `2n` and `2n + 1`. */
   readonly groups: number;
+  /** Whether it matches all that the pattern matches and nothing else. */
+  readonly isExact: boolean;
 }
 
 const mostSteps = 20_000;
@@ -41,6 +43,7 @@ class ProgramWriter {
   private readonly steps: RegexStep[] = [];
   private readonly numbers = new Map<RegexNode, number>();
   private readonly counted: number;
+  private isExact = true;
 
   constructor(counted: number) {
     this.counted = counted;
@@ -49,7 +52,7 @@ class ProgramWriter {
   write(node: RegexNode): RegexProgram {
     this.number(node);
     const start = this.compile(node, this.add({ kind: "match" }));
-    return { steps: this.steps, start, groups: this.numbers.size };
+    return { steps: this.steps, start, groups: this.numbers.size, isExact: this.isExact };
   }
 
   /** Groups count by where they open. */
@@ -94,6 +97,7 @@ class ProgramWriter {
     const required = Math.min(min, this.counted);
     let first = next;
     if (min > required || max - min > this.counted) {
+      this.isExact = false;
       first = this.add({ kind: "split", next: [next] });
       this.steps[first] = either(this.compile(node, first), next);
     } else {

@@ -151,6 +151,6 @@ export function createAnySearch(
     });
     if (filter.generation > mostBeginnings) return ask(text);
     const begin = filter.begin(text, 0);
-    return filter.read(text, 0, begin, text.length, 0, untracked, true, true).accepted && ask(text);
+    return filter.read(text, 0, begin, text.length, 0, untracked, true, true).accepted && (filter.isExact || ask(text));
   };
 }

@@ -3,8 +3,9 @@
  * Of a rule no more is made ready than what texts have asked for.
  */
 import { AnchorFinder } from "./anchor-finder.ts";
-import { createMatcher, type KnownSearches, type Matcher } from "./candidate.ts";
-import { escapeSigns } from "./encoded-text.ts";
+import { createMatcher, type Matcher } from "./candidate.ts";
+import { escapeSigns } from "./escaped-word.ts";
+import type { KnownSearches } from "./known-searches.ts";
 import type { Rule } from "./rule.ts";
 
 /** Looked for with the anchors: texts without them, which most are, hold nothing that is encoded so. */

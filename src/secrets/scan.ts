@@ -56,8 +56,16 @@ let nextText = 0;
 /**
  * @param isActive which matchers take part, by their order; the others are not meant for this text.
  * @param path as of `Detector.detect`
+ * @param depth how many encodings the text has been read out of
+ * @param context how much of its beginning is there to be read with the rest only: it has been decoded where it was found
  */
-export function createScan(program: ScanProgram, isActive: Uint8Array, path: string | undefined, depth = 0): Scan {
+export function createScan(
+  program: ScanProgram,
+  isActive: Uint8Array,
+  path: string | undefined,
+  depth = 0,
+  context = 0,
+): Scan {
   const { finder } = program;
   const textNumber = nextText++;
   let buffer = "";
@@ -78,7 +86,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
   for (const matcher of armed) armedTo.set(matcher, Infinity);
   /** In a text that comes in parts; null until the first. */
   let backwards: readonly Matcher[] | null = null;
-  const encodedTexts = new EncodedTextFinder();
+  const encodedTexts = new EncodedTextFinder(context);
   let hasSigns = false;
   let hasZeros = false;
   /** Whether the text came in parts. */
@@ -220,7 +228,7 @@ export function createScan(program: ScanProgram, isActive: Uint8Array, path: str
       // What a value is, its name tells: it is read with what stands around it in its line.
       const before = lineBefore(buffer, encoded.start);
       const inner = before + encoded.decoded + (encoded.behind ?? signBehind(buffer, encoded.end));
-      for (const passage of createScan(program, isActive, path, depth + 1).end(inner)) {
+      for (const passage of createScan(program, isActive, path, depth + 1, before.length).end(inner)) {
         if (passage.kind === "clear") continue;
         const { detection, secret, matcher } = passage;
         const start = detection.start - before.length;
