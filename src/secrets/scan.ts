@@ -12,6 +12,7 @@ import { findOpenMask, holdsMask, masksIn, trimMasks } from "./mask-form.ts";
 import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
 import { dead, maskedPlaces, untracked } from "./regex-filter.ts";
+import { forgetTexts } from "./remembered.ts";
 import { targetsOf, type Aim, type ScanProgram } from "./scan-program.ts";
 import { isWordStart } from "./word-start.ts";
 
@@ -355,6 +356,7 @@ export function createScan(
       read(chunk, false);
       const passages = tell(settle(false), false);
       if (swallowing) forget();
+      forgetTexts();
       return passages;
     },
     end(chunk = "") {
@@ -367,6 +369,7 @@ export function createScan(
           : passage,
       );
       forget();
+      if (depth === 0) forgetTexts();
       return passages;
     },
   };
