@@ -74,6 +74,8 @@ const server = createServer((request, response) => {
     response.once("close", () => open.delete(stream));
   });
 });
+// A pipe that keeps a connection asks on it again after a pause between two rounds: closed at that moment, it would fail.
+server.keepAliveTimeout = 120_000;
 server.listen(0, "127.0.0.1", () => {
   process.send?.({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
 });

@@ -202,8 +202,8 @@ async function run(directory: string): Promise<void> {
           : [perChunk(now.own - before.own), perChunk(now.below - before.below)];
       const cores = coresBusy(machine, machineTime());
       const kept = collected.get(way) as Collected;
-      kept.chunkMs.push(...delays);
-      kept.firstByteMs.push(...first);
+      for (const delay of delays) kept.chunkMs.push(delay);
+      for (const delay of first) kept.firstByteMs.push(delay);
       const [p50, p99, firstMs] = [percentile(delays, 0.5), percentile(delays, 0.99), percentile(first, 0.5)];
       kept.rounds.push({ p50, p99, first: firstMs, own, below, cores });
       process.stderr.write(
