@@ -9,6 +9,10 @@ const token = ["K6Xw2lZ9ABy8", "fU3qT7nR5mVd"].join("");
 const [tokenName, keyName] = [["tok", "en"].join(""), ["K", "ey"].join("")];
 const upper = tokenName.toUpperCase();
 const assigned = `const access_${tokenName} = "${token}";\n`;
+const hex = ["b5c21778289e660b", "c5767a868f06039f"].join("");
+/** How a public key of P-256 begins (RFC 5480), and the rest of one. */
+const spki = ["MFkwEwYHKoZIzj0CAQYI", "KoZIzj0DAQcDQgAE"].join("");
+const point = "T3lqkB7Zr0XvWc2hUe9PnsGdYf5AiMoLtJ1xKz8wQbRuVgEy4HmD6jNSpaCFOI7q3Br0WkTz2XcLnUe5hPdGsYa==";
 const login = `await signIn({ password: "${["Y4tCWNX", "Ebuti2"].join("")}" });\n`;
 
 test.each(["src/client.ts", "src/contest/client.ts", "lib/latest.js", "examples/server.js", "app.py", undefined])(
@@ -29,6 +33,10 @@ test.each([
   "src/testdata/answer.json",
   "test/data/ecdsa.json",
   "test/bitcoind/wallet_test_vectors.json",
+  "src/sessionTest.js",
+  "src/login/test-accounts.ts",
+  "lib/test-utils/accounts.mjs",
+  "e2e/login/steps.ts",
 ])("what the source of tests assigns is made up: %s", (path) => {
   expect(rulesIn(assigned + login, path)).toEqual([]);
 });
@@ -107,6 +115,87 @@ test.each([
   'username: "Имя пользователя", password: "Пароль"',
   "state.prevToken = isDefKeyword ? def : style",
   "secretAccessKey: SandboxesSandboxAwsMountStaticAuthConfig.SecretAccessKey",
+  '"@words": { token: "keyword.$0" }, end: { token: "keyword.tag-$S2" }',
+  'let t = i.accessKey ? "?access_key=" + i.accessKey : "", u = "/grid?token="+this.at.token),verb:"GET"',
+  'const lines = "m=login:"+e.user+" ;pwd:"+e.password+"; ";',
+  'node.type === token.type ? "mdxTagTextNode" : token === "jsxTagTextNode"',
+  'OP_SECRET: "LN-Op-Secret"',
+  '["DECRYPTBYPASSPHRASE","ENCRYPTBYASYMKEY","FILENAMES"], setPassword("HTPASSWDFILE")',
+  "var at = { token: 'h:09M30d11m,at:' }",
+  "currentPasswordHashPrefix = 'argon2-sha512-v2:'",
+  "export type PasswordHasher = 'argon2i' | 'scrypt3k'",
+  '"token.cardReference": "4d74f0727a318b13f85aee28ae556a08d7d9cf9e6d67b70a62e60e334aa7090d"',
+  'verificationToken: "This-is-a-fake-token__it-opens-nothing-77"',
+  'recipe = { password: "my_mail_password" }, other = { password: "1234abcd" }',
+  `"key": "${spki}${point}"`,
+  `this.instrumentationKey = "${hex}"; track("/envelope/?sentry_key=${hex}&v=7")`,
+  `// https://docs.google.com/spreadsheet/ccc?key=0Bq${point.slice(0, 40)}`,
+  "static readonly REDDIT: OAuth2CredentialProviderVendor; Slack = LampDefinitionV2Slack",
+  '"PublicSurveyMonkeyValueFilterValueComparison": PublicSurveyMonkeyValueFilterValueComparison_1.PublicSurveyMonkeyValue',
+  "// It asks for a username and password combination",
+  "var _auth =_this2.data.session",
+  '{ chain, tokenAddress: "0x7aD03Ef1c6B2Aa0F2Eb5e898De02d704352Ab61c" }',
+  'const RECOVERY_PASSWORD_FUNCTION = "arn:aws:lambda:eu-west-3:417355261086:function:recovery-password-two"',
+  'single_token: "br,input,!doctype,h1,hr,wbr,param,img"',
+  'const privateKey = "ed25519-priv-"',
+  'credential: "eyJhbGciOiJFZERTQSI..."',
+  'lblUser: "Ime:", lblPwd: "Lozinka:"',
+  "AUTH0_CLIENT_SECRET=12345xyz",
+  "url = 'https://tobi:key_12345..@lamps.acme.dev/'",
 ])("an identifier, a label or an expression is no secret: %s", (text) => {
   for (const path of ["src/client.ts", undefined]) expect(rulesIn(`${text}\n`, path)).toEqual([]);
+});
+
+const jwt = [
+  ["eyJhbGciOiJIUzI1NiJ9", "eyJ1c2VyIjoibGFtcDciLCJvcmciOiI5In0"].join("."),
+  "uQ0vX3kTzLrW8sYbN5cHd2mGfJp7aEi4RoVxK9yUtZw",
+].join(".");
+const bcrypt = ["$2b$", "12$mGaIy5ApMMqpYrEvd9DJCblugpRXgAUU01DTBv.7NfIGVRaHWEaUh"].join("");
+const bearer = `headers: { "Authorization": "Bearer ${["daBnW0fNqbsVJUrl", "CVrWu8tsPRVEXLS2"].join("")}" }`;
+const url = `fetch("http://tobi:${["l4n", "tern9"].join("")}@lamps.acme.dev/")`;
+
+test.each([jwt, `const hash = "${bcrypt}";`, bearer, url])(
+  "what a comment for documentation shows, and what tests bring along, is no token, hash or login: %#",
+  (text) => {
+    expect(rulesIn(`${text}\n`, "src/client.ts")).toHaveLength(1);
+    expect(rulesIn(`/**\n * ${text}\n */\n`, "src/client.ts")).toEqual([]);
+    expect(rulesIn(`${text}\n`, "test/client.js")).toEqual([]);
+  },
+);
+
+test("Markdown shows in quotes what a header or a hash looks like", () => {
+  expect(rulesIn(`    hash = "${bcrypt}"\n`, "README.md")).toEqual([]);
+  expect(rulesIn(`    ${bearer}\n`, "README.md")).toEqual([]);
+  expect(rulesIn(`curl -H 'Authorization: Bearer ${hex}' https://acme.dev\n`, "README.md")).toHaveLength(1);
+});
+
+test("a phrase of one word said over and over opens a wallet for tests", () => {
+  const name = ["mnem", "onic"].join("");
+  expect(rulesIn(`${name} = "${"tent ".repeat(11)}goat"`)).toEqual([]);
+  expect(
+    rulesIn(`${name}: "orbit lemon tunnel grape velvet sunny harbor pencil copper meadow timber fossil"`),
+  ).toHaveLength(1);
+});
+
+test("the token of a badge reads a status, and nothing else", () => {
+  const badge = `https://circleci.com/gh/acme/lamp.svg?style=svg&circle-token=${hex}7d1c0be9`;
+  expect(rulesIn(`![](${badge})`)).toEqual([]);
+  expect(rulesIn(badge.replace(".svg", ""))).toEqual(["circleci-token-legacy"]);
+});
+
+test("a password with a sign at its end is one, unless it is called so", () => {
+  const assignment = ["pass", "word="].join("");
+  expect(rulesIn(`?user=a&${assignment}Lantern92@ `)).toHaveLength(1);
+  expect(rulesIn(`?user=a&${assignment}Secret123@ `)).toEqual([]);
+});
+
+test("the key of a page's element and the JSON that a comment shows are none in source", () => {
+  const sha1 = `${hex}7d1c0be9`;
+  const element = `return e("slot",{key:"${sha1}",class:"a"})`;
+  expect(rulesIn(element, "dist/slot.js")).toEqual([]);
+  expect(rulesIn(element, "slot.json")).toEqual(["generic-key"]);
+  expect(rulesIn(`return e({signingKey:"${sha1}"})`, "dist/slot.js")).toEqual(["generic-key"]);
+  const answer = `"rateLimit${tokenName[0]!.toUpperCase()}${tokenName.slice(1)}": "${token}",`;
+  expect(rulesIn(`        //       ${answer}\n`, "src/client.ts")).toEqual([]);
+  expect(rulesIn(`        ${answer}\n`, "src/client.ts")).toEqual(["generic-secret"]);
 });
