@@ -4,7 +4,7 @@
  *
  * Usage: npm run bench:hostile -- [--rules a,b] [--every N] [--kilobytes N] [--below MB/s] [--list N]
  * Texts of `--kilobytes` tell which are suspect; of those slower than `--below`, the worst of each rule are measured again at 1 MiB. All
- * rules take half an hour; `--every 20` takes a rule in twenty.
+ * rules take some two hours; `--every 40` takes a rule in forty.
  */
 import { parseArgs } from "node:util";
 import { createDetector, type Detector } from "../src/secrets/detector.ts";
