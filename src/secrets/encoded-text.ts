@@ -2,7 +2,7 @@
  * Finds what is written in another way than it is read: base64, hexadecimal, percent signs, escapes of JSON, YAML and JavaScript, UTF-16;
  * and reads it. Ordinary text is passed over nearly unread: every run of letters is looked at in one or two places.
  */
-import { hiddenTokenAt, longestWord, mayBecomeEscape, readEscapedWord, signsIn, sourceInWord } from "./escaped-word.ts";
+import { hiddenTokenAt, longestWord, mayBecomeEscape, placesInWord, readEscapedWord, signsIn } from "./escaped-word.ts";
 
 export type Encoding = "base64" | "hex" | "percent" | "escapes" | "utf-16";
 
@@ -277,7 +277,9 @@ function wordAt(text: string, at: number): number {
 
 function addWord(text: string, start: number, end: number, found: EncodedText[]): void {
   const { decoded, hasPercent } = readEscapedWord(text, start, end);
-  const sourceOf = (offset: number) => sourceInWord(text, start, end, offset);
+  // Read again only where something is found in it, and then once for all of that.
+  let places: Int32Array | null = null;
+  const sourceOf = (offset: number) => (places ??= placesInWord(text, start, end))[offset] ?? end;
   found.push({ start, end, encoding: hasPercent ? "percent" : "escapes", decoded, sourceOf });
 }
 

@@ -136,10 +136,9 @@ export function readEscapedWord(text: string, start: number, end: number): Escap
   return { decoded, hasPercent: /%[0-9A-Fa-f]{2}/.test(text.slice(start, end)) };
 }
 
-/** @returns the place in the text of a character that the word says */
-export function sourceInWord(text: string, start: number, end: number, offset: number): number {
-  return offset < read(text, start, end) ? places[offset]! : end;
-}
+/** @returns where in the text each character stands that the word says */
+export const placesInWord = (text: string, start: number, end: number): Int32Array =>
+  places.slice(0, read(text, start, end));
 
 const signs = ["%", "\\u", "\\x"];
 
