@@ -806,6 +806,9 @@ describe("a body that says it is no JSON, where a line relays a path without a c
     ["JSON as plain text", typed("text/plain", JSON_BODY)],
     ["JSON as bytes", typed("application/octet-stream", JSON_BODY)],
     ["JSON in another charset", typed("application/json; charset=utf-16", JSON_BODY)],
+    ["JSON in UTF-16", typed("text/plain", Buffer.from(JSON_BODY, "utf16le"))],
+    ["JSON in UTF-16, high bytes first", typed("text/plain", Buffer.from(JSON_BODY, "utf16le").swap16())],
+    ["a file of JSON in UTF-16", typed("application/octet-stream", Buffer.from(`{"a":1}\n${ITEM}\n`, "utf16le"))],
     ["a form", typed(FORM, new URLSearchParams({ job_id: "Job-1", prompt: WORDS, key: SECRET }).toString())],
     [
       "a form's list",
@@ -818,6 +821,7 @@ describe("a body that says it is no JSON, where a line relays a path without a c
       typed(MULTIPART, parts(part("purpose", "batch"), file("file", `{"custom_id":"Job-1"}\n${ITEM}`))),
     ],
     ["JSON lines", typed("application/x-ndjson", `{"a":1}\n${ITEM}\n`)],
+    ["JSON lines behind a byte order mark", typed("application/x-ndjson", `\ufeff${ITEM}\n{"a":1}\n`)],
     ["a name in the middle of a word", typed("text/plain", JSON_BODY.replace("job_id", "parentJobId"))],
     ["a conversation", typed("text/plain", JSON_BODY.replace("job_id", "conversation"))],
   ] as const;

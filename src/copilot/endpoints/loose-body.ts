@@ -32,7 +32,7 @@ function readBytes(bytes: Buffer, type: string): Result<LooseBody, string> {
     return ok({ recorded: bytesPlaceholder(bytes, what), searched: bytes.toString("latin1") });
   }
   if (!isJson(text)) return ok({ recorded: text, searched: text });
-  const json = parseStrictJson(bytes);
+  const json = parseStrictJson(Buffer.from(text));
   return json.ok ? ok({ recorded: json.value, searched: json.value }) : json;
 }
 
@@ -72,22 +72,34 @@ function hasMoreThan(most: number, bytes: Buffer, separator: string): boolean {
   return false;
 }
 
-/** Null where it is none. U+0000 is in no text: as UTF-16, JSON has one in every second byte. */
+/** Null where it is none. U+0000 is in no text; in UTF-16, JSON has one in every second byte, and is read as what it says. */
 function readText(bytes: Buffer): string | null {
+  const text = decode(bytes, "utf-8");
+  if (text !== null && !text.includes("\0")) return text;
+  // Which encoding of Unicode JSON has, some readers tell by its zeros or its byte order mark (RFC 4627 §3).
+  for (const encoding of ["utf-16le", "utf-16be"] as const) {
+    const wide = decode(bytes, encoding);
+    if (wide !== null && BEGINS_AS_JSON.test(wide)) return wide;
+  }
+  return null;
+}
+
+function decode(bytes: Buffer, encoding: "utf-8" | "utf-16le" | "utf-16be"): string | null {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    return text.includes("\0") ? null : text;
+    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return null;
   }
 }
 
-/** An object or a list; a word or a number is text. A byte order mark before it keeps some readers from nothing. */
+/** A byte order mark before it keeps some readers from nothing. */
+const BEGINS_AS_JSON = /^\ufeff?\s*[[{]/;
+
+/** An object or a list; a word or a number is text. */
 function isJson(text: string): boolean {
-  const plain = text.replace(/^\ufeff/, "");
-  if (!/^\s*[[{]/.test(plain)) return false;
+  if (!BEGINS_AS_JSON.test(text)) return false;
   try {
-    JSON.parse(plain);
+    JSON.parse(text.replace(/^\ufeff/, ""));
     return true;
   } catch {
     return false;

@@ -56,13 +56,14 @@ function pointedAtInText(text: string, depth: number): readonly UpstreamReferenc
   });
 }
 /** Within a line: across lines, a text of nothing but them would be looked through from each of them. */
-const JSON_LINE = /^[\t\r ]*[[{]/m;
+const JSON_LINE = /^[\ufeff\t\r ]*[[{]/m;
+const BYTE_ORDER_MARK = /^\ufeff/;
 /** As many requests as a batch may have at OpenAI. */
 const MOST_LINES = 50_000;
 
 function parseOrNull(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(BYTE_ORDER_MARK, ""));
   } catch {
     return null;
   }
