@@ -81,39 +81,26 @@ export const rawPush = (world: Pick<World, "url">, person: Person, push: RawPush
     ...push.headers,
   });
 
-export const rawPushBytes = (
-  world: Pick<World, "url">,
-  person: Person,
-  repository: string,
-  body: Uint8Array,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<RawAnswer> =>
-  rawRequest(world, {
-    method: "POST",
-    path: `/git/code/${repository}.git/git-receive-pack`,
-    headers: { authorization: basic(person), "content-type": "application/x-git-receive-pack-request", ...headers },
-    body,
-  });
+const rawGit =
+  (service: "git-receive-pack" | "git-upload-pack", own: Readonly<Record<string, string>>) =>
+  (
+    world: Pick<World, "url">,
+    person: Person,
+    repository: string,
+    body: Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<RawAnswer> =>
+    rawRequest(world, {
+      method: "POST",
+      path: `/git/code/${repository}.git/${service}`,
+      headers: { authorization: basic(person), "content-type": `application/x-${service}-request`, ...own, ...headers },
+      body,
+    });
+
+export const rawPushBytes = rawGit("git-receive-pack", {});
 
 /** A request of protocol version 2 to the repository's upload-pack, as it is. */
-export const rawFetchBytes = (
-  world: Pick<World, "url">,
-  person: Person,
-  repository: string,
-  body: Uint8Array,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<RawAnswer> =>
-  rawRequest(world, {
-    method: "POST",
-    path: `/git/code/${repository}.git/git-upload-pack`,
-    headers: {
-      authorization: basic(person),
-      "content-type": "application/x-git-upload-pack-request",
-      "git-protocol": "version=2",
-      ...headers,
-    },
-    body,
-  });
+export const rawFetchBytes = rawGit("git-upload-pack", { "git-protocol": "version=2" });
 
 /** `git pack-objects` of exactly these objects (or, with `revs`, of what `rev-list` makes of the lines). */
 export function packOf(directory: string, lines: readonly string[], revs = false): Promise<Buffer> {
