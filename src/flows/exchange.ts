@@ -90,13 +90,13 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     maskAnswers: sent?.answers === "mask" ? () => createAnswerMessageMask(answerMasks(deps.mask, sent)) : null,
     admit: async ({ start, connection, request, bytes, outside }) => {
       // All of the message, not only what it asks: it was read in one way only.
-      const json: unknown = JSON.parse(bytes.toString("utf8"));
+      const content: unknown = JSON.parse(bytes.toString("utf8"));
       const { parsed } = request;
       const admitted = await gate.admit({
         start,
         connection,
         parsed,
-        json,
+        content,
         isJson: true,
         bytes,
         head: null,

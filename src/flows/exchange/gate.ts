@@ -47,7 +47,7 @@ export interface AskedAtGate {
   readonly connection: CopilotConnection;
   readonly parsed: ParsedRequest | null;
   /** What the body says; undefined where there is none, or it could not be read. */
-  readonly json: unknown;
+  readonly content: unknown;
   readonly isJson: boolean;
   readonly bytes: Buffer | null;
   /** What goes along beside the body; null where it has gone before (WebSockets). */
@@ -119,16 +119,16 @@ export function createGate(deps: GateDependencies): Gate {
 
   function passBody({
     start,
-    json,
+    content,
     isJson,
     bytes,
   }: AskedAtGate): Result<Pick<AskedAtGate, "start" | "bytes">, Refusal> {
-    if (sent === undefined || sent.prompts === "pass" || json === undefined) return ok({ start, bytes });
+    if (sent === undefined || sent.prompts === "pass" || content === undefined) return ok({ start, bytes });
     if (sent.prompts === "refuse") {
-      const rules = findBlocking(json, sent.find);
+      const rules = findBlocking(content, sent.find);
       return rules.length === 0 ? ok({ start, bytes }) : err(secretsInPrompt(rules));
     }
-    const masked = maskRequest(json, deps.mask);
+    const masked = maskRequest(content, deps.mask);
     if (masked.rules.length === 0) return ok({ start, bytes });
     if (!isJson) return err(secretsInPrompt(masked.rules));
     return ok({ start: { ...start, requestMasked: true }, bytes: Buffer.from(JSON.stringify(masked.json)) });

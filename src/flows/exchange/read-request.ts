@@ -16,7 +16,7 @@ export interface ReadRequest {
   readonly bytes: Buffer | null;
   readonly parsed: ParsedRequest | null;
   /** What the body says, as it is searched for secrets; undefined where there is none. */
-  readonly json: unknown;
+  readonly content: unknown;
   /** Whether it is JSON: what is not cannot be written anew with its secrets masked. */
   readonly isJson: boolean;
   /** The conversation that the body names. */
@@ -28,7 +28,7 @@ export interface ReadRequest {
 const NOTHING: ReadRequest = {
   bytes: null,
   parsed: null,
-  json: undefined,
+  content: undefined,
   isJson: true,
   conversation: null,
   unread: null,
@@ -101,7 +101,7 @@ async function readConversation(
     if (!loose.ok) return malformed(loose.error);
     const parsed = parseRequest(loose.value.recorded);
     if (!parsed.ok) return malformed(parsed.error);
-    return ok({ ...NOTHING, bytes, parsed: parsed.value, json: loose.value.searched, isJson: false });
+    return ok({ ...NOTHING, bytes, parsed: parsed.value, content: loose.value.searched, isJson: false });
   }
   if (!isJson) return malformed("its content type is not application/json in UTF-8");
   const json = parseStrictJson(bytes);
@@ -112,5 +112,5 @@ async function readConversation(
   const conversation = readBodyConversation(json.value);
   const unread = body === "any" ? [] : unreadMessage(recorded, parsed.value.messages);
   const whole = { ...parsed.value, messages: [...parsed.value.messages, ...unread] };
-  return ok({ bytes, parsed: whole, json: json.value, isJson: true, conversation, unread: null });
+  return ok({ bytes, parsed: whole, content: json.value, isJson: true, conversation, unread: null });
 }
