@@ -11,12 +11,14 @@ import { hasValidChecksum } from "./checksum.ts";
 import { entropyOf } from "./entropy.ts";
 import { compileSearch, parsePattern, type KnownSearches } from "./known-searches.ts";
 import { isMasked } from "./mask-form.ts";
+import type { FoundSecret } from "./overlap.ts";
 import { looksRandom } from "./randomness.ts";
 import { furthestBefore } from "./regex-anchors.ts";
 import { beginningMasks, RegexFilter } from "./regex-filter.ts";
 import { beside, besideOf } from "./regex-program.ts";
 import { remembered } from "./remembered.ts";
 import type { Allowlist, RandomTest, Rule } from "./rule.ts";
+import type { TextAtHand } from "./text-at-hand.ts";
 import {
   createAnchoredRegex,
   searchedPart,
@@ -54,17 +56,6 @@ export interface Matcher {
   readonly keywords: readonly string[];
 }
 
-/** Offsets are relative to the text that was given; `end` is Infinity where a block has no end within reach. */
-export interface Candidate {
-  readonly start: number;
-  readonly end: number;
-  /** Where the rule may match again. */
-  readonly matchEnd: number;
-  /** The secret; of a block without an end only what lies within `blockReach`. */
-  readonly secret: string;
-  readonly severity: Severity;
-}
-
 /** @throws GatewayError `config_invalid` for a pattern that is no RE2 */
 export function createMatcher(rule: Rule, order: number, searches: KnownSearches): Matcher {
   const { anchors, longest, isProven } = rule.plan;
@@ -91,48 +82,55 @@ export function createMatcher(rule: Rule, order: number, searches: KnownSearches
 }
 
 export type Answer =
-  | { readonly kind: "secret"; readonly candidate: Candidate }
-  /** More text could change the answer; a block's end was looked for up to `searched` in vain. */
-  | { readonly kind: "open"; readonly searched: number }
-  /** No match, or one that is no secret; the rule may match again from `resume` on. */
-  | { readonly kind: "none"; readonly resume: number };
+  | FoundSecret
+  /** More text could change the answer; a block's end was looked for up to `searched` in vain, in the buffer. */
+  | { readonly searched: number }
+  /** No match, or one that is no secret; the rule may match again from there on, in the buffer. */
+  | number;
 
 /**
  * Asks the rule at a place that its filter has let pass, when no text to come can make a match longer.
- * @param text what has been read so far. What lies `lineReach` before `at` must be in it, if it was ever there.
- * @param final whether nothing will be added to `text`.
- * @param searched for a block: how far its end has been looked for in vain, from an earlier call.
+ * @param text What lies `lineReach` before `at` must be in its buffer, if it was ever there.
+ * @param at in the buffer
+ * @param final whether nothing will be added to the text.
+ * @param searched for a block: how far in the buffer its end has been looked for in vain, from an earlier call.
  */
 export function findCandidate(
   matcher: Matcher,
-  text: string,
-  path: string | undefined,
+  text: TextAtHand,
   at: number,
   final: boolean,
   searched: number,
 ): Answer {
-  const match = matcher.exact.match(text, at);
-  if (match === null) return { kind: "none", resume: at + 1 };
-  const matchEnd = match.end;
-  if (!hasKeyword(matcher, text, at, matchEnd)) return { kind: "none", resume: at + 1 };
+  const { buffer, origin } = text;
+  const match = matcher.exact.match(buffer, at);
+  if (match === null) return at + 1;
+  if (!hasKeyword(matcher, buffer, at, match.end)) return at + 1;
 
-  let found: Found;
+  let matchEnd = match.end;
+  let start = at;
+  let end = matchEnd;
   if (matcher.until === null) {
-    const [start, end] = secretSpan(matcher.rule, match) ?? [at, matchEnd];
-    found = { start, end, at, matchEnd, secret: text.slice(start, end) };
+    const span = secretSpan(matcher.rule, match);
+    if (span !== undefined) [start, end] = span;
   } else {
-    const end = findBlockEnd(matcher.until, text, at, Math.max(matchEnd, searched), final);
-    if (typeof end === "object") return { kind: "open", searched: end.more };
-    found = { start: at, end, at, matchEnd: end, secret: text.slice(at, Math.min(end, at + blockReach)) };
+    const blockEnd = findBlockEnd(matcher.until, buffer, at, Math.max(matchEnd, searched), final);
+    if (typeof blockEnd === "object") return { searched: blockEnd.more };
+    end = matchEnd = blockEnd;
   }
-  const severity = judge(matcher, text, path, found, final);
-  if (severity === "open") return { kind: "open", searched: 0 };
+  const secret = buffer.slice(start, Math.min(end, at + blockReach));
+  const severity = judge(matcher, text, { start, end, at, matchEnd, secret }, final);
+  if (severity === "open") return { searched: 0 };
   // A text can be made of matches that are no secrets and overlap: each of them moves on by a part of its length.
-  if (severity === null)
-    return { kind: "none", resume: at + 1 + ((Math.min(found.matchEnd, at + blockReach) - at) >> 3) };
+  if (severity === null) return at + 1 + ((Math.min(matchEnd, at + blockReach) - at) >> 3);
   return {
-    kind: "secret",
-    candidate: { start: found.start, end: found.end, matchEnd: found.matchEnd, secret: found.secret, severity },
+    start: origin + start,
+    end: origin + end,
+    matchEnd: origin + matchEnd,
+    secret,
+    severity,
+    matcher,
+    note: "",
   };
 }
 
@@ -188,22 +186,22 @@ const rememberedLooksRandom = remembered(looksRandom);
 /** @returns null if it is no secret after all; "open" if that hangs on the rest of its line, and on nothing else. */
 function judge(
   { rule, isAllowedSecret, allow, allowByLine }: Matcher,
-  text: string,
-  path: string | undefined,
+  text: TextAtHand,
   found: Found,
   final: boolean,
 ): Severity | null | "open" {
   const { start, end, at, matchEnd, secret } = found;
+  const { buffer, path } = text;
   if (secret === "" || (rule.entropy > 0 && rememberedEntropyOf(secret) < rule.entropy)) return null;
   if (isAskedForRandomness(rule.random, secret) && !rememberedLooksRandom(secret)) return null;
   if (isAllowedSecret(secret)) return null;
-  for (const list of allow) if (isAllowed(list, () => targetOf(list.on, text, found), path)) return null;
-  if (isMasked(text, start, Math.min(end, text.length))) return null;
+  for (const list of allow) if (isAllowed(list, () => targetOf(list.on, buffer, found), path)) return null;
+  if (text.holdsMasks && isMasked(buffer, start, Math.min(end, buffer.length))) return null;
   if (allowByLine.length > 0) {
     // A block reaches further than a line.
-    if (!final && rule.until === null && text.length < matchEnd + lineReach && lineEnd(text, matchEnd) < 0)
+    if (!final && rule.until === null && buffer.length < matchEnd + lineReach && lineEnd(buffer, matchEnd) < 0)
       return "open";
-    const line = (): string => lineOf(text, at, matchEnd);
+    const line = (): string => lineOf(buffer, at, matchEnd);
     if (allowByLine.some((list) => isAllowed(list, line, path))) return null;
   }
   return rule.checksum === null || hasValidChecksum(rule.checksum, secret) ? rule.severity : "warn";

@@ -1,9 +1,11 @@
 /** The detector of secrets, made from rules. Pure: no I/O, no clock; one detector serves any number of texts. */
 import type { Detection } from "../model/finding.ts";
 import { compileSearch, createKnownSearches } from "./known-searches.ts";
+import type { FoundSecret } from "./overlap.ts";
+import { Reading } from "./reading.ts";
 import type { Rule } from "./rule.ts";
 import type { RegexSearch } from "./rule-regex.ts";
-import { createScan, type Passage, type Scan } from "./scan.ts";
+import { createScan, detectionOf, type Scan } from "./scan.ts";
 import { createProgram } from "./scan-program.ts";
 import { findInlineAllow, hasInlineAllow } from "./inline-allow.ts";
 import { createLineIndex } from "./line-index.ts";
@@ -40,38 +42,42 @@ export function createDetector(rules: readonly Rule[]): Detector {
 
   const hasRequired = rules.some(({ required }) => required.length > 0);
 
-  const scan = (path?: string): Scan => {
-    if (path === undefined || withPath.length === 0 || !isAnyFor(path)) return createScan(program, withoutPath, path);
+  const activeFor = (path: string | undefined): Uint8Array => {
+    if (path === undefined || withPath.length === 0 || !isAnyFor(path)) return withoutPath;
     const isActive = withoutPath.slice();
     for (const order of withPath) if (isFor(rules[order]!, path)) isActive[order] = 1;
-    return createScan(program, isActive, path);
+    return isActive;
   };
-  const find = (text: string, path?: string): FoundPassage[] => {
-    const found = scan(path)
-      .end(text)
-      .filter((passage) => passage.kind === "secret");
-    if (found.length === 0) return found;
-    const satisfied = hasRequired ? withRequired(text, found) : found;
-    if (!hasInlineAllow(text)) return satisfied;
-    return satisfied.map((passage) => {
-      const { start, end } = passage.detection;
-      return { ...passage, detection: { ...passage.detection, allowed: findInlineAllow(text, start, end) } };
-    });
+  const reading = new Reading(program);
+  const read = (text: string, path: string | undefined): readonly FoundSecret[] => {
+    reading.begin(activeFor(path), path);
+    const found = reading.readWhole(text);
+    return hasRequired && found.length > 0 ? withRequired(text, found) : found;
   };
-  return { rules, scan, find, detect: (text, path) => find(text, path).map(({ detection }) => detection) };
+  const tell = (text: string): ((secret: FoundSecret) => Detection) => {
+    if (!hasInlineAllow(text)) return detectionOf;
+    return (secret) => ({ ...detectionOf(secret), allowed: findInlineAllow(text, secret.start, secret.end) });
+  };
+  return {
+    rules,
+    scan: (path) => createScan(program, activeFor(path), path),
+    detect: (text, path) => read(text, path).map(tell(text)),
+    find: (text, path) => {
+      const detectionIn = tell(text);
+      return read(text, path).map((found) => ({ detection: detectionIn(found), secret: found.secret }));
+    },
+  };
 }
 
-type FoundPassage = Extract<Passage, { kind: "secret" }>;
-
 /** Leaves out what counts only with another rule's finding near it, where there is none. */
-function withRequired(text: string, found: readonly FoundPassage[]): FoundPassage[] {
+function withRequired(text: string, found: readonly FoundSecret[]): FoundSecret[] {
   const position = createLineIndex(text);
-  return found.filter(({ detection, matcher }) =>
+  return found.filter(({ start, matcher }) =>
     matcher.rule.required.every(({ rule, withinLines, withinColumns }) => {
-      const own = position(detection.start);
+      const own = position(start);
       return found.some((other) => {
-        if (other.detection.rule !== rule) return false;
-        const { line, column } = position(other.detection.start);
+        if (other.matcher.rule.id !== rule) return false;
+        const { line, column } = position(other.start);
         return (
           Math.abs(line - own.line) <= (withinLines ?? Infinity) &&
           Math.abs(column - own.column) <= (withinColumns ?? Infinity)

@@ -1,7 +1,16 @@
 /** Which of the secrets that overlap are told. */
-import type { Candidate, Matcher } from "./candidate.ts";
+import type { Severity } from "../model/finding.ts";
+import type { Matcher } from "./candidate.ts";
 
-export interface FoundSecret extends Candidate {
+/** Offsets count from the beginning of the whole text; `end` is Infinity where a block has no end within reach. */
+export interface FoundSecret {
+  readonly start: number;
+  readonly end: number;
+  /** Where the rule may match again. */
+  readonly matchEnd: number;
+  /** Of a block without an end only what lies within `blockReach`. */
+  readonly secret: string;
+  readonly severity: Severity;
   readonly matcher: Matcher;
   /** How it was encoded, behind the rule's description; empty for what stands there as it is. */
   readonly note: string;
@@ -25,6 +34,16 @@ const better = (a: FoundSecret, b: FoundSecret): number =>
   a.start - b.start ||
   a.note.length - b.note.length ||
   a.matcher.order - b.matcher.order;
+
+/**
+ * Adds what has been found behind the others. Of two with the same span only the better is ever told: whatever the one overlaps, so does the
+ * other. Texts can be full of secrets that several rules know.
+ */
+export function addFound(found: FoundSecret[], secret: FoundSecret): void {
+  const last = found.at(-1);
+  if (last === undefined || last.start !== secret.start || last.end !== secret.end) found.push(secret);
+  else if (better(secret, last) < 0) found[found.length - 1] = secret;
+}
 
 /**
  * @param found all secrets known so far that are not told yet, in any order.
@@ -54,7 +73,7 @@ export function chooseSecrets(
     }
     // Without an end, nothing that comes can matter: it would lose to the block that swallows it.
     if (end !== Infinity && end > settled) break;
-    chosen.push({ start, end, secrets: chooseBest(sorted.slice(from, to)) });
+    chosen.push({ start, end, secrets: to === from + 1 ? [sorted[from]!] : chooseBest(sorted.slice(from, to)) });
     from = to;
     if (from < sorted.length && sorted[from]!.start < end) {
       sorted = sorted
@@ -81,7 +100,6 @@ function beyond(secret: FoundSecret, end: number): FoundSecret[] {
 
 /** Blocking before warning, long before short, early before late; each if it overlaps none that was chosen already. */
 function chooseBest(group: readonly FoundSecret[]): FoundSecret[] {
-  if (group.length === 1) return [...group];
   const kept: FoundSecret[] = [];
   for (const secret of group.toSorted(better)) {
     let low = 0;

@@ -3,7 +3,7 @@ import { findAnchors, stripOptionalPrefix } from "./regex-anchors.ts";
 import { longestMatch, worstSteps } from "./regex-bounds.ts";
 import { anyUnit } from "./char-set.ts";
 import { RegexFilter, untracked } from "./regex-filter.ts";
-import { LinearRegex } from "./regex-linear.ts";
+import { LinearRegex, type MatchOffsets } from "./regex-linear.ts";
 import { encodeRegex } from "./regex-source.ts";
 import type { RegexNode } from "./regex-syntax.ts";
 import type { Rule, RulePlan } from "./rule.ts";
@@ -59,43 +59,77 @@ export interface AnchoredRegex {
   match(text: string, at: number): AnchoredMatch | null;
 }
 
+/** Dense findings are many matches: each is one object, without functions of its own. */
+class LinearMatch implements AnchoredMatch {
+  private readonly offsets: MatchOffsets;
+
+  constructor(offsets: MatchOffsets) {
+    this.offsets = offsets;
+  }
+
+  get end(): number {
+    return this.offsets[1]!;
+  }
+
+  get groups(): number {
+    return this.offsets.length / 2 - 1;
+  }
+
+  group(number: number): Span | undefined {
+    const start = this.offsets[2 * number]!;
+    return start < 0 ? undefined : [start, this.offsets[2 * number + 1]!];
+  }
+}
+
+class ProvenMatch implements AnchoredMatch {
+  private readonly found: RegExpExecArray;
+  private readonly indexed: RegExp;
+
+  /** @param indexed gives the offsets of groups, which V8 computes at some cost */
+  constructor(found: RegExpExecArray, indexed: RegExp) {
+    this.found = found;
+    this.indexed = indexed;
+  }
+
+  get end(): number {
+    return this.found.index + this.found[0].length;
+  }
+
+  get groups(): number {
+    return this.found.length - 1;
+  }
+
+  group(number: number): Span | undefined {
+    const { found, indexed } = this;
+    const value = found[number];
+    if (value === undefined) return undefined;
+    // What stands in the match but once stands where the group does.
+    const first = found[0].indexOf(value);
+    const start = found.index + first;
+    if (found[0].indexOf(value, first + 1) < 0) return [start, start + value.length];
+    indexed.lastIndex = found.index;
+    return indexed.exec(found.input)?.indices?.[number];
+  }
+}
+
 export function createAnchoredRegex({ node, longest, isProven }: RuleRegex): AnchoredRegex {
   if (!isProven) {
     const linear = new LinearRegex(node);
     return {
       match: (text, at) => {
         const offsets = linear.exec(text, at, Math.min(text.length, at + longest), true);
-        if (offsets === null) return null;
-        return {
-          end: offsets[1]!,
-          groups: offsets.length / 2 - 1,
-          group: (number) => (offsets[2 * number]! < 0 ? undefined : [offsets[2 * number]!, offsets[2 * number + 1]!]),
-        };
+        return offsets === null ? null : new LinearMatch(offsets);
       },
     };
   }
   const source = encodeRegex(node);
   const plain = new RegExp(source, "y");
-  /** As `plain`, with the offsets of groups, which V8 computes at some cost. */
   const indexed = new RegExp(source, "dy");
   return {
     match: (text, at) => {
       plain.lastIndex = at;
       const found = plain.exec(text);
-      if (found === null) return null;
-      return {
-        end: plain.lastIndex,
-        groups: found.length - 1,
-        group: (number) => {
-          const value = found[number];
-          if (value === undefined) return undefined;
-          // What stands in the match but once stands where the group does.
-          const first = found[0].indexOf(value);
-          if (found[0].lastIndexOf(value) === first) return [at + first, at + first + value.length];
-          indexed.lastIndex = at;
-          return indexed.exec(text)?.indices?.[number];
-        },
-      };
+      return found === null ? null : new ProvenMatch(found, indexed);
     },
   };
 }

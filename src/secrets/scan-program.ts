@@ -6,6 +6,7 @@ import { AnchorFinder } from "./anchor-finder.ts";
 import { createMatcher, type Matcher } from "./candidate.ts";
 import { escapeSigns } from "./escaped-word.ts";
 import type { KnownSearches } from "./known-searches.ts";
+import type { Reading } from "./reading.ts";
 import type { Rule } from "./rule.ts";
 
 /** Looked for with the anchors: texts without them, which most are, hold nothing that is encoded so. */
@@ -24,6 +25,8 @@ export interface ScanProgram {
   readonly lookingBack: readonly number[];
   /** With neither anchors nor keywords: tried everywhere. */
   readonly everywhere: readonly number[];
+  /** By depth, what reads texts that are encoded in others: hostile text is full of short ones. */
+  readonly inner: Reading[];
 }
 
 /** What an anchor's end stands for. */
@@ -34,6 +37,8 @@ export interface EndingTargets {
 }
 
 export interface Aim {
+  /** The rule's; to ask the matcher for it would fetch that from memory. */
+  readonly order: number;
   readonly matcher: Matcher;
   /** As of `Target`. */
   readonly length: number;
@@ -47,7 +52,7 @@ export function targetsOf(program: ScanProgram, ending: number): EndingTargets {
     const anchors = finder.endings[ending]!;
     const targets = anchors
       .flatMap((index) => program.targets[index]!)
-      .map(({ order, length, before }) => ({ matcher: program.matcher(order), length, before }));
+      .map((target) => ({ ...target, matcher: program.matcher(target.order) }));
     const isSign = anchors.some((index) => index < encodingAnchors.length);
     byEnding[ending] = known = { targets, isSign };
     if (!isSign && targets.every(({ before }) => before !== null)) {
@@ -95,5 +100,6 @@ export function createProgram(rules: readonly Rule[], searches: KnownSearches): 
     byEnding: [],
     lookingBack: ordersOf(({ plan }) => plan.anchors?.some(({ most }) => most > 0) === true),
     everywhere: ordersOf(({ plan, keywords }) => plan.anchors === null && keywords.length === 0),
+    inner: [],
   };
 }
