@@ -3,14 +3,14 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { createDiskBlobStore } from "./blobs/disk-blob-store.ts";
-import { openDiskSpool } from "./blobs/disk-spool.ts";
 import type { Config } from "./config.ts";
 import { openGatewayId } from "./config/gateway-id.ts";
-import { findToolUses } from "./copilot/tools/find-tool-uses.ts";
 import { createApprovalFlow } from "./flows/approval.ts";
 import { createAttributionFlow } from "./flows/attribution.ts";
 import { createDelivery } from "./flows/delivery.ts";
 import { createExchangeFlow } from "./flows/exchange.ts";
+import { startRecords } from "./flows/exchange/records-in-thread.ts";
+import { RECORD_LIMITS } from "./flows/exchange/records.ts";
 import { createFetchRecorder } from "./flows/fetches.ts";
 import { createLfsFlow, DEFAULT_LFS_OBJECT_BYTES } from "./flows/lfs.ts";
 import { createPushFlow } from "./flows/push.ts";
@@ -151,8 +151,6 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   const outbox = createOutboxJob({ db, notifiers, log, now });
   const deliveries = createDeliveriesJob({ db, delivery, log, now });
   const gatewayId = await openGatewayId(config.dataDir);
-  const spool = await openDiskSpool(path.join(config.dataDir, "spool"), config.recording.spoolBytes);
-
   const pushFlow = createPushFlow({
     db,
     blobs,
@@ -196,14 +194,23 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   });
   const stops = createStopWatch({ db, now });
   await stops.refresh();
+  const records = await startRecords(
+    {
+      rules: options.rules,
+      key: config.key,
+      databaseUrl: store.url,
+      gateway: gatewayId,
+      spool: { directory: path.join(config.dataDir, "spool"), maxBytes: config.recording.spoolBytes },
+      limits: RECORD_LIMITS,
+      scanMs: defaultPushLimits.scanMs,
+    },
+    log,
+  );
   const exchanges = createExchangeFlow({
-    findToolUses,
     db,
+    records,
     mask: (text) => scanner.mask(text),
-    maskElsewhere: (messages) => scanPool.maskMessages(messages),
     recordKey: config.key,
-    gateway: gatewayId,
-    spool,
     stops,
     sent: {
       prompts: config.recording.prompts,
@@ -211,7 +218,6 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       find: (text) => scanner.find(text),
       maskStream: () => scanner.maskStream(),
     },
-    indexRows: (exchange) => attribution.indexRows(exchange),
     log,
     now,
   });
@@ -225,7 +231,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     log,
     now,
   });
-  const spooled = createSpoolJob({ exchanges, log });
+  const spooled = createSpoolJob({ records, log });
   const jobs = [
     attributionJob,
     outbox,
@@ -248,6 +254,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     pushFlow,
     lfsFlow,
     exchanges,
+    recordsWaiting: () => records.waiting(),
     fetches,
     decide: async (request) => {
       const decided = await approvals.decide(request);
@@ -284,10 +291,10 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
       stopping.abort();
       await server.close(DRAIN_MS);
       for (const job of jobs) await job.stop();
-      await exchanges.drain();
+      await records.drain();
       await fetches.drain();
       exchanges.close();
-      await spool.close();
+      await records.close();
       await gitSide.close();
       await scanPool.close();
       await signals.close();

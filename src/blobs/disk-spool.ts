@@ -50,11 +50,12 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** @param maxBytes what all files together may hold */
+/**
+ * @param maxBytes what all files together may hold
+ * @throws GatewayError `storage_failed` where the directory cannot be used
+ */
 export async function openDiskSpool(directory: string, maxBytes: number): Promise<Spool> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  let size = 0;
-  for (const name of await listFiles(directory)) size += (await stat(path.join(directory, name))).size;
+  let size = await openDirectory(directory);
 
   let current: { readonly name: string; readonly file: FileHandle; bytes: number } | null = null;
   let waiting: Waiting[] = [];
@@ -190,5 +191,23 @@ function* readLines(bytes: Buffer): Generator<string | null> {
     start = end === -1 ? bytes.length : end + 1;
     const entry = line.slice(CHECK_DIGITS + 1);
     yield end !== -1 && line[CHECK_DIGITS] === " " && checkOf(entry) === line.slice(0, CHECK_DIGITS) ? entry : null;
+  }
+}
+
+/** @returns the bytes in it */
+async function openDirectory(directory: string): Promise<number> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    let size = 0;
+    for (const name of await listFiles(directory)) size += (await stat(path.join(directory, name))).size;
+    return size;
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? "unknown";
+    throw new GatewayError(
+      "storage_failed",
+      `The directory ${directory}, where records wait for the database, cannot be used (${code}). It has to belong to the user ` +
+        "who runs Sallyport, on a disk that can be written to.",
+      { cause },
+    );
   }
 }

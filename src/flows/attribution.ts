@@ -7,12 +7,11 @@
  */
 import type { MatchInput, MatchResult, SuggestionBlock } from "../attribution/matching.ts";
 import { matchCommit } from "../attribution/matching.ts";
-import { createLineHasher, lineWeight, packHashes, unpackHashes } from "../attribution/fingerprints.ts";
+import { unpackHashes } from "../attribution/fingerprints.ts";
 import { parseSessionTrailers } from "../attribution/trailers.ts";
 import { Turns } from "../git/inspection/turns.ts";
 import type { AddedHunk } from "../model/added-hunk.ts";
 import type { SessionLink } from "../model/attribution.ts";
-import type { Suggestion } from "../model/exchange.ts";
 import type { Logger } from "../model/log.ts";
 import {
   claimUnattributed,
@@ -25,7 +24,7 @@ import {
   type UnattributedCommit,
 } from "../store/commit-links.ts";
 import type { Database, Transaction } from "../store/database.ts";
-import { findSuggestionBlocks, type SuggestionRow } from "../store/suggestions.ts";
+import { findSuggestionBlocks } from "../store/suggestions.ts";
 
 export interface AttributionDependencies {
   readonly db: Database;
@@ -37,18 +36,7 @@ export interface AttributionDependencies {
   readonly match?: (input: MatchInput) => MatchResult | Promise<MatchResult>;
 }
 
-export interface EndedExchange {
-  readonly exchangeId: string;
-  readonly sessionId: string;
-  readonly principalId: string;
-  readonly finishedAt: Date;
-  /** Masked, without the echo of the request. */
-  readonly suggestions: readonly Suggestion[];
-}
-
 export interface AttributionFlow {
-  /** What an exchange adds to the index. */
-  indexRows(exchange: EndedExchange): readonly SuggestionRow[];
   /** Reads the new commits of a delivered push that nobody has read yet. @returns how many */
   attributePush(pushId: string): Promise<number>;
   /** Reads a batch of what waits, the oldest first. @returns how many; 0 when nothing waits */
@@ -64,29 +52,14 @@ const BATCH = 128;
 const SMALL_COMMIT_BYTES = 64 * 1024;
 /** A commit that could not be read is left alone for this long, so that it does not keep others from being read. */
 const RETRY_MS = 10 * 60_000;
-/** Bounds for what one answer can put into the index; no model writes as much. */
-const MAX_BLOCKS_PER_EXCHANGE = 500;
-const MAX_LINES_PER_BLOCK = 20_000;
-
 interface Failure {
   readonly commit: UnattributedCommit;
   readonly retryAt: number;
 }
 
 export function createAttributionFlow(deps: AttributionDependencies): AttributionFlow {
-  const hashLine = createLineHasher(deps.key);
   const match = deps.match ?? matchCommit;
   let failures: readonly Failure[] = [];
-
-  const indexRows = (exchange: EndedExchange): readonly SuggestionRow[] => {
-    const { exchangeId, sessionId, principalId, finishedAt, suggestions } = exchange;
-    return suggestions.slice(0, MAX_BLOCKS_PER_EXCHANGE).flatMap(({ path, kind, lines }, ordinal) => {
-      // A block of brackets alone can anchor nothing.
-      if (!lines.some((line) => lineWeight(line) > 0)) return [];
-      const lineHashes = packHashes(lines.slice(0, MAX_LINES_PER_BLOCK).map(hashLine));
-      return [{ exchangeId, ordinal, sessionId, principalId, path, kind, lineHashes, suggestedAt: finishedAt }];
-    });
-  };
 
   /** What was suggested to the pusher in the window before the push. */
   const findBlocks = async (tx: Transaction, commit: UnattributedCommit): Promise<readonly SuggestionBlock[]> => {
@@ -197,7 +170,7 @@ export function createAttributionFlow(deps: AttributionDependencies): Attributio
     return total;
   };
 
-  return { indexRows, attributePush, attributePending: () => attributeBatch() };
+  return { attributePush, attributePending: () => attributeBatch() };
 }
 
 function byPush(commits: readonly UnattributedCommit[]): Iterable<readonly UnattributedCommit[]> {

@@ -18,13 +18,13 @@ import { failedEnd, NOTHING, stoppedBy } from "./exchange/outcome.ts";
 import { createPassOn, type Forwarded } from "./exchange/pass-on.ts";
 import { type ReadRequest, readRequest } from "./exchange/read-request.ts";
 import type { ExchangeStart } from "./exchange/record.ts";
-import { createRecords, type RecordLimits, type RecordsDependencies } from "./exchange/records.ts";
+import { RECORD_LIMITS, type RecordLimits } from "./exchange/records.ts";
 import { maskRefusal, type Refusal, sendRefusal, unrouted } from "./exchange/refusals.ts";
 import { createSocketRelay, type SocketRelay } from "./exchange/socket.ts";
 import { createTelemetry } from "./exchange/telemetry.ts";
 import { createUpstreams } from "./exchange/upstream.ts";
 import type { UpstreamAnswer } from "./exchange/upstream-answer.ts";
-import { createUpstreamIds, referencesOutside } from "./exchange/upstream-ids.ts";
+import { createUpstreamIds, referencesOutside, type UpstreamIdsDependencies } from "./exchange/upstream-ids.ts";
 
 export interface ExchangeLimits extends RecordLimits {
   /** Bytes of a request: more is refused, because what cannot be read cannot be recorded. */
@@ -36,15 +36,14 @@ export interface ExchangeLimits extends RecordLimits {
 }
 
 const EXCHANGE_LIMITS: ExchangeLimits = {
+  ...RECORD_LIMITS,
   requestBytes: 32 * 1024 * 1024,
   answerBytes: 32 * 1024 * 1024,
-  beginMs: 5_000,
-  settleMs: 3_000,
   idleMs: 10 * 60_000,
 };
 
 export interface ExchangeDependencies
-  extends Omit<RecordsDependencies, "limits">, Pick<GateDependencies, "sent" | "stops"> {
+  extends UpstreamIdsDependencies, Pick<GateDependencies, "records" | "mask" | "sent" | "stops" | "log"> {
   readonly limits?: Partial<ExchangeLimits>;
 }
 
@@ -62,26 +61,19 @@ export interface ExchangeRequest {
 export interface ExchangeFlow {
   /** Answers the request, whatever happens; resolves when its record is written or its writing goes on by itself. */
   run(exchange: ExchangeRequest): Promise<void>;
-  /** Puts records that wait on the disk into the database. @throws what the database throws */
-  replay(): Promise<void>;
   /** Makes a connection a WebSocket, where its path is one's and the configuration lets it; resolves when it has ended. */
   readonly upgrade: SocketRelay;
-  /** Records that wait to be written. */
-  readonly waiting: number;
-  /** Resolves when no record waits to be written any more. */
-  drain(): Promise<void>;
   /** Closes the idle connections to upstreams. */
   close(): void;
 }
 
 export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
-  const { sent } = deps;
+  const { records, sent } = deps;
   const limits = { ...EXCHANGE_LIMITS, ...deps.limits };
   const upstreams = createUpstreams();
-  const records = createRecords({ ...deps, limits });
   const upstreamIds = createUpstreamIds(deps);
-  const gate = createGate({ ...deps, records, upstreamIds, beginMs: limits.beginMs });
-  const passOn = createPassOn({ ...deps, records, upstreamIds, limits });
+  const gate = createGate({ ...deps, upstreamIds, beginMs: limits.beginMs });
+  const passOn = createPassOn({ ...deps, upstreamIds, limits });
   const upgrade = createSocketRelay({
     records,
     upstreamIds,
@@ -158,6 +150,10 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     if (!admitted.ok) return sendRefusal(response, id, admitted.error);
     try {
       await forward(exchange, { endpoint, read: body.value, admitted: admitted.value, method: known.method });
+    } catch (error) {
+      // Whatever broke, and where: a record that nobody ends would stand there as if its exchange went on.
+      await records.settle(admitted.value.record, failedEnd(error));
+      throw error;
     } finally {
       admitted.value.release();
     }
@@ -236,11 +232,6 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
   return {
     run,
     upgrade,
-    replay: () => records.replay(),
-    get waiting() {
-      return records.waiting;
-    },
-    drain: () => records.drain(),
     close: () => upstreams.close(),
   };
 }

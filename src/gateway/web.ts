@@ -36,6 +36,7 @@ export interface WebOptions {
   readonly pushFlow: (request: PushRequest) => Promise<void>;
   readonly lfsFlow: LfsFlow;
   readonly exchanges: ExchangeFlow;
+  readonly recordsWaiting: () => Promise<number>;
   readonly fetches: FetchRecorder;
   readonly decide: (request: ApprovalRequest) => Promise<Result<void, DecisionRefusal>>;
   /** Null: there is no identity provider, and a gateway token decides. */
@@ -115,7 +116,7 @@ export function createWeb(options: WebOptions) {
       connections: config.connections,
       steeredTo: config.github.connection,
     },
-    health: { db, version, recordsWaiting: () => options.exchanges.waiting, log, now },
+    health: { db, version, recordsWaiting: options.recordsWaiting, log, now },
     log,
     ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
   });

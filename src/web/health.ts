@@ -11,7 +11,7 @@ export interface HealthDependencies {
   readonly db: Database;
   readonly version: string;
   /** Records of exchanges that wait to be written. */
-  readonly recordsWaiting: () => number;
+  readonly recordsWaiting: () => Promise<number>;
   readonly log: Logger;
   readonly now: () => Date;
 }
@@ -191,7 +191,7 @@ export function createHealthRoutes(deps: HealthDependencies): Hono {
           name: "sallyport_records_waiting",
           help: "Beginnings and ends of Copilot exchanges that are not in the database yet.",
           type: "gauge",
-          values: [["", deps.recordsWaiting()]],
+          values: [["", await deps.recordsWaiting()]],
         },
         ...(record === null ? [] : recordMetrics(record, now)),
       ];

@@ -15,7 +15,13 @@ import { createUpstreamSockets, type UpstreamSockets } from "../../fixtures/copi
 import type { Spool } from "../../src/blobs/disk-spool.ts";
 import { findToolUses } from "../../src/copilot/tools/find-tool-uses.ts";
 import { err, ok } from "../../src/errors.ts";
-import { createExchangeFlow, type ExchangeDependencies, type ExchangeFlow } from "../../src/flows/exchange.ts";
+import { createExchangeFlow, type ExchangeDependencies } from "../../src/flows/exchange.ts";
+import {
+  createRecords,
+  RECORD_LIMITS,
+  type Records,
+  type RecordsDependencies,
+} from "../../src/flows/exchange/records.ts";
 import type { Mask } from "../../src/flows/exchange/mask-messages.ts";
 import type { FinishedExchange } from "../../src/flows/exchange/record.ts";
 import {
@@ -64,7 +70,7 @@ export interface Gateway {
   readonly upstream: CopilotUpstream;
   readonly db: Database;
   readonly handle: DatabaseHandle;
-  readonly flow: ExchangeFlow;
+  readonly records: Records;
   /** What the upstream's end of WebSockets has seen. */
   readonly sockets: UpstreamSockets;
   /** Takes a person's token away. */
@@ -89,7 +95,7 @@ export interface GatewayOptions {
   readonly spool?: Spool;
   /** Absent: a database of the test's own. */
   readonly database?: DatabaseHandle;
-  readonly indexRows?: ExchangeDependencies["indexRows"];
+  readonly indexRows?: RecordsDependencies["indexRows"];
 }
 
 /** Everything ends with the test that called it. */
@@ -127,22 +133,30 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const log: { message: string; fields: LogFields }[] = [];
   const note = (fields: LogFields, message: string) => void log.push({ message, fields });
   const gatewayId = newId();
-  const flow = createExchangeFlow({
-    findToolUses,
+  const common = {
     db: handle.db,
     mask: options.mask ?? plantedMask,
     recordKey: Buffer.alloc(32, 7),
-    gateway: gatewayId,
     now: () => new Date(),
     log: { debug: note, info: note, warn: note, error: note },
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
-    ...(options.sent === undefined ? {} : { sent: options.sent }),
-    ...(options.stops === undefined ? {} : { stops: options.stops(handle.db) }),
+  };
+  const records = createRecords({
+    ...common,
+    findToolUses,
+    gateway: gatewayId,
+    limits: { ...RECORD_LIMITS, ...options.limits },
     ...(options.spool === undefined ? {} : { spool: options.spool }),
     indexRows: (exchange) => {
       finished.push(exchange);
       return options.indexRows?.(exchange) ?? [];
     },
+  });
+  const flow = createExchangeFlow({
+    ...common,
+    records,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.sent === undefined ? {} : { sent: options.sent }),
+    ...(options.stops === undefined ? {} : { stops: options.stops(handle.db) }),
   });
   const connections = [connection("copilot", ["eng"]), connection("closed", ["nobody-is-in-this-group"])];
   const handler = createCopilotHandler({ connections, authenticate, exchanges: flow, mask: (text: string) => text });
@@ -161,7 +175,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     upgrades.closeAllConnections();
     server.close();
     sockets.close();
-    await flow.drain();
+    await records.drain();
     flow.close();
     await upstream.close();
   });
@@ -175,7 +189,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     revoke: (token) => void tokens.delete(token),
     db: handle.db,
     handle,
-    flow,
+    records,
     finished,
     log,
     people,

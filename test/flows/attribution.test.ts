@@ -5,6 +5,7 @@ import {
   type AttributionDependencies,
   type AttributionFlow,
 } from "../../src/flows/attribution.ts";
+import { createSuggestionIndex } from "../../src/flows/exchange/suggestion-index.ts";
 import { createAttributionJob } from "../../src/jobs/attribution.ts";
 import type { Suggestion } from "../../src/model/exchange.ts";
 import type { LogFields, Logger } from "../../src/model/log.ts";
@@ -44,12 +45,15 @@ interface Setting {
   ) => Promise<{ exchange: string; session: string }>;
 }
 
+const KEY = Buffer.from("key");
+const indexRows = createSuggestionIndex(KEY);
+
 async function setUp(more: Partial<AttributionDependencies> = {}): Promise<Setting> {
   const { db } = await testDatabase();
   const logged: string[] = [];
   const note = (_: LogFields, message: string): void => void logged.push(message);
   const log: Logger = { debug: note, info: note, warn: note, error: note };
-  const flow = createAttributionFlow({ db, key: Buffer.from("key"), log, now: () => at(100), ...more });
+  const flow = createAttributionFlow({ db, key: KEY, log, now: () => at(100), ...more });
   return {
     db,
     flow,
@@ -58,7 +62,7 @@ async function setUp(more: Partial<AttributionDependencies> = {}): Promise<Setti
     suggest: async (principalId, minute, suggestion = {}, given = "") => {
       const session = given === "" ? await addSession(db, principalId, { minute }) : given;
       const exchange = await addExchange(db, principalId, session, minute);
-      const rows = flow.indexRows({
+      const rows = indexRows({
         exchangeId: exchange,
         sessionId: session,
         principalId,
@@ -129,8 +133,8 @@ describe("content", () => {
     const suggestions: Suggestion[] = [{ path: "src/\0.ts", kind: "edit", lines: CODE }];
     const exchangeId = await addExchange(db, ana, session, 11);
     const ended = { exchangeId, sessionId: session, principalId: ana, finishedAt: at(11), suggestions };
-    await insertSuggestions(db, flow.indexRows(ended));
-    await insertSuggestions(db, flow.indexRows(ended));
+    await insertSuggestions(db, indexRows(ended));
+    await insertSuggestions(db, indexRows(ended));
     const files = { "src/other.ts": ["{", "}", "", "];"], "src/\u2400.ts": CODE };
     await flow.attributePush(await addPush(db, ana, { minute: PUSHED, commits: [{ oid: oid("a"), files }] }));
     const answer = await findCommit(db, oid("a"));

@@ -274,7 +274,7 @@ describe("endings", () => {
     const client = await open(`${gateway.api}/responses`);
     client.ask(ask("Go"));
     expect((await client.closed).code).toBe(1006);
-    await gateway.flow.drain();
+    await gateway.records.drain();
     await expect.poll(async () => (await said(gateway, 0)).row?.status).toBe("truncated");
     expect((await said(gateway, 0)).response.join("")).toContain("one two");
   });

@@ -7,7 +7,7 @@ test("links wait while a push is on its way, but not for ever", async () => {
   const attributePending = vi.fn<() => Promise<number>>().mockResolvedValue(0);
   const asked = vi.fn<() => void>();
   const job = createAttributionJob({
-    attribution: { attributePending, attributePush: async () => 0, indexRows: () => [] },
+    attribution: { attributePending, attributePush: async () => 0 },
     isBusy: () => {
       asked();
       return isBusy;

@@ -57,7 +57,7 @@ async function setUp(options: Pick<GatewayOptions, "policy" | "limits">) {
     await expect
       .poll(
         () =>
-          gateway.flow.replay().then(
+          gateway.records.replay().then(
             () => spool.size,
             () => -1,
           ),
@@ -97,7 +97,7 @@ test("spool: exchanges go on, masked on the disk; afterwards all of them are in 
   // A refusal waits, too.
   expect((await send(`${gateway.api}${POSTS}`, { body: Buffer.from("no JSON") })).status).toBe(400);
   expect(spool.size).toBeGreaterThan(0);
-  await expect(gateway.flow.replay()).rejects.toBeInstanceOf(Error);
+  await expect(gateway.records.replay()).rejects.toBeInstanceOf(Error);
 
   await start();
   await everythingReplayed();

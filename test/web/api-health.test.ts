@@ -7,7 +7,7 @@ import { sampleRequest } from "../notify/sample-message.ts";
 import { addHold, addPerson, addPush, silentLog } from "./api-fixtures.ts";
 
 const healthOf = (db: Database) =>
-  createHealthRoutes({ db, version: "1", recordsWaiting: () => 0, log: silentLog, now: () => new Date() });
+  createHealthRoutes({ db, version: "1", recordsWaiting: async () => 0, log: silentLog, now: () => new Date() });
 
 describe("health", () => {
   it("is alive and ready while the database answers, and alive but not ready when it does not", async () => {
@@ -34,7 +34,7 @@ describe("metrics", () => {
     const health = createHealthRoutes({
       db,
       version: "1.2.3",
-      recordsWaiting: () => 3,
+      recordsWaiting: async () => 3,
       log: silentLog,
       now: () => new Date(),
     });

@@ -95,6 +95,7 @@ export interface FinishedExchange {
   readonly sessionId: string;
   readonly principalId: string;
   readonly finishedAt: Date;
+  /** Masked, without the echo of the request. */
   readonly suggestions: readonly Suggestion[];
 }
 

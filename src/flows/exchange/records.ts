@@ -52,7 +52,11 @@ export interface RecordLimits {
   readonly settleMs: number;
 }
 
-export interface OpenRecord extends BegunExchange {
+export const RECORD_LIMITS: RecordLimits = { beginMs: 5_000, settleMs: 3_000 };
+
+export interface OpenRecord {
+  readonly id: string;
+  readonly principalId: string;
   /** Null while its beginning waits on the disk. */
   readonly sessionId: string | null;
 }
@@ -65,12 +69,12 @@ export interface Records {
   begin(start: ExchangeStart, away: "refuse" | "spool"): Promise<OpenRecord | null>;
   /** Records what goes no further. Where it cannot be recorded, the log says so: nothing is let through either way. */
   refuse(start: ExchangeStart, refusal: RecordedRefusal): Promise<void>;
-  /** Finishes a record. Resolves when it is safe, or as late as a client may be made to wait. */
+  /** Finishes a record; only its first end counts. Resolves when it is safe, or as late as a client may be made to wait. */
   settle(record: OpenRecord, end: ExchangeEnd): Promise<void>;
   /** Puts what waits on the disk into the database. @throws what the database throws */
   replay(): Promise<void>;
-  /** Beginnings and ends that are not written yet: clients wait for them, or the database does not answer. */
-  readonly waiting: number;
+  /** How many beginnings and ends are not written yet: clients wait for them, or the database does not answer. */
+  waiting(): Promise<number>;
   /** Resolves when nothing waits to be written any more. */
   drain(): Promise<void>;
 }
@@ -97,6 +101,8 @@ export function createRecords(deps: RecordsDependencies): Records {
     findToolUses: deps.findToolUses ?? (() => []),
     now: deps.now,
   };
+  /** What the end of a record needs of its beginning. */
+  const open = new Map<string, BegunExchange>();
   const writing = new Set<Promise<void>>();
   let beginning = 0;
   let awayUntil = 0;
@@ -167,10 +173,19 @@ export function createRecords(deps: RecordsDependencies): Records {
     }
   }
 
+  function openRecord(begun: BegunExchange, sessionId: string | null): OpenRecord {
+    const { id, principalId } = begun;
+    open.set(id, begun);
+    return { id, principalId, sessionId };
+  }
+
   async function settle(record: OpenRecord, end: ExchangeEnd): Promise<void> {
+    const begun = open.get(record.id);
+    if (begun === undefined) return;
+    open.delete(record.id);
     const work = keep(
       (async () => {
-        const entry = await prepareFinish(prepare, record, end);
+        const entry = await prepareFinish(prepare, begun, end);
         // Its beginning waits on the disk, and its end has to come after it.
         if (record.sessionId === null && (await toSpool(entry))) return;
         if (spool === undefined) return writeLater(entry, record.sessionId);
@@ -203,16 +218,16 @@ export function createRecords(deps: RecordsDependencies): Records {
     async begin(start, away) {
       const { entry, begun } = await prepareBegin(prepare, start, null);
       if (away === "spool" && deps.now().getTime() < awayUntil && (await toSpool(entry)))
-        return { ...begun, sessionId: null };
+        return openRecord(begun, null);
       const work = writeBegin(entry);
       try {
-        return { ...begun, sessionId: await within(limits.beginMs, work) };
+        return openRecord(begun, await within(limits.beginMs, work));
       } catch (error) {
         log.error({ exchange: start.id, failure: describeFailure(error) }, "An exchange could not be recorded");
         if (isDatabaseAway(error)) awayUntil = deps.now().getTime() + AWAY_MS;
-        if (away === "spool" && isDatabaseAway(error) && (await toSpool(entry))) return { ...begun, sessionId: null };
+        if (away === "spool" && isDatabaseAway(error) && (await toSpool(entry))) return openRecord(begun, null);
         // Should it be written after all, it must not stand there as if it went on.
-        work.then((sessionId) => settle({ ...begun, sessionId }, BEGUN_LATE)).catch(() => {});
+        work.then((sessionId) => settle(openRecord(begun, sessionId), BEGUN_LATE)).catch(() => {});
         return null;
       }
     },
@@ -236,9 +251,7 @@ export function createRecords(deps: RecordsDependencies): Records {
       if (unreadable > 0) log.error({ unreadable }, "Lines of the spool could not be read, and are lost");
     },
 
-    get waiting() {
-      return beginning + writing.size;
-    },
+    waiting: async () => beginning + writing.size,
 
     async drain() {
       while (writing.size > 0) await Promise.all(writing);
