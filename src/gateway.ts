@@ -194,18 +194,9 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
   });
   const stops = createStopWatch({ db, now });
   await stops.refresh();
-  const records = await startRecords(
-    {
-      rules: options.rules,
-      key: config.key,
-      databaseUrl: store.url,
-      gateway: gatewayId,
-      spool: { directory: path.join(config.dataDir, "spool"), maxBytes: config.recording.spoolBytes },
-      limits: RECORD_LIMITS,
-      scanMs: defaultPushLimits.scanMs,
-    },
-    log,
-  );
+  const spool = { directory: path.join(config.dataDir, "spool"), maxBytes: config.recording.spoolBytes };
+  const kept = { rules: options.rules, key: config.key, databaseUrl: store.url, gateway: gatewayId, spool };
+  const records = await startRecords({ ...kept, limits: RECORD_LIMITS, scanMs: defaultPushLimits.scanMs }, log);
   const exchanges = createExchangeFlow({
     db,
     records,

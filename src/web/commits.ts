@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import type { Principal } from "../model/principal.ts";
 import type { Database } from "../store/database.ts";
-import { findCommit } from "../store/commit-links.ts";
+import { findCommit } from "../store/commit-answer.ts";
 import { findCommitRecords, listCommits, type CommitRecord } from "../store/commit-queries.ts";
 import { answerList, iso, jsonError, notFound, type ApiEnv, type RecordDependencies } from "./api/context.ts";
 import { LISTS } from "./api/list-kinds.ts";

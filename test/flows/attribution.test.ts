@@ -9,7 +9,7 @@ import { createSuggestionIndex } from "../../src/flows/exchange/suggestion-index
 import { createAttributionJob } from "../../src/jobs/attribution.ts";
 import type { Suggestion } from "../../src/model/exchange.ts";
 import type { LogFields, Logger } from "../../src/model/log.ts";
-import { findCommit } from "../../src/store/commit-links.ts";
+import { findCommit } from "../../src/store/commit-answer.ts";
 import type { Database } from "../../src/store/database.ts";
 import { insertSuggestions } from "../../src/store/suggestions.ts";
 import { addExchange, addPerson, addPush, addSession, at, days, oid, setPushStatus } from "../attribution/record.ts";

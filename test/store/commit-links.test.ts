@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { LineLink } from "../../src/model/attribution.ts";
+import { findCommit } from "../../src/store/commit-answer.ts";
 import {
   claimUnattributed,
   findAddedHunks,
-  findCommit,
   findOwnSession,
   insertLinks,
   type CommitLinks,

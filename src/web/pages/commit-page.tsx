@@ -1,6 +1,6 @@
 /** A commit: who pushed it, and line by line which Copilot exchange suggested it, as far as the record shows. */
 import type { AddedHunk } from "../../model/added-hunk.ts";
-import type { CommitFileAnswer, CommitAnswer } from "../../store/commit-links.ts";
+import type { CommitFileAnswer, CommitAnswer } from "../../store/commit-answer.ts";
 import type { CommitRecord } from "../../store/commit-queries.ts";
 import { Layout, type Shell } from "./layout.tsx";
 import { Masked, MaskedPlain, NO_SIGHTINGS } from "./masked.tsx";

@@ -13,7 +13,7 @@ import { sendPage, type Shell } from "./layout.tsx";
 import type { ListProps } from "./list-page.tsx";
 import { MessagePage } from "./overview.tsx";
 import type { Proxies } from "../forwarded.ts";
-import type { FilterField } from "./parts.tsx";
+import type { FilterField } from "./filters.tsx";
 
 export interface PagesDependencies extends RecordDependencies {
   readonly identity: Pick<Identity, "authenticate">;

@@ -1,6 +1,6 @@
 import type { Child } from "hono/jsx";
 import { Layout, type Shell } from "./layout.tsx";
-import { Filters, Older, type FilterField } from "./parts.tsx";
+import { Filters, Older, type FilterField } from "./filters.tsx";
 
 export interface ListProps<Item> {
   readonly shell: Shell;

@@ -1,7 +1,8 @@
 /** `/pushes` and `/commits`. */
 import { Hono } from "hono";
 import { isId } from "../../model/id.ts";
-import { findAddedHunks, findCommit } from "../../store/commit-links.ts";
+import { findCommit } from "../../store/commit-answer.ts";
+import { findAddedHunks } from "../../store/commit-links.ts";
 import { findExchangeMessages } from "../../store/messages.ts";
 import { findPushLinks } from "../../store/session-views.ts";
 import { findPushDetail, listPushes } from "../../store/push-queries.ts";

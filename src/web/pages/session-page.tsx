@@ -4,18 +4,12 @@ import type { LinkedCommit, SessionSummary } from "../../store/session-views.ts"
 import type { SessionRecord } from "../../store/sessions.ts";
 import { REPLAY, REPLAY_HASH } from "./assets.ts";
 import { Layout, type Shell } from "./layout.tsx";
-import { MaskedPlain, maskSearch, seenAgain, type Sightings } from "./masked.tsx";
-import { Badge, duration, Facts, percent, shortOid, Time, tokens, Who } from "./parts.tsx";
-import type { ReplayTurn } from "./replay/build-replay.ts";
+import { MaskedPlain, type Sightings } from "./masked.tsx";
+import { Badge, duration, Facts, Time, tokens, Who } from "./parts.tsx";
 import { ExchangeView, type ExchangeContext } from "./replay/exchange-view.tsx";
+import type { ReplayTurn } from "./replay/replay-model.ts";
 import { SLIDER_STEP, type Timeline } from "./replay/timeline.ts";
-
-/** What the session's tools reached for. */
-export interface Touched {
-  readonly paths: readonly string[];
-  readonly services: readonly string[];
-  readonly commands: number;
-}
+import { Commits, Secrets, type Touched, TouchedCard } from "./session-cards.tsx";
 
 /** Of a long session only some exchanges are on one page. */
 export interface ReplayPage {
@@ -43,86 +37,6 @@ export interface SessionPageProps {
 }
 
 const pageUrl = (session: SessionRecord, number: number): string => `/sessions/${session.id}?page=${number}`;
-
-const Commits = ({ commits, hidden }: { commits: readonly LinkedCommit[]; hidden: number }) => (
-  <section id="commits" class="card">
-    <h2>What came of it</h2>
-    {commits.length === 0 && hidden === 0 && <p class="soft">No pushed commit is linked to this session.</p>}
-    <ul class="plain">
-      {commits.map((commit) => (
-        <li>
-          <a href={`/commits/${commit.sha}?repository=${encodeURIComponent(commit.repository)}`}>
-            <MaskedPlain text={commit.subject === "" ? "(no message)" : commit.subject} />
-          </a>
-          <p class="line">
-            <code>{shortOid(commit.sha)}</code>
-            <span>{commit.repository}</span>
-            <span title={commit.reason === "trailer" ? "The commit names this session" : "Its lines match"}>
-              {percent(commit.confidence)} {commit.reason === "trailer" ? "by trailer" : "by content"}
-            </span>
-          </p>
-          <p class="line">
-            <a href={`/pushes/${commit.pushId}`}>its push</a> <Badge status={commit.pushStatus} />
-          </p>
-        </li>
-      ))}
-    </ul>
-    {hidden > 0 && <p class="soft">{hidden} more in repositories that are not yours to read.</p>}
-  </section>
-);
-
-const MAX_LISTED = 12;
-
-const TouchedCard = ({ touched }: { touched: Touched }) => {
-  const { paths, services, commands } = touched;
-  if (paths.length === 0 && services.length === 0 && commands === 0) return null;
-  return (
-    <section class="card">
-      <h2>Touched</h2>
-      {services.length > 0 && (
-        <p class="line">
-          {services.slice(0, MAX_LISTED).map((service) => (
-            <span class="badge">{service}</span>
-          ))}
-        </p>
-      )}
-      {paths.length > 0 && (
-        <ul class="plain paths">
-          {paths.slice(0, MAX_LISTED).map((path) => (
-            <li>
-              <code>{path}</code>
-            </li>
-          ))}
-          {paths.length > MAX_LISTED && <li class="soft">and {paths.length - MAX_LISTED} more files</li>}
-        </ul>
-      )}
-      {commands > 0 && (
-        <p class="soft">
-          {commands} {commands === 1 ? "command" : "commands"}
-        </p>
-      )}
-    </section>
-  );
-};
-
-const Secrets = ({ secrets, sightings }: { secrets: readonly MaskToken[]; sightings: Sightings }) =>
-  secrets.length === 0 ? null : (
-    <section class="card">
-      <h2>Masked secrets</h2>
-      <ul class="plain">
-        {secrets.slice(0, MAX_LISTED).map((token) => (
-          <li>
-            <a class="mask" href={maskSearch(token)}>
-              {token.kind}
-              <span class="print">{token.fingerprint}</span>
-            </a>
-            <p class="line">{seenAgain(sightings.get(token.fingerprint)) ?? "seen nowhere else"}</p>
-          </li>
-        ))}
-      </ul>
-      {secrets.length > MAX_LISTED && <p class="soft">and {secrets.length - MAX_LISTED} more</p>}
-    </section>
-  );
 
 const Outline = ({ turns }: { turns: readonly ReplayTurn[] }) =>
   turns.length < 2 ? null : (

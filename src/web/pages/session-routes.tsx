@@ -22,11 +22,13 @@ import { countReadableSessions, listReadableSessions } from "../sessions.ts";
 import { REPLAY_HASH } from "./assets.ts";
 import { listProps, sendMissing, shellOf, statusField, type PagesContext, type PagesEnv } from "./context.tsx";
 import { sendPage } from "./layout.tsx";
-import type { FilterField } from "./parts.tsx";
-import { buildReplay, textsOfReplay, type ReplayTurn } from "./replay/build-replay.ts";
+import type { FilterField } from "./filters.tsx";
+import { buildReplay, textsOfReplay } from "./replay/build-replay.ts";
+import type { ReplayTurn } from "./replay/replay-model.ts";
 import { buildTimeline } from "./replay/timeline.ts";
 import { SessionsPage, type ListedSession } from "./session-list.tsx";
-import { SessionPage, type ReplayPage, type Touched } from "./session-page.tsx";
+import type { Touched } from "./session-cards.tsx";
+import { SessionPage, type ReplayPage } from "./session-page.tsx";
 
 /** Exchanges on one page of a session. */
 const PAGE = 50;

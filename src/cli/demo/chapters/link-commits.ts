@@ -1,4 +1,4 @@
-import type { CommitAnswer } from "../../../store/commit-links.ts";
+import type { CommitAnswer } from "../../../store/commit-answer.ts";
 import type { Cast, Telling } from "../cast.ts";
 import { REPOSITORY, SUGGESTED_LINES } from "../script.ts";
 import { waitUntil } from "../wait-until.ts";

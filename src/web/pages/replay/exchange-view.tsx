@@ -1,7 +1,7 @@
 /** One exchange with a model: what was asked, and the answer as it streamed. */
 import { Masked, type Sightings } from "../masked.tsx";
 import { Badge, duration, tokens } from "../parts.tsx";
-import type { AnswerBlock, AskedBlock, ReplayExchange, ShownText } from "./build-replay.ts";
+import type { AnswerBlock, AskedBlock, ReplayExchange, ShownText } from "./replay-model.ts";
 import { Rest } from "./rest.tsx";
 import { splitFences } from "./text-blocks.ts";
 import type { Timeline, TimelineSlot } from "./timeline.ts";

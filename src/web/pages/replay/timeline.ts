@@ -2,7 +2,7 @@
  * When things happen in a replay: the recorded times, with the waits cut short. A person who thinks for an hour is shown for a
  * second; an answer streams as it streamed. Pure.
  */
-import type { ReplayExchange, ReplayTurn } from "./build-replay.ts";
+import type { ReplayExchange, ReplayTurn } from "./replay-model.ts";
 
 /** All in milliseconds of the replay. */
 export interface TimelineSlot {

@@ -1,6 +1,6 @@
 /** A tool call and its result. */
 import { Masked, type Sightings } from "../masked.tsx";
-import type { AnswerBlock } from "./build-replay.ts";
+import type { AnswerBlock } from "./replay-model.ts";
 import type { ChangedLine } from "./line-diff.ts";
 import type { FileChange } from "./tool-call.ts";
 import { Rest } from "./rest.tsx";
