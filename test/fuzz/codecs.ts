@@ -119,6 +119,8 @@ async function scanned(format: ObjectFormat, chunks: readonly Buffer[]): Promise
     return await scanner.finish();
   } finally {
     scanner.close();
+    // All packs of the process have one room.
+    scanner.entries?.release();
   }
 }
 

@@ -114,6 +114,7 @@ test("of a pack that is cut off anywhere, none is taken for whole", async () => 
       };
       await expect(scan()).rejects.toMatchObject({ code: "pack_invalid" });
       scanner.close();
+      scanner.entries?.release();
     }
   }
 });
@@ -253,6 +254,7 @@ describe("lengths that lie", () => {
       scanner.feed(pack).catch((error: unknown) => expect(error).toBeInstanceOf(GatewayError)),
     );
     scanner.close();
+    scanner.entries?.release();
     expect(grown).toBeLessThan(2 * MEBIBYTE);
   });
 

@@ -158,9 +158,25 @@ export function names(
 /** A needle in one of the forms that it may stand there in, and what it is of. */
 type Form = readonly [form: string, id: string];
 
+interface Forms {
+  readonly byHead: ReadonlyMap<string, readonly Form[]>;
+  /** Not zero where a form begins like this (`beginningAt`): most places of a long text are done with by one look. */
+  readonly beginnings: Uint8Array;
+}
+
+const BEGINNINGS = 2 ** 16;
+/** A number for the four characters that stand there. */
+const beginningAt = (text: string, at: number): number =>
+  (text.charCodeAt(at) ^
+    (text.charCodeAt(at + 1) << 3) ^
+    (text.charCodeAt(at + 2) << 6) ^
+    (text.charCodeAt(at + 3) << 9)) &
+  (BEGINNINGS - 1);
+
 /** By their first characters. */
-function formsOf(needles: Iterable<readonly [needle: string, id: string]>): ReadonlyMap<string, readonly Form[]> {
+function formsOf(needles: Iterable<readonly [needle: string, id: string]>): Forms {
   const byHead = new Map<string, Form[]>();
+  const beginnings = new Uint8Array(BEGINNINGS);
   for (const [needle, id] of needles) {
     for (const form of new Set([
       needle,
@@ -171,17 +187,19 @@ function formsOf(needles: Iterable<readonly [needle: string, id: string]>): Read
       encodeURIComponent(needle),
     ])) {
       const head = form.slice(0, SHORTEST);
+      beginnings[beginningAt(head, 0)] = 1;
       const others = byHead.get(head);
       if (others === undefined) byHead.set(head, [[form, id]]);
       else others.push([form, id]);
     }
   }
-  return byHead;
+  return { byHead, beginnings };
 }
 
-function* findForms(haystack: string, forms: ReturnType<typeof formsOf>, from: number, to: number): Generator<string> {
+function* findForms(haystack: string, { byHead, beginnings }: Forms, from: number, to: number): Generator<string> {
   for (let at = from; at < Math.min(to, haystack.length - SHORTEST + 1); at++) {
-    for (const [form, id] of forms.get(haystack.slice(at, at + SHORTEST)) ?? []) {
+    if (beginnings[beginningAt(haystack, at)] === 0) continue;
+    for (const [form, id] of byHead.get(haystack.slice(at, at + SHORTEST)) ?? []) {
       if (haystack.startsWith(form, at)) {
         yield `${id}: …${haystack.slice(Math.max(0, at - 60), at + form.length + 20)}…`;
       }
