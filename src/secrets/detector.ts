@@ -7,7 +7,7 @@ import type { Rule } from "./rule.ts";
 import type { RegexSearch } from "./rule-regex.ts";
 import { createScan, detectionOf, type Scan } from "./scan.ts";
 import { createProgram } from "./scan-program.ts";
-import { findInlineAllow, hasInlineAllow } from "./inline-allow.ts";
+import { createInlineAllows } from "./inline-allow.ts";
 import { createLineIndex } from "./line-index.ts";
 
 export interface Detector {
@@ -54,19 +54,21 @@ export function createDetector(rules: readonly Rule[]): Detector {
     const found = reading.readWhole(text);
     return hasRequired && found.length > 0 ? withRequired(text, found) : found;
   };
-  const tell = (text: string): ((secret: FoundSecret) => Detection) => {
-    if (!hasInlineAllow(text)) return detectionOf;
-    return (secret) => ({ ...detectionOf(secret), allowed: findInlineAllow(text, secret.start, secret.end) });
-  };
   return {
     rules,
     scan: (path) => createScan(program, activeFor(path), path),
-    detect: (text, path) => read(text, path).map(tell(text)),
+    detect: (text, path) => tell(text, read(text, path)),
     find: (text, path) => {
-      const detectionIn = tell(text);
-      return read(text, path).map((found) => ({ detection: detectionIn(found), secret: found.secret }));
+      const found = read(text, path);
+      return tell(text, found).map((detection, index) => ({ detection, secret: found[index]!.secret }));
     },
   };
+}
+
+function tell(text: string, found: readonly FoundSecret[]): Detection[] {
+  if (found.length === 0) return [];
+  const allowIn = createInlineAllows(text);
+  return found.map((secret) => detectionOf(secret, allowIn(secret.start, secret.end)));
 }
 
 /** Leaves out what counts only with another rule's finding near it, where there is none. */

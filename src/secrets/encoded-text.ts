@@ -3,7 +3,7 @@
  * and reads it. Ordinary text is passed over nearly unread: every run of letters is looked at in one or two places.
  */
 import { DigitRunFinder, isTexty, longestPiece } from "./digit-runs.ts";
-import { hiddenTokenAt, longestWord, mayBecomeEscape, placesInWord, readEscapedWord, signsIn } from "./escaped-word.ts";
+import { EscapedWord, hiddenTokenAt, longestWord, mayBecomeEscape, signsIn } from "./escaped-word.ts";
 
 export type Encoding = "base64" | "hex" | "percent" | "escapes" | "utf-16";
 
@@ -91,7 +91,7 @@ export class EncodedTextFinder {
       if (end <= 0) continue;
       while (end < text.length && end - start < longestWord && !isBlank(text.charCodeAt(end))) end++;
       if (end === text.length && !final && end - start < longestWord) return start - contextReach;
-      addWord(text, start, end, found);
+      found.push(new EscapedWord(text, start, end));
       done = end;
       this.wordsTo = origin + done;
     }
@@ -106,14 +106,6 @@ function wordAt(text: string, at: number): number {
   let start = at;
   while (start > 0 && !isBlank(text.charCodeAt(start - 1))) start--;
   return start;
-}
-
-function addWord(text: string, start: number, end: number, found: EncodedText[]): void {
-  const { decoded, hasPercent } = readEscapedWord(text, start, end);
-  // Read again only where something is found in it, and then once for all of that.
-  let places: Int32Array | null = null;
-  const sourceOf = (offset: number) => (places ??= placesInWord(text, start, end))[offset] ?? end;
-  found.push({ start, end, encoding: hasPercent ? "percent" : "escapes", decoded, sourceOf });
 }
 
 /** Text in UTF-16 that was read byte by byte: every other character is U+0000. @returns as `findWords` */

@@ -1,5 +1,7 @@
 /** Words with escapes of URLs, JSON, YAML and JavaScript in them. A hostile text is made of little else: each is read once, and quickly. */
 
+import type { EncodedText, Encoding } from "./encoded-text.ts";
+
 /** Of each escape that is read, one stands in its beginning. */
 export const escapeSigns = ["\\u", "\\x", "%2", "%3", "%4", "%5", "%6", "%7"];
 export const longestEscape = 10;
@@ -88,13 +90,19 @@ const plainEscapes = new Map(
 );
 for (const sign of "\"'\\/") plainEscapes.set(sign.charCodeAt(0), sign.charCodeAt(0));
 
-/** Scratch: what a word says, and where each of its characters stands. */
+/** Scratch: what a word says, the lower bytes of that, and where each of its characters stands. */
 const said = new Uint16Array(longestWord);
+const saidBytes = Buffer.alloc(longestWord);
 const places = new Int32Array(longestWord);
+/** Scratch: all bits of what a word says, and whether an escape of a URL stands in it. */
+let saidBits = 0;
+let hasPercent = false;
 
 /** @returns how many characters the word says */
 function read(text: string, start: number, end: number): number {
   let count = 0;
+  let bits = 0;
+  hasPercent = false;
   for (let at = start; at < end;) {
     const unit = text.charCodeAt(at);
     places[count] = at;
@@ -102,43 +110,66 @@ function read(text: string, start: number, end: number): number {
       const code = escapeAt(text, at, end);
       if (code >= 0) {
         at = behind;
+        hasPercent ||= unit === percent;
         if (code > 0xffff) {
           // What is no character says nothing.
           if (code > 0x10ffff) continue;
           places[count + 1] = places[count]!;
+          bits = 0xffff;
           said[count++] = 0xd800 + ((code - 0x10000) >> 10);
           said[count++] = 0xdc00 + ((code - 0x10000) & 0x3ff);
-        } else said[count++] = code;
+        } else {
+          bits |= code;
+          saidBytes[count] = code;
+          said[count++] = code;
+        }
         continue;
       }
       const plain = unit === backslash && at + 1 < end ? plainEscapes.get(text.charCodeAt(at + 1)) : undefined;
       if (plain !== undefined) {
+        saidBytes[count] = plain;
         said[count++] = plain;
         at += 2;
         continue;
       }
     }
+    bits |= unit;
+    saidBytes[count] = unit;
     said[count++] = unit;
     at++;
   }
+  saidBits = bits;
   return count;
 }
 
-export interface EscapedWord {
+/** A word and what it says. A hostile text is full of them, and nearly none is asked where its characters stand. */
+export class EscapedWord implements EncodedText {
+  readonly start: number;
+  readonly end: number;
+  readonly encoding: Encoding;
   readonly decoded: string;
-  /** Whether an escape of a URL stands in it. */
-  readonly hasPercent: boolean;
-}
+  private readonly text: string;
+  /** Read again only where something is found in it, and then once for all of that. */
+  private places: Int32Array | null = null;
 
-/** @param end at most `longestWord` behind `start` */
-export function readEscapedWord(text: string, start: number, end: number): EscapedWord {
-  const decoded = String.fromCharCode.apply(null, said.subarray(0, read(text, start, end)) as unknown as number[]);
-  return { decoded, hasPercent: /%[0-9A-Fa-f]{2}/.test(text.slice(start, end)) };
-}
+  /** @param end at most `longestWord` behind `start` */
+  constructor(text: string, start: number, end: number) {
+    const count = read(text, start, end);
+    this.text = text;
+    this.start = start;
+    this.end = end;
+    this.decoded =
+      saidBits < 256
+        ? saidBytes.toString("latin1", 0, count)
+        : String.fromCharCode.apply(null, said.subarray(0, count) as unknown as number[]);
+    this.encoding = hasPercent ? "percent" : "escapes";
+  }
 
-/** @returns where in the text each character stands that the word says */
-export const placesInWord = (text: string, start: number, end: number): Int32Array =>
-  places.slice(0, read(text, start, end));
+  sourceOf(offset: number): number {
+    this.places ??= places.slice(0, read(this.text, this.start, this.end));
+    return this.places[offset] ?? this.end;
+  }
+}
 
 const signs = ["%", "\\u", "\\x"];
 

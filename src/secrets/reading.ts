@@ -3,6 +3,7 @@
  *
  * Every place where a rule's match may begin is asked once, and only when no text to come could change the answer.
  */
+import { AnchorBatch, longestBatched } from "./anchor-batch.ts";
 import { contextReach, EncodedTextFinder, type EncodedText } from "./encoded-text.ts";
 import { findOpenMask } from "./mask-form.ts";
 import { OpenPlaces, type Progress } from "./open-places.ts";
@@ -24,6 +25,7 @@ export class Reading {
   private readonly depth: number;
   private readonly places = new OpenPlaces(this.text);
   private readonly encodedTexts = new EncodedTextFinder();
+  private readonly batch = new AnchorBatch();
   private isActive: Uint8Array = new Uint8Array();
   /** Tried wherever a keyword of theirs has come shortly before. */
   private armed: Progress[] = [];
@@ -63,24 +65,42 @@ export class Reading {
     this.text.hold("");
     this.places.forget();
     this.encodedTexts.forget();
-    this.found = [];
+    this.batch.clear();
+    if (this.found.length > 0) this.found = [];
   }
 
   /** @returns the secrets in a text, by place; `end` of a block without an end is the text's */
-  readWhole(text: string): FoundSecret[] {
+  readWhole(text: string): readonly FoundSecret[] {
     this.read(text, true);
+    return this.conclude();
+  }
+
+  /** As `readWhole`, of one of the texts that have been looked through together. */
+  readBatched({ texts, hits, firstHits, runs, hasZeros }: AnchorBatch, index: number): readonly FoundSecret[] {
+    const { text } = this;
+    text.add(texts[index]!);
+    this.meet(hits, firstHits[index]!, firstHits[index + 1]!, true);
+    if (this.depth < deepestEncoding) this.encodedTexts.noteRuns(text.buffer, runs[index]!);
+    this.hasZeros = hasZeros;
+    for (const progress of this.armed) this.places.tryUpTo(progress, Math.min(progress.armedTo, text.length), true);
+    return this.conclude();
+  }
+
+  private conclude(): readonly FoundSecret[] {
     this.settle(true);
-    const { chosen } = chooseSecrets(this.found, text.length, true);
+    const { found, text } = this;
+    const total = text.length;
     this.forget();
     if (this.depth === 0) forgetTexts();
+    if (found.length === 0) return found;
     const told: FoundSecret[] = [];
-    for (const { secrets } of chosen)
-      for (const secret of secrets) told.push(secret.end === Infinity ? { ...secret, end: text.length } : secret);
+    for (const { secrets } of chooseSecrets(found, total, true).chosen)
+      for (const secret of secrets) told.push(secret.end === Infinity ? { ...secret, end: total } : secret);
     return told;
   }
 
   read(chunk: string, final: boolean): void {
-    const { text, program, isActive, places } = this;
+    const { text, program, places } = this;
     const { finder } = program;
     let from = text.buffer.length;
     text.add(chunk);
@@ -88,17 +108,7 @@ export class Reading {
     this.wasCut ||= !final;
     while (from < buffer.length) {
       const to = finder.find(buffer, from);
-      const { hits: ends, hitCount } = finder;
-      for (let i = 0; i < hitCount; i++) {
-        const end = ends[2 * i]!;
-        const ending = ends[2 * i + 1]!;
-        const { targets, isSign } = targetsOf(program, ending);
-        if (isSign) this.signsTo = end;
-        for (let j = 0; j < targets.length; j++) {
-          const target = targets[j]!;
-          if (isActive[target.order] === 1) this.aim(target, origin + end - target.length, final);
-        }
-      }
+      this.meet(finder.hits, 0, finder.hitCount, final);
       if (!this.wasCut && this.depth < deepestEncoding) this.encodedTexts.noteRuns(buffer, finder.runs);
       this.hasZeros ||= finder.hasZeros;
       for (const progress of this.armed) places.tryUpTo(progress, Math.min(progress.armedTo, origin + to), final);
@@ -108,6 +118,21 @@ export class Reading {
       }
       from = to;
       if (final) places.ask(origin + from - furthestBefore - longestAnchor, final, -1, this.found);
+    }
+  }
+
+  /** Tries what anchors are for. @param hits as of `AnchorFinder.hits`, those from `first` to `last` */
+  private meet(hits: Int32Array, first: number, last: number, final: boolean): void {
+    const { program, isActive } = this;
+    const { origin } = this.text;
+    for (let i = first; i < last; i++) {
+      const end = hits[2 * i]!;
+      const { targets, isSign } = targetsOf(program, hits[2 * i + 1]!);
+      if (isSign) this.signsTo = end;
+      for (let j = 0; j < targets.length; j++) {
+        const target = targets[j]!;
+        if (isActive[target.order] === 1) this.aim(target, origin + end - target.length, final);
+      }
     }
   }
 
@@ -157,42 +182,60 @@ export class Reading {
   private decode(final: boolean): number {
     const { encodedTexts, text, signsTo, hasZeros } = this;
     const { buffer, origin, told, length } = text;
-    if (!this.wasCut) {
-      for (const encoded of encodedTexts.findInWhole(buffer, { signsTo, hasZeros })) this.readEncoded(encoded);
-      return length;
-    }
-    const { found, open } = encodedTexts.find(buffer, origin, told, final);
-    for (const encoded of found) this.readEncoded(encoded);
+    const whole = this.wasCut ? null : encodedTexts.findInWhole(buffer, { signsTo, hasZeros });
+    const { found, open } =
+      whole === null ? encodedTexts.find(buffer, origin, told, final) : { found: whole, open: length };
+    if (found.length > 0) this.readEncoded(found);
     return open;
   }
 
-  private readEncoded(encoded: EncodedText): void {
-    const { program, depth, found, isActive } = this;
-    const { buffer, origin, told, path } = this.text;
-    // What a value is, its name tells: it is read with what stands around it in its line.
-    const before = lineBefore(buffer, encoded.start);
-    const behind = encoded.behind ?? signBehind(buffer, encoded.end);
+  private readEncoded(texts: readonly EncodedText[]): void {
+    const { program, depth, isActive, batch } = this;
+    const { buffer, path } = this.text;
     const inner = (program.inner[depth] ??= new Reading(program, depth + 1));
-    inner.begin(isActive, path, before.length);
-    for (const secret of inner.readWhole(before + encoded.decoded + behind)) {
-      const start = secret.start - before.length;
-      const end = Math.min(encoded.decoded.length, secret.end - before.length);
+    const batched: { readonly encoded: EncodedText; readonly before: number }[] = [];
+    const readBatched = (): void => {
+      batch.find(program.finder);
+      for (const [index, { encoded, before }] of batched.entries()) {
+        inner.begin(isActive, path, before);
+        this.take(inner.readBatched(batch, index), encoded, before);
+      }
+      batched.length = 0;
+      batch.clear();
+    };
+    for (const encoded of texts) {
+      // What a value is, its name tells: it is read with what stands around it in its line.
+      const line = lineBefore(buffer, encoded.start);
+      const before = line.length;
+      const text = line + encoded.decoded + (encoded.behind ?? signBehind(buffer, encoded.end));
+      if (text.length <= longestBatched) {
+        batched.push({ encoded, before });
+        if (batch.add(text)) continue;
+      }
+      if (batched.length > 0) readBatched();
+      if (text.length <= longestBatched) continue;
+      inner.begin(isActive, path, before);
+      this.take(inner.readWhole(text), encoded, before);
+    }
+    if (batched.length > 0) readBatched();
+  }
+
+  /** @param before how much of the text that they were found in stands before what was decoded */
+  private take(secrets: readonly FoundSecret[], encoded: EncodedText, before: number): void {
+    const { origin, told } = this.text;
+    for (const found of secrets) {
+      const { secret, severity, matcher, note } = found;
+      const start = found.start - before;
+      const end = Math.min(encoded.decoded.length, found.end - before);
       if (end <= Math.max(0, start)) continue;
       // What is encoded in the text before is found there, and does not reach into this.
-      if (start < 0 && secret.note !== "") continue;
+      if (start < 0 && note !== "") continue;
       const from = origin + (start < 0 ? encoded.start + start : encoded.sourceOf(start, false));
       const to = origin + encoded.sourceOf(end, true);
       // As it stands it has been read already.
       if (to - from === end - start || to <= told) continue;
-      found.push({
-        start: Math.max(from, told),
-        end: to,
-        matchEnd: to,
-        secret: secret.secret,
-        severity: secret.severity,
-        matcher: secret.matcher,
-        note: `${secret.note} (${encoded.encoding})`,
-      });
+      const own = { start: Math.max(from, told), end: to, matchEnd: to };
+      this.found.push({ ...own, secret, severity, matcher, note: `${note} (${encoded.encoding})` });
     }
   }
 }

@@ -29,9 +29,12 @@ export interface Scan {
 const trimAt = 2048;
 const keptBehind = lineReach + 64;
 
-export function detectionOf({ matcher, severity, start, end, note }: FoundSecret): Detection {
+export function detectionOf(
+  { matcher, severity, start, end, note }: FoundSecret,
+  allowed: Detection["allowed"] = null,
+): Detection {
   const { id, description } = matcher.rule;
-  return { rule: id, description: note === "" ? description : description + note, severity, start, end, allowed: null };
+  return { rule: id, description: note === "" ? description : description + note, severity, start, end, allowed };
 }
 
 /** @param isActive and the rest: as of `Reading.begin` */

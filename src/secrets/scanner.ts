@@ -43,17 +43,21 @@ const LONGEST_REASON = 300;
 export function createScanner(detector: Detector, key: Uint8Array): Scanner {
   const fingerprint = createFingerprint(key);
   /** A reason may hold other secrets, and this one again, without what it was known by. */
-  const tellReason = (reason: string, secret: string): string =>
-    maskText(reason, detector, fingerprint).text.replaceAll(secret, "…").slice(0, LONGEST_REASON);
+  const tellReason = (masked: string, secret: string): string =>
+    masked.replaceAll(secret, "…").slice(0, LONGEST_REASON);
+  const maskReason = (reason: string): string => maskText(reason, detector, fingerprint).text;
   return {
     find: (text, path) => {
       const found = detector.find(text, path);
       if (found.length === 0) return [];
       const position = createLineIndex(text);
+      // A comment may allow all secrets of a line.
+      const reasons = new Map<InlineAllow, string>();
       return found.map(({ detection: { rule, description, severity, start, end, allowed }, secret }) => {
         const { line, column } = position(start);
-        const lineEnd = text.indexOf("\n", start);
-        const endColumn = column + (lineEnd < 0 ? end : Math.min(end, lineEnd)) - start;
+        const lineEnd = text.slice(start, end).indexOf("\n");
+        const endColumn = column + (lineEnd < 0 ? end - start : lineEnd);
+        if (allowed !== null && !reasons.has(allowed)) reasons.set(allowed, maskReason(allowed.reason));
         return {
           rule,
           description,
@@ -62,7 +66,7 @@ export function createScanner(detector: Detector, key: Uint8Array): Scanner {
           column,
           endColumn,
           fingerprint: fingerprint(secret),
-          allowed: allowed === null ? null : { by: allowed.by, reason: tellReason(allowed.reason, secret) },
+          allowed: allowed === null ? null : { by: allowed.by, reason: tellReason(reasons.get(allowed)!, secret) },
         };
       });
     },

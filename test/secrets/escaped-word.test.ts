@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { hiddenTokenAt, placesInWord, readEscapedWord } from "../../src/secrets/escaped-word.ts";
+import { EscapedWord, hiddenTokenAt } from "../../src/secrets/escaped-word.ts";
 
 const anyEscape =
   /%([0-9A-Fa-f]{2})|\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{2})|([abefnrtv0"'\\/]))/g;
@@ -49,12 +49,12 @@ test("a word with escapes says what it says read plainly, each character at its 
       const start = before.length + 1;
       const end = start + word.length;
       const expected = readPlainly(word);
-      expect(readEscapedWord(text, start, end)).toEqual({
-        decoded: expected.decoded,
-        hasPercent: /%[0-9A-Fa-f]{2}/.test(word),
-      });
+      const own = new EscapedWord(text, start, end);
+      expect(own.decoded).toBe(expected.decoded);
+      expect(own.encoding).toBe(/%[0-9A-Fa-f]{2}/.test(word) ? "percent" : "escapes");
       const places = expected.places.map((place) => start + place);
-      expect([...placesInWord(text, start, end)]).toEqual(places);
+      expect(own.decoded.split("").map((_, offset) => own.sourceOf(offset))).toEqual(places);
+      expect(own.sourceOf(own.decoded.length)).toBe(end);
     }),
     { numRuns: 2000 },
   );
