@@ -11,18 +11,17 @@
  */
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startBenchGateway, type BenchGateway } from "./gateway.ts";
-import type { HeapUse } from "./heap-monitor.ts";
 import { residentBytes } from "./memory.ts";
 import { coresBusy, machineTime, processorTime } from "./processor-time.ts";
 import { percentile, renderMachine } from "./report.ts";
-import type { ClientCommand, ClientEvent, Measured } from "./streams-client.ts";
+import { measure, sustain } from "./streams-sustained.ts";
 
 const WAYS = ["direct", "Sallyport", "bare node:http pipe", "nginx", "Hono + fetch"] as const;
 type Way = (typeof WAYS)[number];
@@ -53,7 +52,6 @@ const sustained = Number(values.sustained);
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const stops: (() => Promise<unknown> | void)[] = [];
 const BEARER = "bench-bearer";
-const SAMPLE_MS = 10_000;
 
 /** A process of its own: what one side costs must not be told as the other's delay. */
 async function startPart(file: string, args: readonly string[]): Promise<{ child: ChildProcess; url: string }> {
@@ -106,19 +104,6 @@ http {
     await sleep(50);
   }
   return null;
-}
-
-async function measure(client: ChildProcess, command: ClientCommand): Promise<Measured> {
-  client.send(command);
-  const [event] = (await once(client, "message")) as [ClientEvent];
-  if (event.kind === "failed") throw new Error(event.message);
-  return event;
-}
-
-/** Beginnings and ends of exchanges that are on their way to the database, or wait for it. */
-async function recordsWaiting({ copilotUrl }: BenchGateway): Promise<number> {
-  const answer = await fetch(new URL("/metrics", copilotUrl));
-  return Number(/^sallyport_records_waiting (\d+)$/m.exec(await answer.text())?.[1] ?? Number.NaN);
 }
 
 interface Collected {
@@ -250,56 +235,8 @@ ${ways.includes("Sallyport") ? "| *wanted of Sallyport* | | | *≤ 1.50* | *≤ 
     process.stdout.write(`${idleStreams} idle-ish streams (a chunk a second): ${held} MiB resident (wanted: ≤ 400)\n`);
   }
   if (sustained > 0) {
-    const samples: number[] = [];
-    const waiting: number[] = [];
-    const sampling = setInterval(() => void recordsWaiting(gateway).then((count) => waiting.push(count)), 1_000);
-    const began = Date.now();
-    const running = measure(client, { kind: "sustain", ...target, streams, seconds: sustained });
-    for (let sampled = 0; sampled * SAMPLE_MS < sustained * 1_000; sampled += 1) {
-      await Promise.race([running, sleep(SAMPLE_MS)]);
-      samples.push(mib(residentBytes(gateway.pid)));
-      // What is left of it when all garbage is gone; the pause is one of some hundred milliseconds, and told with the delays.
-      if (sampled % 3 === 2) process.kill(gateway.pid, "SIGUSR2");
-      const at = Math.round((Date.now() - began) / 1_000);
-      if (sampled % 6 === 5) process.stderr.write(`after ${at} s: ${samples.at(-1)} MiB resident\n`);
-    }
-    const { delays, first, exchanges, refused } = await running.finally(() => clearInterval(sampling));
-    await sleep(1_000);
-    const left = (await readFile(heapFile, "utf8").catch(() => ""))
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as HeapUse);
-    const thirds = <T>(list: readonly T[]): readonly (readonly T[])[] =>
-      [0, 1, 2].map((third) => list.slice((list.length * third) / 3, (list.length * (third + 1)) / 3));
-    const row = (what: string, cells: readonly string[]): string => `| ${[what, ...cells].join(" | ")} |`;
-    const one = (share: number) => (list: readonly number[]) => ms(percentile(list, share));
-    process.stdout.write(`
-${sustained} s of ${streams} streams: ${exchanges} exchanges recorded (${(exchanges / sustained).toFixed(1)} a second), ${refused} refused because the database did not answer in time. By thirds of the time, no growth wanted:
-
-| | first | middle | last |
-| --- | --: | --: | --: |
-${[
-  row(
-    "resident, MiB",
-    thirds(samples).map((list) => String(median(list))),
-  ),
-  row(
-    "heap after all garbage is collected, MiB",
-    thirds(left.map(({ heap }) => heap / 2 ** 20)).map((list) => median(list).toFixed(1)),
-  ),
-  row(
-    "buffers then, MiB",
-    thirds(left.map(({ external }) => external / 2 ** 20)).map((list) => median(list).toFixed(1)),
-  ),
-  row(
-    "records that wait to be written, p50 and most",
-    thirds(waiting).map((list) => `${median(list)}, ${Math.max(...list)}`),
-  ),
-  row("a chunk, p50, ms", thirds(delays).map(one(0.5))),
-  row("a chunk, p99, ms", thirds(delays).map(one(0.99))),
-  row("first byte, p50, ms", thirds(first).map(one(0.5))),
-].join("\n")}
-`);
+    const sustaining = { client, gateway, target, streams, seconds: sustained, heapFile };
+    process.stdout.write(await sustain(sustaining));
   }
   process.stdout.write(`On ${renderMachine()}.\n`);
   if (values.json !== undefined) {
