@@ -33,8 +33,9 @@ if (file !== undefined && (!isMainThread || process.argv.includes("serve"))) {
   threads.unref();
   if (isMainThread) {
     process.on("SIGUSR2", () => {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel between threads has no origin
       threads.postMessage(null);
       measure();
     });
-  } else threads.onmessage = measure;
+  } else threads.addEventListener("message", measure);
 }
