@@ -200,7 +200,13 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       response.off("close", leave);
       stop.removeEventListener("abort", leave);
     }
-    await passOn(exchange, forwarded, answer);
+    try {
+      await passOn(exchange, forwarded, answer);
+    } catch (error) {
+      // Nobody reads it any more: its connection would wait for its whole patience.
+      answer.destroy();
+      throw error;
+    }
   }
 
   async function refuse(response: ServerResponse, start: ExchangeStart, refusal: Refusal): Promise<void> {

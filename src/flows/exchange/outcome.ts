@@ -19,7 +19,7 @@ export const NOTHING = {
 
 export function failedEnd(error: unknown): ExchangeEnd {
   const gone = error instanceof GatewayError && error.code === "client_gone";
-  const message = error instanceof GatewayError ? error.message : "The gateway failed before the upstream answered.";
+  const message = error instanceof GatewayError ? error.message : "The gateway failed while it handled this exchange.";
   return { ...NOTHING, status: gone ? "client_gone" : "upstream_failed", error: message };
 }
 
