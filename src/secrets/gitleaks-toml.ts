@@ -6,11 +6,13 @@
  * the old and the new form. Whatever is not, is told with its line, and nothing of it is guessed. Every rule blocks, but those tagged `warn`
  * and those whose id begins with `generic-`.
  */
-import { parse, TomlDate, TomlError, type TomlTable, type TomlValue } from "smol-toml";
+import { parse, TomlError, type TomlTable, type TomlValue } from "smol-toml";
 import { err, ok, type Result } from "../errors.ts";
+import { ALLOWLIST_KEYS, readAllowlist, type TargetedAllowlist } from "./gitleaks-allowlist.ts";
 import { parseRegex } from "./regex-syntax.ts";
 import { planRule } from "./rule-regex.ts";
-import type { Allowlist, RequiredRule, Rule, RuleMistake } from "./rule.ts";
+import type { RequiredRule, Rule, RuleMistake } from "./rule.ts";
+import { isNumber, isString, isTable, stringsIn, tablesIn, TomlPlaces } from "./toml-file.ts";
 
 export interface GitleaksRules {
   readonly rules: readonly Rule[];
@@ -58,22 +60,6 @@ const ruleKeys = [
   "skipReport",
 ];
 const requiredKeys = ["id", "withinLines", "withinColumns"];
-const allowKeys = [
-  "description",
-  "condition",
-  "commits",
-  "paths",
-  "regexes",
-  "regexTarget",
-  "stopwords",
-  "targetRules",
-];
-
-/** An allowlist, and the rules that it is for; null: all. */
-interface TargetedAllowlist extends Allowlist {
-  readonly targets: readonly string[] | null;
-}
-
 class GitleaksReader {
   private readonly mistakes: RuleMistake[] = [];
   private readonly notes: RuleMistake[] = [];
@@ -105,7 +91,7 @@ class GitleaksReader {
       }
       if (own.has(id)) this.mistakes.push({ line, rule: id, message: "the id is used twice in this file" });
       own.add(id);
-      const rule = this.readRule(id, table, index, line, rules.get(id) ?? null);
+      const rule = this.readRule(id, table, line, rules.get(id) ?? null);
       if (rule !== null) rules.set(id, rule);
     }
     const general = [
@@ -164,7 +150,7 @@ class GitleaksReader {
   }
 
   /** What the file does not say about a rule, the one that it extends does. */
-  private readRule(id: string, table: TomlTable, index: number, line: number, base: Rule | null): Rule | null {
+  private readRule(id: string, table: TomlTable, line: number, base: Rule | null): Rule | null {
     this.tellUnknown(table, ruleKeys, line, id);
     const wrong = (key: string, message: string): void => {
       this.mistakes.push({ line: this.places.ofKey(key, line), rule: id, message });
@@ -225,8 +211,8 @@ class GitleaksReader {
       path,
       allow: [
         ...(base?.allow ?? []),
-        ...this.readAllowlists(table["allowlists"], "rules.allowlists", { id, line, index }),
-        ...this.readAllowlists(table["allowlist"], "rules.allowlist", { id, line, index }),
+        ...this.readAllowlists(table["allowlists"], "rules.allowlists", { id, line }),
+        ...this.readAllowlists(table["allowlist"], "rules.allowlist", { id, line }),
       ],
       required: [...(base?.required ?? []), ...this.readRequired(table, id, line)],
       examples: { match: [], noMatch: [], path: null },
@@ -256,114 +242,18 @@ class GitleaksReader {
   private readAllowlists(
     value: TomlValue | undefined,
     header: string,
-    owner: { readonly id: string; readonly line: number; readonly index: number } | null,
+    owner: { readonly id: string; readonly line: number } | null,
   ): TargetedAllowlist[] {
     return (isTable(value) ? [value] : tablesIn(value)).flatMap((table, index) => {
       const line = owner === null ? this.places.ofTable(header, index) : this.places.after(header, owner.line, index);
-      const id = owner?.id ?? null;
-      this.tellUnknown(table, allowKeys, line, id);
-      if (stringsIn(table["commits"]).length > 0) {
-        this.note(
-          this.places.ofKey("commits", line),
-          id,
-          "`commits` of an allowlist is not supported: nothing is allowed by its commit",
-        );
-      }
-      const patterns = (key: string): readonly string[] => {
-        for (const pattern of stringsIn(table[key])) {
-          const parsed = parseRegex(pattern);
-          if (!parsed.ok) {
-            this.mistakes.push({
-              line: this.places.ofKey(key, line),
-              rule: id,
-              message: `a pattern of \`${key}\` ${parsed.error}`,
-            });
-          }
-        }
-        return stringsIn(table[key]);
-      };
-      const target = table["regexTarget"] ?? "secret";
-      if (target !== "secret" && target !== "match" && target !== "line" && target !== "") {
-        this.mistakes.push({
-          line: this.places.ofKey("regexTarget", line),
-          rule: id,
-          message: "`regexTarget` is match or line",
-        });
-      }
-      const condition = table["condition"];
-      const all = typeof condition === "string" && /^(?:and|&&)$/i.test(condition);
-      if (condition !== undefined && !all && !(typeof condition === "string" && /^(?:or|\|\||)$/i.test(condition))) {
-        this.mistakes.push({
-          line: this.places.ofKey("condition", line),
-          rule: id,
-          message: "`condition` is AND or OR",
-        });
-      }
-      const targets = stringsIn(table["targetRules"]);
-      const list: TargetedAllowlist = {
-        on: target === "match" || target === "line" ? target : "secret",
-        condition: all ? "all" : "any",
-        regexes: patterns("regexes"),
-        paths: patterns("paths"),
-        stopWords: stringsIn(table["stopwords"]),
-        targets: targets.length === 0 ? null : targets,
-      };
-      // Stop words look at the secret whatever `regexTarget` says: the words of a thousand names are among them.
-      if (list.on === "secret" || list.stopWords.length === 0) return [list];
-      if (list.regexes.length === 0) return [{ ...list, on: "secret" }];
-      if (!all)
-        return [
-          { ...list, stopWords: [] },
-          { ...list, on: "secret", regexes: [], paths: [] },
-        ];
-      this.note(
-        line,
-        id,
-        "an allowlist with `condition` AND, `regexTarget` and `stopwords` at once is not supported: it allows nothing",
+      const rule = owner?.id ?? null;
+      this.tellUnknown(table, ALLOWLIST_KEYS, line, rule);
+      const place = (key: string | null): number => (key === null ? line : this.places.ofKey(key, line));
+      return readAllowlist(
+        table,
+        (key, message) => void this.mistakes.push({ line: place(key), rule, message }),
+        (key, message) => this.note(place(key), rule, message),
       );
-      return [];
     });
   }
 }
-
-/** Where things stand: the parser tells values without their lines. */
-class TomlPlaces {
-  private readonly lines: readonly string[];
-
-  constructor(text: string) {
-    this.lines = text.split("\n");
-  }
-
-  /** @returns the line of the table's header, the `index`th of that name; 1 if it is written in another way. */
-  ofTable(name: string, index: number): number {
-    return this.after(name, 1, index);
-  }
-
-  after(name: string, from: number, index: number): number {
-    let left = index;
-    for (let at = from - 1; at < this.lines.length; at++) {
-      const header = /^\s*\[\[?\s*([\w.-]+)\s*\]/.exec(this.lines[at]!)?.[1];
-      if (header === name && left-- === 0) return at + 1;
-    }
-    return from;
-  }
-
-  /** @returns the line at or behind `from` that assigns to the key. */
-  ofKey(key: string, from: number): number {
-    for (let at = from - 1; at < this.lines.length; at++) {
-      const line = this.lines[at]!.trimStart();
-      if (line.startsWith(key) && /^\s*[=\].]/.test(line.slice(key.length))) return at + 1;
-      if (line.startsWith("[") && line.replace(/[\s[\]]/g, "").endsWith(key)) return at + 1;
-    }
-    return from;
-  }
-}
-
-const isString = (value: TomlValue): value is string => typeof value === "string";
-const isNumber = (value: TomlValue | undefined): value is number => typeof value === "number";
-const isTable = (value: TomlValue | undefined): value is TomlTable =>
-  typeof value === "object" && !Array.isArray(value) && !(value instanceof TomlDate);
-const tablesIn = (value: TomlValue | undefined): readonly TomlTable[] =>
-  Array.isArray(value) ? value.filter(isTable) : [];
-const stringsIn = (value: TomlValue | undefined): readonly string[] =>
-  Array.isArray(value) ? value.filter(isString) : [];
