@@ -18,7 +18,7 @@ const TEMPLATE = "postgres";
  */
 export async function testDatabase(): Promise<DatabaseHandle> {
   const name = `test_${randomBytes(8).toString("hex")}`;
-  await admin((sql) => sql.unsafe(`create database ${name} template ${TEMPLATE} strategy file_copy`));
+  await admin().unsafe(`create database ${name} template ${TEMPLATE} strategy file_copy`);
   const url = new URL(inject("databaseAdminUrl"));
   url.pathname = `/${name}`;
   const handle = openDatabase(url.href, { max: 5 });
@@ -26,7 +26,7 @@ export async function testDatabase(): Promise<DatabaseHandle> {
   const close = () =>
     (closing ??= (async () => {
       await handle.close();
-      await admin((sql) => sql.unsafe(`drop database if exists ${name} with (force)`));
+      await admin().unsafe(`drop database if exists ${name} with (force)`);
     })());
   whenTestEnds(close);
   return { ...handle, close };
@@ -57,14 +57,11 @@ export async function removeDataDir(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
-async function admin(work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
-  const sql = postgres(inject("databaseAdminUrl"), { max: 1, onnotice: () => {} });
-  try {
-    await work(sql);
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
-}
+let adminConnection: postgres.Sql | null = null;
+
+/** Kept while it is used: to open one takes as long as to make a database. */
+const admin = (): postgres.Sql =>
+  (adminConnection ??= postgres(inject("databaseAdminUrl"), { max: 1, idle_timeout: 5, onnotice: () => {} }));
 
 function whenTestEnds(work: () => Promise<void>): void {
   try {
