@@ -7,11 +7,12 @@ import { isObject, type JsonObject } from "./json-value.ts";
 import { createChatCompletionsMask } from "./answer-masking/chat-completions.ts";
 import { createMessagesMask } from "./answer-masking/messages.ts";
 import { createResponsesMask } from "./answer-masking/responses.ts";
+import { withoutLogprobs } from "./answer-masking/logprobs.ts";
 import type { AnswerMasks, OutgoingEvent, WireMask } from "./answer-masking/wire-mask.ts";
 import { parseStrictJson } from "./strict-json.ts";
 import { SseParser } from "./streams/sse.ts";
 
-export type { AnswerMasks } from "./answer-masking/wire-mask.ts";
+export { type AnswerMasks, looksSealed } from "./answer-masking/wire-mask.ts";
 
 const WIRES: Readonly<Partial<Record<WireFormat, (masks: AnswerMasks) => WireMask>>> = {
   "chat-completions": createChatCompletionsMask,
@@ -112,10 +113,13 @@ const ENDS: ReadonlySet<string> = new Set([
   "error",
 ]);
 
+/** What Anthropic's tools are given is JSON of anybody's making, with any names in it; on the others it is a text. */
+const HAS_LOGPROBS: ReadonlySet<WireFormat> = new Set(["chat-completions", "completions", "responses"]);
+
 /** A whole answer. @returns null where it is no JSON that everybody reads alike: nothing that cannot be read goes on */
-export function maskAnswerBody(body: Buffer, masks: AnswerMasks): Buffer | null {
+export function maskAnswerBody(format: WireFormat, body: Buffer, masks: AnswerMasks): Buffer | null {
   const json = parseStrictJson(body);
   if (!json.ok) return null;
-  const masked = JSON.stringify(masks.json(json.value));
+  const masked = JSON.stringify(masks.json(HAS_LOGPROBS.has(format) ? withoutLogprobs(json.value) : json.value));
   return masked === JSON.stringify(json.value) ? body : Buffer.from(masked);
 }

@@ -1,11 +1,23 @@
 /** Chat Completions, and the older completions that ghost text comes in: `choices[].delta`, or `choices[].text`. */
 import { asArray, asObject, countOrNull, isObject, type JsonObject } from "../json-value.ts";
-import { type AnswerMasks, createOpenTexts, type OutgoingEvent, type WireMask } from "./wire-mask.ts";
+import { THINKING } from "../endpoints/chat-completions.ts";
+import {
+  type AnswerMasks,
+  createAroundMask,
+  createOpenTexts,
+  looksSealed,
+  type OutgoingEvent,
+  type WireMask,
+} from "./wire-mask.ts";
 
-const TEXTS = ["content", "refusal", "reasoning_text", "reasoning_content"];
+const TEXTS: readonly string[] = ["content", "refusal", ...THINKING];
+/** Lists of parts, of which each event has the next ones: OpenRouter's, and the content of Mistral's models. */
+const LISTS: readonly string[] = ["content", "reasoning_details"];
+const PART_TEXTS: readonly string[] = ["text", "summary", "thinking"];
 
 export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
   const texts = createOpenTexts(masks);
+  const mask = createAroundMask(masks);
 
   function takeDelta(envelope: JsonObject, index: number, delta: JsonObject): JsonObject {
     const carry = (inner: JsonObject): OutgoingEvent => ({
@@ -16,6 +28,8 @@ export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
     for (const [name, value] of Object.entries(delta)) {
       if (typeof value === "string" && TEXTS.includes(name)) {
         masked[name] = texts.push(`${index} ${name}`, value, (text) => carry({ [name]: text }));
+      } else if (LISTS.includes(name) && Array.isArray(value)) {
+        masked[name] = takeParts(value, `${index} ${name}`, (list) => carry({ [name]: list }));
       } else if (name === "tool_calls" && Array.isArray(value)) {
         masked[name] = value.map((call, at) => takeCall(asObject(call), at, index, carry));
       } else if (name === "function_call" && isObject(value)) {
@@ -23,10 +37,33 @@ export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
       } else if (name === "audio" && isObject(value)) {
         masked[name] = takePart(value, "transcript", `${index} audio`, "text", (inner) => carry({ [name]: inner }));
       } else {
-        masked[name] = masks.json(value);
+        // Thinking that the upstream has sealed comes back to it as it was.
+        masked[name] = name === "reasoning_opaque" && looksSealed(value) ? value : masks.json(value);
       }
     }
     return masked;
+  }
+
+  /** @param carry an event with a list that has more of one part's text */
+  function takeParts(
+    list: readonly unknown[],
+    key: string,
+    carry: (list: readonly unknown[]) => OutgoingEvent,
+  ): readonly unknown[] {
+    return list.map((value) => {
+      if (!isObject(value)) return masks.json(value);
+      const streams = ([name, inner]: [string, unknown]) =>
+        PART_TEXTS.includes(name) && (typeof inner === "string" || Array.isArray(inner));
+      const others = Object.fromEntries(Object.entries(value).filter((entry) => !streams(entry)));
+      const around = masks.json(others) as JsonObject;
+      const masked: Record<string, unknown> = { ...around };
+      for (const [name, inner] of Object.entries(value).filter(streams)) {
+        const place = `${key} ${countOrNull(value["index"]) ?? ""} ${name}`;
+        const more = (rest: unknown) => carry([{ ...around, [name]: rest }]);
+        masked[name] = Array.isArray(inner) ? takeParts(inner, place, more) : texts.push(place, inner as string, more);
+      }
+      return masked;
+    });
   }
 
   /** An object of which one field streams. */
@@ -69,7 +106,7 @@ export function createChatCompletionsMask(masks: AnswerMasks): WireMask {
     take({ type, json }) {
       const before: OutgoingEvent[] = [];
       const { choices: _choices, ...others } = json;
-      const envelope = masks.json(others) as JsonObject;
+      const envelope = mask(others);
       const choices = asArray(json["choices"]).map((value, at) => {
         const choice = asObject(value);
         const index = countOrNull(choice["index"]) ?? at;

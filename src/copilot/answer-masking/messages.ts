@@ -1,25 +1,31 @@
 /** Anthropic Messages: content blocks by index, each with deltas of one kind. */
-import { asObject, countOrNull, type JsonObject } from "../json-value.ts";
-import { type AnswerMasks, createOpenTexts, type WireMask } from "./wire-mask.ts";
+import { asObject, countOrNull } from "../json-value.ts";
+import { type AnswerMasks, createAroundMask, createOpenTexts, looksSealed, type WireMask } from "./wire-mask.ts";
 
 const TEXTS = ["text", "partial_json", "thinking"];
 
 export function createMessagesMask(masks: AnswerMasks): WireMask {
   const texts = createOpenTexts(masks);
+  const mask = createAroundMask(masks);
   return {
     take({ type, json }) {
       const index = countOrNull(json["index"]) ?? 0;
-      if (json["type"] === "content_block_stop") return [...texts.close(`${index} `), { type, json }];
-      if (json["type"] !== "content_block_delta") return [{ type, json: masks.json(json) as JsonObject }];
+      if (json["type"] === "content_block_stop") return [...texts.close(`${index} `), { type, json: mask(json) }];
       const delta = asObject(json["delta"]);
-      const name = TEXTS.find((one) => typeof delta[one] === "string");
-      // A signature is the upstream's own, and what a citation quotes is no stream.
-      if (name === undefined) {
-        return [{ type, json: delta["type"] === "signature_delta" ? json : (masks.json(json) as JsonObject) }];
-      }
-      const carry = (text: string) => ({ type, json: { ...json, delta: { ...delta, [name]: text } } });
+      // What a citation quotes is no stream.
+      const name = TEXTS.find((one) => typeof delta[one] === "string") ?? "signature";
+      const value = delta[name];
+      if (json["type"] !== "content_block_delta" || typeof value !== "string") return [{ type, json: mask(json) }];
+      const { [name]: _value, ...others } = delta;
+      const around = mask({ ...json, delta: others });
+      const carry = (text: string) => ({
+        type,
+        json: { ...around, delta: { ...asObject(around["delta"]), [name]: text } },
+      });
+      // The upstream's own, and worth nothing with a mask inside.
+      if (name === "signature" && looksSealed(value)) return [carry(value)];
       const kind = name === "partial_json" ? "json" : "text";
-      return [carry(texts.push(`${index} ${name}`, delta[name] as string, carry, kind))];
+      return [carry(texts.push(`${index} ${name}`, value, carry, kind))];
     },
     end: () => texts.close(""),
   };

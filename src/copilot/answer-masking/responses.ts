@@ -3,7 +3,8 @@
  * response's. Events are numbered; as some may be added, they are numbered anew.
  */
 import { countOrNull, type JsonObject } from "../json-value.ts";
-import { type AnswerMasks, createOpenTexts, type OutgoingEvent, type WireMask } from "./wire-mask.ts";
+import { withoutLogprobs } from "./logprobs.ts";
+import { type AnswerMasks, createAroundMask, createOpenTexts, type OutgoingEvent, type WireMask } from "./wire-mask.ts";
 
 const DELTA = ".delta";
 const DONE = ".done";
@@ -12,6 +13,7 @@ const ARGUMENTS = "_arguments";
 
 export function createResponsesMask(masks: AnswerMasks): WireMask {
   const texts = createOpenTexts(masks);
+  const mask = createAroundMask(masks);
   let number = 0;
 
   const numbered = (events: readonly OutgoingEvent[]): readonly OutgoingEvent[] =>
@@ -30,13 +32,14 @@ export function createResponsesMask(masks: AnswerMasks): WireMask {
     take({ type, json }) {
       const kind = typeof json["type"] === "string" ? json["type"] : (type ?? "");
       if (kind.endsWith(DELTA) && typeof json["delta"] === "string") {
-        const { logprobs: _logprobs, obfuscation: _obfuscation, ...rest } = json;
-        const carry = (delta: string): OutgoingEvent => ({ type, json: { ...rest, delta } });
+        const { logprobs: _logprobs, obfuscation: _obfuscation, delta: _delta, sequence_number: at, ...rest } = json;
+        const around = { ...mask(rest), ...(typeof at === "number" ? { sequence_number: at } : {}) };
+        const carry = (delta: string): OutgoingEvent => ({ type, json: { ...around, delta } });
         const what = kind.slice(0, -DELTA.length);
         const form = what.endsWith(ARGUMENTS) ? "json" : "text";
         return numbered([carry(texts.push(keyOf(json, what), json["delta"], carry, form))]);
       }
-      const whole: OutgoingEvent = { type, json: masks.json(json) as JsonObject };
+      const whole: OutgoingEvent = { type, json: masks.json(withoutLogprobs(json)) as JsonObject };
       if (kind === "response.output_item.done") {
         return numbered([...texts.close(itemOf(json)), whole]);
       }

@@ -28,6 +28,27 @@ export interface WireMask {
   end(): readonly OutgoingEvent[];
 }
 
+/** Sealed by the upstream: of no use to anybody with a mask inside. */
+const SEALED_TEXT = /^[A-Za-z0-9+/_=-]{32,}$/;
+export const looksSealed = (text: unknown): text is string => typeof text === "string" && SEALED_TEXT.test(text);
+
+/**
+ * Masks what stands around a text that streams. It is the same in nearly every event, so the last one is remembered.
+ * @returns a value of its own for each other `around`; the same one as long as nothing changes
+ */
+export function createAroundMask(masks: AnswerMasks): (around: JsonObject) => JsonObject {
+  let last = "";
+  let masked: JsonObject = {};
+  return (around) => {
+    const text = JSON.stringify(around);
+    if (text !== last) {
+      masked = masks.json(around) as JsonObject;
+      last = text;
+    }
+    return masked;
+  };
+}
+
 /** The texts that are open, each under a key of the wire's, with what an event looks like that carries more of it. */
 export interface OpenTexts {
   /**

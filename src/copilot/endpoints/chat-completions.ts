@@ -4,7 +4,16 @@
  */
 import { err, ok } from "../../errors.ts";
 import type { Message, Part } from "../../model/exchange.ts";
-import { asArray, asObject, asText, countOrNull, isObject, parseObject, textOrNull } from "../json-value.ts";
+import {
+  asArray,
+  asObject,
+  asText,
+  countOrNull,
+  isObject,
+  type JsonObject,
+  parseObject,
+  textOrNull,
+} from "../json-value.ts";
 import type { AnswerAssembler, AssembledAnswer, Endpoint } from "./endpoint.ts";
 import {
   canonicalJson,
@@ -23,9 +32,21 @@ const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
 const roleOf = (role: unknown): Message["role"] =>
   role === "function" ? "tool" : (ROLES.find((known) => known === role) ?? "user");
 
-/** Not in OpenAI's documentation: what Copilot and several compatible servers send for the model's thinking. */
-const reasoningPart = (message: Readonly<Record<string, unknown>>): readonly Part[] => {
-  const text = asText(message["reasoning_text"]) || asText(message["reasoning_content"]);
+/** Not in OpenAI's documentation: what Copilot and several compatible servers call the model's thinking. */
+export const THINKING = [
+  "reasoning_text",
+  "reasoning_content",
+  "reasoning",
+  "cot_summary",
+  "cot_text",
+  "thinking",
+] as const;
+
+/** The first that says something: some servers send the same under two names. */
+const thinkingOf = (message: JsonObject): string => THINKING.map((name) => asText(message[name])).find(Boolean) ?? "";
+
+const reasoningPart = (message: JsonObject): readonly Part[] => {
+  const text = thinkingOf(message);
   return text === "" ? [] : [{ type: "reasoning", text }];
 };
 
@@ -92,7 +113,7 @@ function createAssembler(): AnswerAssembler {
     choices.set(index, known);
     const delta = asObject(choice["delta"]);
     const text = asText(delta["content"]) + asText(delta["refusal"]) + asText(asObject(delta["audio"])["transcript"]);
-    const reasoning = asText(delta["reasoning_text"]) || asText(delta["reasoning_content"]);
+    const reasoning = thinkingOf(delta);
     known.text += text;
     known.reasoning += reasoning;
     length += text.length + reasoning.length;

@@ -1,5 +1,5 @@
 /** What goes to a model, and what comes back, masked on its way: `recording.prompts` and `recording.answers`. */
-import type { AnswerMasks } from "../../copilot/answer-masking.ts";
+import { type AnswerMasks, looksSealed } from "../../copilot/answer-masking.ts";
 import type { Endpoint } from "../../copilot/endpoints/endpoint.ts";
 import { parametersOf, type RequestHead } from "../../copilot/request-head.ts";
 import { maskJson } from "../../secrets/mask-json.ts";
@@ -16,17 +16,25 @@ export interface SentMasking {
 }
 
 /** Sealed by the upstream, and of no use to it with a mask inside: signatures of the model's thinking, and the thinking itself. */
-const SEALED = new Set(["signature", "encrypted_content", "thoughtSignature"]);
-const SEALED_TEXT = /^[A-Za-z0-9+/_=-]{32,}$/;
+const SEALED: ReadonlySet<string> = new Set(["thoughtSignature", "thought_signature", "reasoning_opaque"]);
+/** Names that others use as well: sealed in parts of a conversation, which say of themselves what they are. */
+const SEALED_IN_PARTS: ReadonlySet<string> = new Set(["signature", "encrypted_content"]);
+/** Parts that a client makes as it likes. */
+const NOT_SEALED: ReadonlySet<string> = new Set(["text", "tool_result", "message", "function_call_output"]);
+/** What a tool is given is an object of any names, where it is no text. */
+const holdsInput = (type: unknown): boolean => typeof type === "string" && type.endsWith("tool_use");
 
 /** What the upstream has sealed in a request, by place. Anything that does not look sealed is a text like all others. */
 function findSealed(value: unknown, path: readonly (string | number)[] = []): (readonly (string | number)[])[] {
   if (typeof value !== "object" || value === null) return [];
-  const isRedacted = !Array.isArray(value) && (value as { type?: unknown }).type === "redacted_thinking";
+  const type = Array.isArray(value) ? undefined : (value as { type?: unknown }).type;
+  const isPart = typeof type === "string" && !NOT_SEALED.has(type);
   return Object.entries(value).flatMap(([name, inner]: [string, unknown]) => {
     const at = [...path, Array.isArray(value) ? Number(name) : name];
-    if (typeof inner !== "string") return findSealed(inner, at);
-    return (SEALED.has(name) || (isRedacted && name === "data")) && SEALED_TEXT.test(inner) ? [at] : [];
+    if (typeof inner !== "string") return name === "input" && holdsInput(type) ? [] : findSealed(inner, at);
+    const holds =
+      SEALED.has(name) || (isPart && SEALED_IN_PARTS.has(name)) || (type === "redacted_thinking" && name === "data");
+    return holds && looksSealed(inner) ? [at] : [];
   });
 }
 

@@ -77,7 +77,7 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
     }
     if (masks !== null && !streamed) {
       return await passOnChanged(exchange, forwarded, answer, (body) =>
-        body.length === 0 ? body : maskAnswerBody(body, masks),
+        body.length === 0 ? body : maskAnswerBody(endpoint.format, body, masks),
       );
     }
     const recorder = createAnswerRecorder(endpoint.conversation?.assembleAnswer() ?? NO_ASSEMBLER, {
