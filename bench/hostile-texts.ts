@@ -111,22 +111,45 @@ const escaped = (text: string, write: (code: string) => string): string =>
 const repeated = (part: string, length: number): string =>
   part === "" ? "" : part.repeat(Math.ceil(length / part.length)).slice(0, length);
 
-/** @param length of each text */
-export function* hostileTexts(rule: Rule, length: number): Generator<HostileText> {
+/** Texts are long, and not all are asked for. */
+interface Recipe {
+  readonly kind: string;
+  readonly make: () => string;
+}
+
+/**
+ * @param length of each text
+ * @param kinds those that are wanted; without it all
+ */
+export function* hostileTexts(rule: Rule, length: number, kinds?: ReadonlySet<string>): Generator<HostileText> {
+  for (const { kind, make } of recipes(rule, length)) {
+    if (kinds === undefined || kinds.has(kind)) yield { kind, text: make() };
+  }
+}
+
+function* recipes(rule: Rule, length: number): Generator<Recipe> {
   const parsed = parseRegex(rule.regex);
   if (!parsed.ok) throw new RangeError(`${rule.id}: ${parsed.error}`);
   const node = parsed.value;
-  const random = createRandom(rule.line);
   const anchors = rule.plan.anchors?.map(({ text }) => text) ?? rule.keywords;
   const few = [...new Set([anchors[0], anchors[anchors.length >> 1], anchors.at(-1)])].filter(
     (anchor) => anchor !== undefined,
   );
-  const of = (kind: string, part: string): HostileText => ({ kind, text: repeated(part, length) });
-  const many = (kind: string, next: () => string): HostileText => {
-    let text = "";
-    while (text.length < length) text += next() || " ";
-    return { kind, text: text.slice(0, length) };
-  };
+  const of = (kind: string, part: string): Recipe => ({ kind, make: () => repeated(part, length) });
+  const many = (
+    kind: string,
+    choices: (random: () => number) => Choices,
+    part: (match: Written) => string,
+  ): Recipe => ({
+    kind,
+    make: () => {
+      // Each text has random numbers of its own: it is the same whichever others are made.
+      const own = choices(createRandom(rule.line));
+      let text = "";
+      while (text.length < length) text += part(write(node, own)) || " ";
+      return text.slice(0, length);
+    },
+  });
 
   for (const anchor of few) {
     yield of(`anchor ${anchor}`, anchor);
@@ -163,15 +186,15 @@ export function* hostileTexts(rule: Rule, length: number): Generator<HostileText
       yield of(`fill ${fill} of ${anchor}`, within.text);
       yield of(`fill ${fill} of ${anchor}, fails at its end`, broken(within));
     }
-    const scattered: Choices = {
+    const scattered = (random: () => number): Choices => ({
       unit: (set) => randomMember(set, random),
       count: (min, max, perTurn) =>
         fillOf(min + Math.floor(random() * Math.max(0, fill / perTurn - min)))(min, max, perTurn),
       branch: (count) => Math.floor(random() * count),
-    };
-    yield many(`random fill ${fill}, matches`, () => write(node, scattered).text);
-    yield many(`random fill ${fill}, matches, lines`, () => `${write(node, scattered).text}\n`);
-    yield many(`random fill ${fill}, fails at its end`, () => broken(write(node, scattered)));
+    });
+    yield many(`random fill ${fill}, matches`, scattered, ({ text }) => text);
+    yield many(`random fill ${fill}, matches, lines`, scattered, ({ text }) => `${text}\n`);
+    yield many(`random fill ${fill}, fails at its end`, scattered, broken);
   }
 
   for (const [kind, examples] of [
