@@ -1,5 +1,6 @@
 /** Allow lists made ready to be asked. Hostile text is full of what they have to tell from secrets. */
-import { compileAnySearch, type KnownSearches } from "./known-searches.ts";
+import { compileAnySearch, compileLineSearch, type KnownSearches } from "./known-searches.ts";
+import type { LinePlace } from "./line-search.ts";
 import { remembered } from "./remembered.ts";
 import type { Allowlist, Rule } from "./rule.ts";
 
@@ -7,7 +8,7 @@ export interface CompiledAllowlist {
   readonly on: Allowlist["on"];
   readonly all: boolean;
   /** Whether one of the patterns stands in the text; null if there are none. */
-  readonly regexes: ((text: string) => boolean) | null;
+  readonly regexes: ((text: string, place: LinePlace | null) => boolean) | null;
   readonly stopWords: readonly string[];
   /** The same for the path. */
   readonly paths: ((path: string) => boolean) | null;
@@ -21,20 +22,25 @@ export const compileAllowlist = (
 ): CompiledAllowlist => ({
   on,
   all: condition === "all",
-  regexes: regexes.length === 0 ? null : compileAnySearch(rule, regexes, searches),
+  regexes:
+    regexes.length === 0 ? null : (on === "line" ? compileLineSearch : compileAnySearch)(rule, regexes, searches),
   stopWords: stopWords.map((word) => word.toLowerCase()),
   paths: paths.length === 0 ? null : remembered(compileAnySearch(rule, paths, searches)),
 });
 
-/** @returns whether the text, in a file of that path, is what the list has. */
+/**
+ * @param place of a line
+ * @returns whether the text, in a file of that path, is what the list has.
+ */
 export function isAllowed(
   { all, regexes, stopWords, paths }: CompiledAllowlist,
   targetOf: () => string,
   path: string | undefined,
+  place: LinePlace | null = null,
 ): boolean {
   // The first of its conditions that is not as `all` wants them decides.
   if (paths !== null && (path !== undefined && paths(path)) !== all) return !all;
-  if (regexes !== null && regexes(targetOf()) !== all) return !all;
+  if (regexes !== null && regexes(targetOf(), place) !== all) return !all;
   if (stopWords.length > 0) {
     const folded = targetOf().toLowerCase();
     if (stopWords.some((word) => folded.includes(word)) !== all) return !all;

@@ -150,9 +150,9 @@ function findBlockEnd(
 ): number | { readonly more: number } {
   const reach = at + blockReach;
   const window = text.slice(from, reach);
-  const found = until.end(window);
-  if (found >= 0) {
-    const end = from + found;
+  const found = until.find(window);
+  if (found !== null) {
+    const end = from + found[1];
     // An end that stands earlier, or a longer one, could still be completed by what comes.
     return final || text.length >= Math.min(reach, end + until.longest) ? end : { more: from };
   }
@@ -190,19 +190,22 @@ function judge(
   found: Found,
   final: boolean,
 ): Severity | null | "open" {
-  const { start, end, at, matchEnd, secret } = found;
+  const { at, matchEnd, secret } = found;
   const { buffer, path } = text;
   if (secret === "" || (rule.entropy > 0 && rememberedEntropyOf(secret) < rule.entropy)) return null;
   if (isAskedForRandomness(rule.random, secret) && !rememberedLooksRandom(secret)) return null;
   if (isAllowedSecret(secret)) return null;
   for (const list of allow) if (isAllowed(list, () => targetOf(list.on, buffer, found), path)) return null;
-  if (text.holdsMasks && isMasked(buffer, start, Math.min(end, buffer.length))) return null;
+  if (text.holdsMasks && isMasked(buffer, found.start, Math.min(found.end, buffer.length))) return null;
   if (allowByLine.length > 0) {
     // A block reaches further than a line.
     if (!final && rule.until === null && buffer.length < matchEnd + lineReach && lineEnd(buffer, matchEnd) < 0)
       return "open";
-    const line = (): string => lineOf(buffer, at, matchEnd);
-    if (allowByLine.some((list) => isAllowed(list, line, path))) return null;
+    const start = lineStart(buffer, at);
+    const end = lineEnd(buffer, matchEnd);
+    const line = (): string => buffer.slice(start, end < 0 ? matchEnd + lineReach : end);
+    const place = { number: text.number, start: text.origin + start };
+    if (allowByLine.some((list) => isAllowed(list, line, path, place))) return null;
   }
   return rule.checksum === null || hasValidChecksum(rule.checksum, secret) ? rule.severity : "warn";
 }
@@ -223,11 +226,10 @@ function wordStartOf(text: string, at: number): number {
 
 const isNamed = (unit: number): boolean => besideOf(unit) === beside.word || unit === 0x2d || unit === 0x2e;
 
-/** The line that a match stands in, without what lies further than `lineReach` from the match. */
-function lineOf(text: string, at: number, matchEnd: number): string {
-  const before = text.slice(Math.max(0, at - lineReach), at);
-  const end = lineEnd(text, matchEnd);
-  return text.slice(at - before.length + before.lastIndexOf("\n") + 1, end < 0 ? matchEnd + lineReach : end);
+/** Where the line of a match begins, without what lies further than `lineReach` from the match. */
+function lineStart(text: string, at: number): number {
+  const from = Math.max(0, at - lineReach);
+  return from + text.slice(from, at).lastIndexOf("\n") + 1;
 }
 
 /** Where the line of a match ends, or -1. A pattern may take the line's end along. */

@@ -140,32 +140,66 @@ export interface RegexSearch {
   /** As of `RuleRegex`. */
   readonly isProven: boolean;
   test(text: string): boolean;
-  /** @returns the offset behind the first match, or -1. */
-  end(text: string): number;
+  /** @returns where the first match stands */
+  find(text: string): Span | null;
 }
 
 export function createRegexSearch({ node, longest, isProven }: RuleRegex): RegexSearch {
   if (!isProven) {
     const linear = new LinearRegex(node);
-    const end = (text: string): number => linear.exec(text, 0, text.length, false)?.[1] ?? -1;
-    return { longest, isProven, end, test: (text) => end(text) >= 0 };
+    const find = (text: string): Span | null => {
+      const offsets = linear.exec(text, 0, text.length, false);
+      return offsets === null ? null : [offsets[0]!, offsets[1]!];
+    };
+    return { longest, isProven, find, test: (text) => find(text) !== null };
   }
   const source = encodeRegex(node);
   const plain = new RegExp(source);
-  const global = new RegExp(source, "g");
   return {
     longest,
     isProven,
     test: (text) => plain.test(text),
-    end: (text) => {
-      global.lastIndex = 0;
-      return global.test(text) ? global.lastIndex : -1;
+    find: (text) => {
+      const found = plain.exec(text);
+      return found === null ? null : [found.index, found.index + found[0].length];
     },
   };
 }
 
 /** A filter that has had to begin anew so often costs more than it saves. */
 const mostBeginnings = 16;
+
+/** What may stand before a match that is looked for anywhere. */
+export const anywhere: RegexNode = {
+  kind: "repeat",
+  node: { kind: "char", set: anyUnit },
+  min: 0,
+  max: Infinity,
+  lazy: true,
+};
+
+/** The ways of matching that a pattern is a choice of. */
+function branchesOf(node: RegexNode): readonly RegexNode[] {
+  if (node.kind === "group") return branchesOf(node.node);
+  return node.kind === "choice" ? node.nodes.flatMap(branchesOf) : [node];
+}
+
+/** Whether a match can only stand at the beginning of a text. */
+function isAtStart(node: RegexNode): boolean {
+  if (node.kind === "assert") return node.what === "textStart";
+  if (node.kind === "group") return isAtStart(node.node);
+  if (node.kind === "choice") return node.nodes.every(isAtStart);
+  return node.kind === "sequence" && node.nodes.length > 0 && isAtStart(node.nodes[0]!);
+}
+
+/** What matches a text from its beginning on where one of the patterns stands somewhere in it: one that must begin there ends there soon. */
+function anyOf(nodes: readonly RegexNode[]): RegexNode {
+  const all = nodes.flatMap(branchesOf);
+  const inner = all.filter((node) => !isAtStart(node));
+  const rest: readonly RegexNode[] =
+    inner.length === 0 ? [] : [{ kind: "sequence", nodes: [anywhere, { kind: "choice", nodes: inner }] }];
+  return { kind: "choice", nodes: [...all.filter(isAtStart), ...rest] };
+}
 
 /** @returns whether one of the patterns stands somewhere in a text: nearly always none does, and one pass over it tells. */
 export function createAnySearch(
@@ -176,13 +210,7 @@ export function createAnySearch(
   if (patterns.length < 2 && patterns.every(({ search }) => search.isProven)) return ask;
   let filter: RegexFilter | null = null;
   return (text) => {
-    filter ??= new RegexFilter({
-      kind: "sequence",
-      nodes: [
-        { kind: "repeat", node: { kind: "char", set: anyUnit }, min: 0, max: Infinity, lazy: true },
-        { kind: "choice", nodes: patterns.map(({ node }) => node) },
-      ],
-    });
+    filter ??= new RegexFilter(anyOf(patterns.map(({ node }) => node)));
     if (filter.generation > mostBeginnings) return ask(text);
     const begin = filter.begin(text, 0);
     return filter.read(text, 0, begin, text.length, 0, untracked, true, true).accepted && (filter.isExact || ask(text));
