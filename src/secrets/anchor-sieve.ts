@@ -17,12 +17,9 @@ import {
   tableLength,
   type AnchorMachine,
 } from "./anchor-code.ts";
+import { bucketWidths, dealAnchors, widest } from "./anchor-deal.ts";
 import { AnchorRecords, type Beginning } from "./anchor-records.ts";
 
-/** How many pairs of its last characters an anchor of each bucket is known by: the shorter, the fewer share a bucket. */
-const bucketWidths = [6, 6, 6, 4, 4, 3, 2, 1] as const;
-const widest = 8;
-const widthOf = (anchor: string): number => bucketWidths.find((width) => width < anchor.length) ?? 1;
 const every = Array.from({ length: classes }, (_, own) => own);
 
 /** One for a thread: what it works with is scratch, but for what it knows of the anchors that it was used for last. */
@@ -49,24 +46,14 @@ export class AnchorSieve {
   /** @param anchors in lower case, ASCII, none empty, none twice. */
   constructor(anchors: readonly string[]) {
     this.records = new AnchorRecords(anchors);
-    const dealt = [...new Set(bucketWidths)].flatMap((width) => {
-      const buckets = [...bucketWidths.keys()].filter((bucket) => bucketWidths[bucket] === width);
-      // Those that end alike share a bucket: it lets less pass.
-      const own = anchors
-        .filter((anchor) => widthOf(anchor) === width)
-        .toSorted((a, b) => (a.slice(-width - 1) < b.slice(-width - 1) ? -1 : 1));
-      return own.map((anchor, place) => ({
-        anchor,
-        bucket: buckets[Math.floor((place * buckets.length) / own.length)]!,
-      }));
-    });
+    const dealt = dealAnchors(anchors);
     // What stands before an anchor's last characters is nobody's business.
     const anyPair = new Uint8Array(widest).fill(255);
-    for (const bucket of new Set(dealt.map((own) => own.bucket))) {
+    for (const bucket of new Set(dealt)) {
       for (let place = 0; place < widest - bucketWidths[bucket]!; place++) anyPair[place]! &= ~(1 << bucket);
     }
     for (let at = 0; at < tableLength; at++) this.table[at] = anyPair[at % widest]!;
-    for (const { anchor, bucket } of dealt) this.deal(anchor, bucket);
+    for (const [index, anchor] of anchors.entries()) this.deal(anchor, dealt[index]!);
   }
 
   /** As of `AnchorRecords`: from now on, hits that cannot be such beginnings are left out. */

@@ -38,6 +38,9 @@ const pairs = [
 ].join("");
 const wordiness = Uint8Array.from(pairs, Number);
 
+/** @returns how often a letter (0 to 25) follows another in words and identifiers, beside among random ones */
+export const followsInWords = (letter: number, next: number): number => 2 ** (wordiness[letter * 26 + next]! - 5);
+
 /** Mean from which on a text reads like words: of ten random letters 3 % reach it, of ten-letter words all but 0.2 %. */
 const wordy = 5;
 
