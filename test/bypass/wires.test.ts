@@ -729,6 +729,63 @@ describe("what another person got, under another name", () => {
   );
 });
 
+describe("what another person got, on Anthropic's wire", () => {
+  const asked = (content: unknown, more: object = {}) => ({
+    body: { model: "m", max_tokens: 9, messages: [{ role: "user", content }], ...more },
+  });
+  const skill = (type: string, id: string) => ({ type, skill_id: id, version: "latest" });
+
+  test.each([
+    ["a file", asked([{ type: "document", source: { type: "file", file_id: "file_theirs" } }])],
+    [
+      "a file within a tool's result",
+      asked([{ type: "tool_result", content: [{ source: { file_id: "file_theirs" } }] }]),
+    ],
+    [
+      "a file in what a tool upstream was given",
+      asked([{ type: "server_tool_use", input: { file_id: "file_theirs" } }]),
+    ],
+    ["a file in content that is no list", asked({ type: "document", source: { file_id: "file_theirs" } })],
+    ["a container", asked("Hi", { container: "container_theirs" })],
+    ["a container with skills", asked("Hi", { container: { id: "container_theirs", skills: [] } })],
+    ["a skill in a new container", asked("Hi", { container: { skills: [skill("custom", "skill_theirs")] } })],
+    ["a skill of no type", asked("Hi", { container: { skills: [{ skill_id: "skill_theirs" }] } })],
+    ["a skill that is none", asked("Hi", { container: { skills: ["skill_theirs"] } })],
+    ["an id that is none", asked("Hi", { container: { id: 7, skills: [] } })],
+  ])("%s", async (_what, options) => {
+    const gateway = await startGateway();
+    const reply = await send(`${gateway.api}/v1/messages`, options);
+    expect([reply.status, errorOf(reply).code]).toEqual([400, "shared_credential"]);
+    expect(gateway.upstream.requests).toEqual([]);
+  });
+
+  test("a container of one's own does not carry along another's skill", async () => {
+    const gateway = await startGateway();
+    gateway.upstream.respond({
+      status: 200,
+      rawBody: JSON.stringify({ type: "message", role: "assistant", content: [], container: { id: "container_1" } }),
+      contentType: "application/json",
+    });
+    await send(`${gateway.api}/v1/messages`, asked("Hi"));
+    const own = (skills: readonly object[]) => asked("Hi", { container: { id: "container_1", skills } });
+    const sent = async (skills: readonly object[]) => (await send(`${gateway.api}/v1/messages`, own(skills))).status;
+    expect(await sent([skill("anthropic", "pptx")])).toBe(200);
+    expect(await sent([skill("anthropic", "pptx"), skill("custom", "skill_theirs")])).toBe(400);
+  });
+
+  test.each([
+    ["the vendor's own skills", asked("Hi", { container: { skills: [skill("anthropic", "pptx")] } })],
+    [
+      "an id that a client's own tool is given",
+      asked([{ type: "tool_use", id: "t", name: "read", input: { file_id: "F1" } }]),
+    ],
+    ["nothing", asked("Hi", { container: null })],
+  ])("%s points at nothing of anybody's, and is let through", async (_what, options) => {
+    const gateway = await startGateway();
+    expect((await send(`${gateway.api}/v1/messages`, options)).status).toBe(200);
+  });
+});
+
 describe("a person's own token for a tool that runs upstream", () => {
   /** In no form that a rule knows. */
   const OWN = "own-token-of-a-server";

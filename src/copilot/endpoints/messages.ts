@@ -17,7 +17,7 @@ import {
   textsUnder,
   without,
 } from "../json-value.ts";
-import type { AnswerAssembler, AssembledAnswer, Endpoint } from "./endpoint.ts";
+import type { AnswerAssembler, AssembledAnswer, Endpoint, UpstreamReference } from "./endpoint.ts";
 import {
   canonicalJson,
   fileReferences,
@@ -195,6 +195,28 @@ function allInput(usage: JsonObject): number | null {
   return plain + read + (countOrNull(usage["cache_creation_input_tokens"]) ?? 0);
 }
 
+/** Its own id, and the skills in it that somebody has uploaded. With nothing but the vendor's own skills it is a new one. */
+function containerReferences(container: unknown): readonly UpstreamReference[] {
+  const { skills, ...others } = asObject(container);
+  const uploaded = asArray(skills).filter((skill) => asObject(skill)["type"] !== "anthropic");
+  const isNew = Array.isArray(skills) && (others["id"] === undefined || others["id"] === null);
+  return [
+    ...(isNew ? [] : referenceTo("container", container)),
+    ...uploaded.map((skill) => ({ field: "skill_id", id: asText(asObject(skill)["skill_id"]) })),
+  ];
+}
+
+/** What a client's own tool is given is for that tool: an id in it points at nothing upstream. */
+const withoutToolInputs = (sent: unknown): readonly unknown[] =>
+  asArray(sent).map((message) => {
+    const content = asObject(message)["content"];
+    if (!Array.isArray(content)) return message;
+    const blocks = content.map((block: unknown) =>
+      asObject(block)["type"] === "tool_use" ? without(asObject(block), ["input"]) : block,
+    );
+    return { ...asObject(message), content: blocks };
+  });
+
 export const messages: Endpoint = {
   format: "messages",
   matches: (method, path) => method === "POST" && PATHS.includes(path),
@@ -213,7 +235,7 @@ export const messages: Endpoint = {
           ...toolsMessage(json["tools"]),
           ...json["messages"].map(parseMessage),
         ],
-        references: [...referenceTo("container", json["container"]), ...fileReferences(json["messages"])],
+        references: [...containerReferences(json["container"]), ...fileReferences(withoutToolInputs(json["messages"]))],
         keepsIds: true,
       });
     },
