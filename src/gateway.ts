@@ -192,7 +192,7 @@ async function build(options: GatewayOptions, server: HttpServer, store: Databas
     log,
     now,
   });
-  const stops = createStopWatch({ db, now });
+  const stops = createStopWatch({ db, provider: people.provider?.people ?? null, now });
   await stops.refresh();
   const spool = { directory: path.join(config.dataDir, "spool"), maxBytes: config.recording.spoolBytes };
   const kept = { rules: options.rules, key: config.key, databaseUrl: store.url, gateway: gatewayId, spool };

@@ -49,6 +49,8 @@ export interface ExchangeDependencies
 
 export interface ExchangeRequest {
   readonly principal: Principal;
+  /** The gateway token that they came with; null: the identity provider's. */
+  readonly tokenId: string | null;
   readonly connection: CopilotConnection;
   /** Below the connection, beginning with `/`, as sent; without the query. */
   readonly path: string;
@@ -80,12 +82,13 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
     limits,
     passHead: (path, head) => gate.passHead(path, head),
     maskAnswers: sent?.answers === "mask" ? () => createAnswerMessageMask(answerMasks(deps.mask, sent)) : null,
-    admit: async ({ start, connection, request, bytes, outside }) => {
+    admit: async ({ start, tokenId, connection, request, bytes, outside }) => {
       // All of the message, not only what it asks: it was read in one way only.
       const content: unknown = JSON.parse(bytes.toString("utf8"));
       const { parsed } = request;
       const admitted = await gate.admit({
         start,
+        tokenId,
         connection,
         parsed,
         content,
@@ -142,6 +145,7 @@ export function createExchangeFlow(deps: ExchangeDependencies): ExchangeFlow {
       // The line says that its ids are everybody's.
       parsed: rule?.ids === "any" ? withoutReferences(body.value.parsed) : body.value.parsed,
       start: known,
+      tokenId: exchange.tokenId,
       connection,
       head: readHead(request.headers, exchange.query, connection),
       outside: referencesOutside(exchange.path, exchange.query, rule, request.headers),

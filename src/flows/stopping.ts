@@ -1,7 +1,13 @@
 /**
  * The kill switch. A stop is a row that every gateway reads again every two seconds: what the person or the session has running ends,
- * what they ask next is refused, and both are on record with the reason.
+ * what they ask next is refused, and both are on record with the reason. What runs ends as well when the token that it began with is
+ * revoked, or its person leaves the groups that may use its connection: an answer can take longer than that may wait.
  */
+import { type PeopleProvider, standingGroups } from "../identity/standing.ts";
+import { GATEWAY_ISSUER } from "../model/principal.ts";
+import { isNamed } from "../model/who.ts";
+import { findPrincipalsById } from "../store/principals.ts";
+import { findRevokedAmong } from "../store/tokens.ts";
 import { type Database, isDatabaseAway } from "../store/database.ts";
 import {
   findPrincipalsByEmail,
@@ -74,18 +80,39 @@ export interface Stoppable {
   readonly sessionId: string | null;
 }
 
+/** An exchange that has begun. */
+export interface Attended extends Stoppable {
+  /** The gateway token that it began with; null: the identity provider's. */
+  readonly tokenId: string | null;
+  /** Whom its connection is open to. */
+  readonly allow: readonly string[];
+}
+
+/** Told to the person; `sessionId` null: it is about them, not about one session. */
+export type StopReason = Pick<StopRecord, "reason" | "sessionId">;
+
+const REVOKED: StopReason = { reason: "the token that this began with has been revoked", sessionId: null };
+const LEFT: StopReason = { reason: "none of your groups may use this connection any more", sessionId: null };
+
 export interface StopWatch {
   /** What stands against it, as far as was known at the last look. */
   standing(subject: Stoppable): StopRecord | null;
-  /** Calls `end` once, when a stop comes to stand against it. @returns what takes it off the list */
-  attend(subject: Stoppable, end: (stop: StopRecord) => void): () => void;
-  /** Looks again. With the database away, what was known last goes on to count. */
+  /** Calls `end` once, when a stop comes to stand against it, or who began it may not go on. @returns what takes it off the list */
+  attend(subject: Attended, end: (stop: StopReason) => void): () => void;
+  /** Looks again, for all that run in one query each. With the database away, what was known last goes on to count. */
   refresh(): Promise<void>;
 }
 
-export function createStopWatch(deps: { readonly db: Database; readonly now: () => Date }): StopWatch {
+export interface StopWatchDependencies {
+  readonly db: Database;
+  /** Who speaks for people's groups; null: nobody. */
+  readonly provider: PeopleProvider;
+  readonly now: () => Date;
+}
+
+export function createStopWatch(deps: StopWatchDependencies): StopWatch {
   let known: readonly StopRecord[] = [];
-  const attended = new Map<Stoppable, (stop: StopRecord) => void>();
+  const attended = new Map<Attended, (stop: StopReason) => void>();
 
   const standing = ({ principalId, sessionId }: Stoppable): StopRecord | null => {
     if (known.length === 0) return null;
@@ -99,6 +126,34 @@ export function createStopWatch(deps: { readonly db: Database; readonly now: () 
     return found ?? null;
   };
 
+  function endAll(reasonFor: (subject: Attended) => StopReason | null): void {
+    for (const [subject, end] of attended) {
+      const reason = reasonFor(subject);
+      if (reason === null) continue;
+      attended.delete(subject);
+      end(reason);
+    }
+  }
+
+  /** A token that ends by itself, and groups that nobody has stated lately, end nothing that runs: they wait for the next request. */
+  async function endLapsed(): Promise<void> {
+    const running = [...attended.keys()];
+    const tokenIds = new Set(running.flatMap(({ tokenId }) => tokenId ?? []));
+    const revoked = new Set(await findRevokedAmong(deps.db, [...tokenIds]));
+    const limited = running.filter(({ allow }) => !allow.includes("*"));
+    const people = await findPrincipalsById(deps.db, [...new Set(limited.map(({ principalId }) => principalId))]);
+    const byId = new Map(people.map((person) => [person.id, person]));
+
+    endAll(({ tokenId, principalId, allow }) => {
+      if (tokenId !== null && revoked.has(tokenId)) return REVOKED;
+      const person = byId.get(principalId);
+      // Whom operators have made has the groups of the token, which do not change.
+      if (person === undefined || person.issuer === GATEWAY_ISSUER) return null;
+      const groups = standingGroups(person, [], deps.provider, deps.now());
+      return groups.ok && !isNamed({ email: person.email, groups: groups.value }, allow) ? LEFT : null;
+    });
+  }
+
   return {
     standing,
     attend(subject, end) {
@@ -108,15 +163,11 @@ export function createStopWatch(deps: { readonly db: Database; readonly now: () 
     async refresh() {
       try {
         known = await findStandingStops(deps.db, deps.now());
+        endAll(standing);
+        if (attended.size > 0) await endLapsed();
       } catch (error) {
         if (!isDatabaseAway(error)) throw error;
-      }
-      if (known.length === 0) return;
-      for (const [subject, end] of attended) {
-        const stop = standing(subject);
-        if (stop === null) continue;
-        attended.delete(subject);
-        end(stop);
+        endAll(standing);
       }
     },
   };

@@ -2,7 +2,7 @@
 import type { Config } from "../config.ts";
 import { isLoopback } from "../config/values.ts";
 import { ok } from "../errors.ts";
-import { createIdentity, type Authenticate, type Identity } from "../identity/identity.ts";
+import { createIdentity, type Authenticate, type Identify, type Identity } from "../identity/identity.ts";
 import { createOidcProvider } from "../identity/oidc/provider.ts";
 import { rememberingIdentity } from "../identity/remembered.ts";
 import type { Logger } from "../model/log.ts";
@@ -44,17 +44,20 @@ export function openPeople({ config, db, publicUrl, log, now }: PeopleOptions) {
     log.warn({ publicUrl }, "people sign in over plain http: put TLS in front, and set publicUrl to https://");
   }
 
+  const authenticate: Authenticate = async (sources, audience) => {
+    const found = await identity.identify(sources, audience, now());
+    return found.ok ? ok(found.value.principal) : found;
+  };
   const by =
-    (who: Pick<Identity, "identify">): Authenticate =>
-    async (sources, audience) => {
-      const found = await who.identify(sources, audience, now());
-      return found.ok ? ok(found.value.principal) : found;
-    };
+    (who: Pick<Identity, "identify">): Identify =>
+    (sources, audience) =>
+      who.identify(sources, audience, now());
   return {
     provider,
     identity,
-    authenticate: by(identity),
+    authenticate,
+    identify: by(identity),
     /** The same for when the database is away: it goes by what it knew a moment ago. */
-    authenticateAway: by(rememberingIdentity(identity)),
+    identifyAway: by(rememberingIdentity(identity)),
   };
 }

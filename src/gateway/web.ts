@@ -47,7 +47,7 @@ export interface WebOptions {
 /** @returns also what WebSockets of Copilot clients need, which come by no route */
 export function createWeb(options: WebOptions) {
   const { config, publicUrl, version, log, now, db, limits, decide, signIns } = options;
-  const { provider, identity, authenticate, authenticateAway } = options.people;
+  const { provider, identity, authenticate, identify, identifyAway } = options.people;
   const mask = (text: string): string => options.scanner.maskName(text);
   const access: ReadAccess = {
     isAuditor: (principal) => isNamed(principal, config.auditors),
@@ -62,8 +62,8 @@ export function createWeb(options: WebOptions) {
   const { clientAddress } = proxies;
   const copilot = {
     connections: [...config.connections.values()].filter((connection) => connection.kind !== "git"),
-    authenticate,
-    authenticateAway,
+    identify,
+    identifyAway,
     exchanges: options.exchanges,
     mask,
   };

@@ -57,6 +57,12 @@ export type Authenticate = (
   audience: Audience,
 ) => Promise<Result<Principal, AuthenticationFailure>>;
 
+/** The same for who has to know by which token, too. */
+export type Identify = (
+  sources: CredentialSources,
+  audience: Audience,
+) => Promise<Result<Pick<Authenticated, "principal" | "tokenId">, AuthenticationFailure>>;
+
 export interface Identity {
   /**
    * Who a credential stands for, if it may be used for `audience` at `now`.

@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { newId } from "../model/id.ts";
 import type { Queryable } from "./database.ts";
 import { principals } from "./schema.ts";
@@ -71,4 +71,13 @@ export async function findPrincipal(db: Queryable, issuer: string, subject: stri
 export async function findPrincipalById(db: Queryable, id: string): Promise<PrincipalRow | null> {
   const [row] = await db.select().from(principals).where(eq(principals.id, id));
   return row ?? null;
+}
+
+export async function findPrincipalsById(db: Queryable, ids: readonly string[]): Promise<readonly PrincipalRow[]> {
+  return ids.length === 0
+    ? []
+    : db
+        .select()
+        .from(principals)
+        .where(inArray(principals.id, [...ids]));
 }

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, lt, or, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
 import { newId } from "../model/id.ts";
 import type { Audience } from "../model/principal.ts";
 import { err, ok, type Result } from "../errors.ts";
@@ -171,4 +171,14 @@ export async function findTokenById(db: Queryable, id: string): Promise<TokenWit
     .innerJoin(principals, eq(tokens.principalId, principals.id))
     .where(eq(tokens.id, id));
   return row ?? null;
+}
+
+/** @returns those of these tokens that are revoked */
+export async function findRevokedAmong(db: Queryable, ids: readonly string[]): Promise<readonly string[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .select({ id: tokens.id })
+    .from(tokens)
+    .where(and(inArray(tokens.id, [...ids]), isNotNull(tokens.revokedAt)));
+  return rows.map(({ id }) => id);
 }

@@ -7,7 +7,7 @@ import { err, GatewayError, ok, type Result } from "../errors.ts";
 import type { Duplex } from "node:stream";
 import type { ExchangeFlow } from "../flows/exchange.ts";
 import type { CredentialSources } from "../identity/credentials.ts";
-import type { Authenticate } from "../identity/identity.ts";
+import type { Identify } from "../identity/identity.ts";
 import type { CopilotConnection } from "../model/connection.ts";
 import { escapeLine } from "../model/printable.ts";
 import type { Principal } from "../model/principal.ts";
@@ -16,9 +16,9 @@ import type { UpgradeListener } from "./upgrades.ts";
 
 export interface CopilotDependencies {
   readonly connections: readonly CopilotConnection[];
-  readonly authenticate: Authenticate;
+  readonly identify: Identify;
   /** For connections that go on while the database is away; absent: the same. */
-  readonly authenticateAway?: Authenticate;
+  readonly identifyAway?: Identify;
   readonly exchanges: ExchangeFlow;
   /** Takes secrets out of a text. */
   readonly mask: (text: string) => string;
@@ -103,14 +103,14 @@ export function createCopilotHandler(
     // Where `Authorization` is meant for the upstream, the person has to be known by something else.
     const passthrough = connection?.credential.kind === "passthrough";
     const sources = { headers: withKey(request.headers, passthrough), pathToken: token, passthrough };
-    const person = await authenticateOrFail(authenticateFor(deps, connection), sources);
+    const person = await identifyOrFail(identifyFor(deps, connection), sources);
     if (!person.ok) return sendFailure(response, person.error);
-    const principal = person.value;
+    const { principal, tokenId } = person.value;
 
     if (connection === undefined) return sendFailure(response, unknownConnection(deps, parsed.value.connection));
     if (!isNamed(principal, connection.allow)) return sendFailure(response, notAllowed(connection, principal));
 
-    await deps.exchanges.run({ principal, connection, path, query, request, response });
+    await deps.exchanges.run({ principal, tokenId, connection, path, query, request, response });
   };
 }
 
@@ -139,11 +139,13 @@ export function createCopilotUpgrade(deps: CopilotDependencies, stopping: AbortS
     const connection = connections.get(parsed.value.connection);
     const passthrough = connection?.credential.kind === "passthrough";
     const sources = { headers: withKey(request.headers, passthrough), pathToken: token, passthrough };
-    const who = async (): Promise<Result<Principal, Failure>> => {
-      const person = await authenticateOrFail(authenticateFor(deps, connection), sources);
+    const who = async (): ReturnType<typeof identifyOrFail> => {
+      const person = await identifyOrFail(identifyFor(deps, connection), sources);
       if (!person.ok) return person;
       if (connection === undefined) return err(unknownConnection(deps, parsed.value.connection));
-      return isNamed(person.value, connection.allow) ? person : err(notAllowed(connection, person.value));
+      return isNamed(person.value.principal, connection.allow)
+        ? person
+        : err(notAllowed(connection, person.value.principal));
     };
     const person = await who();
     if (!person.ok || connection === undefined) {
@@ -151,10 +153,10 @@ export function createCopilotUpgrade(deps: CopilotDependencies, stopping: AbortS
     }
     const recheck = async (): Promise<Result<Principal, string>> => {
       const still = await who();
-      return still.ok ? still : err(still.error.message);
+      return still.ok ? ok(still.value.principal) : err(still.error.message);
     };
-    const principal = person.value;
-    await deps.exchanges.upgrade({ principal, connection, path, query, request, socket, head, stopping, recheck });
+    const asked = { ...person.value, connection, path, query, request };
+    await deps.exchanges.upgrade({ ...asked, socket, head, stopping, recheck });
   }
 
   return (request, socket, head) => {
@@ -181,16 +183,16 @@ function endWithFailure(socket: Duplex, failure: Failure): void {
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-const authenticateFor = (deps: CopilotDependencies, connection: CopilotConnection | undefined): Authenticate =>
-  connection?.policy.databaseAway === "spool" ? (deps.authenticateAway ?? deps.authenticate) : deps.authenticate;
+const identifyFor = (deps: CopilotDependencies, connection: CopilotConnection | undefined): Identify =>
+  connection?.policy.databaseAway === "spool" ? (deps.identifyAway ?? deps.identify) : deps.identify;
 
-async function authenticateOrFail(
-  authenticate: Authenticate,
+async function identifyOrFail(
+  identify: Identify,
   sources: CredentialSources,
-): Promise<Result<Principal, Failure>> {
-  let person: Awaited<ReturnType<Authenticate>>;
+): Promise<Result<{ readonly principal: Principal; readonly tokenId: string | null }, Failure>> {
+  let person: Awaited<ReturnType<Identify>>;
   try {
-    person = await authenticate(sources, "copilot");
+    person = await identify(sources, "copilot");
   } catch (error) {
     // Whether the token is good cannot be known just now: nobody is let in, and nobody's client is told that its token is bad.
     if (error instanceof GatewayError && error.code === "upstream_unreachable") {

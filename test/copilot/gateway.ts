@@ -38,7 +38,7 @@ import type { LogFields } from "../../src/model/log.ts";
 import type { Principal } from "../../src/model/principal.ts";
 import type { Database, DatabaseHandle } from "../../src/store/database.ts";
 import { exchanges, principals } from "../../src/store/schema.ts";
-import type { Authenticate } from "../../src/identity/identity.ts";
+import type { Identify } from "../../src/identity/identity.ts";
 import { createCopilotHandler, createCopilotUpgrade } from "../../src/web/copilot.ts";
 import { STREAMING_SERVER_OPTIONS } from "../../src/web/node-adapter.ts";
 import { createUpgrades } from "../../src/web/upgrades.ts";
@@ -110,12 +110,14 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     [ANA, people.ana],
     [BEN, people.ben],
   ]);
-  const authenticate: Authenticate = ({ headers, pathToken, passthrough }) => {
+  const identify: Identify = ({ headers, pathToken, passthrough }) => {
     const own = headers["sallyport-token"];
     const bearer = passthrough === true ? undefined : /^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1];
     const known = tokens.get(typeof own === "string" ? own : (pathToken ?? bearer ?? ""));
     return Promise.resolve(
-      known === undefined ? err({ reason: "unknown", message: "This token is not known here." }) : ok(known),
+      known === undefined
+        ? err({ reason: "unknown", message: "This token is not known here." })
+        : ok({ principal: known, tokenId: null }),
     );
   };
   const connection = (name: string, allow: readonly string[]): CopilotConnection => ({
@@ -159,12 +161,12 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     ...(options.stops === undefined ? {} : { stops: options.stops(handle.db) }),
   });
   const connections = [connection("copilot", ["eng"]), connection("closed", ["nobody-is-in-this-group"])];
-  const handler = createCopilotHandler({ connections, authenticate, exchanges: flow, mask: (text: string) => text });
+  const handler = createCopilotHandler({ connections, identify, exchanges: flow, mask: (text: string) => text });
   const onRequest = (request: IncomingMessage, response: ServerResponse) => void handler(request, response);
   const server = createServer(STREAMING_SERVER_OPTIONS, onRequest);
   const upgrades = createUpgrades(onRequest);
   upgrades.handle(
-    createCopilotUpgrade({ connections, authenticate, exchanges: flow, mask: (text: string) => text }, stopping.signal),
+    createCopilotUpgrade({ connections, identify, exchanges: flow, mask: (text: string) => text }, stopping.signal),
   );
   server.on("upgrade", upgrades.onUpgrade);
   server.listen(0, "127.0.0.1");

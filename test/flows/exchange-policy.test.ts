@@ -429,7 +429,8 @@ describe("the kill switch", () => {
   const SESSION = "5bc86a02-a597-468d-a676-17550f434bc5";
   const OTHER = "6bc86a02-a597-468d-a676-17550f434bc5";
   let watch: StopWatch | null = null;
-  const start = () => startGateway({ stops: (db) => (watch = createStopWatch({ db, now: () => new Date() })) });
+  const start = () =>
+    startGateway({ stops: (db) => (watch = createStopWatch({ db, provider: null, now: () => new Date() })) });
   const stop = async (gateway: Gateway, subject: { user: string } | { session: string }) => {
     const ordered = await orderStop(gateway.db, {
       subject,

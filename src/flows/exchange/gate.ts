@@ -44,6 +44,7 @@ export interface GateDependencies {
 
 export interface AskedAtGate {
   readonly start: ExchangeStart;
+  readonly tokenId: string | null;
   readonly connection: CopilotConnection;
   readonly parsed: ParsedRequest | null;
   /** What the body says; undefined where there is none, or it could not be read. */
@@ -63,7 +64,7 @@ export interface Admitted {
   /** What goes upstream. */
   readonly bytes: Buffer | null;
   readonly sentHead: SentHead;
-  /** Aborted when somebody stops the person or the session. */
+  /** Aborted when somebody stops the person or the session, or they may not go on by themselves. */
   readonly stop: AbortSignal;
   /** Call it when the exchange has ended. */
   release(): void;
@@ -143,7 +144,7 @@ export function createGate(deps: GateDependencies): Gate {
     passHead,
 
     async admit(asked) {
-      const { start, connection, parsed } = asked;
+      const { start, tokenId, connection, parsed } = asked;
       const subject = { principalId: start.principal.id, sessionId: null };
       const personal = stops?.standing(subject) ?? null;
       if (personal !== null) return refuse(start, stopped(personal));
@@ -177,7 +178,7 @@ export function createGate(deps: GateDependencies): Gate {
           return err(refusal);
         }
         const ending = new AbortController();
-        const leave = stops?.attend(record, (found) => ending.abort(found));
+        const leave = stops?.attend({ ...record, tokenId, allow: connection.allow }, (found) => ending.abort(found));
         isAdmitted = true;
         const release = (): void => {
           leave?.();

@@ -1,6 +1,6 @@
 import type { RecordedAnswer } from "../../copilot/answer-recorder.ts";
 import { GatewayError } from "../../errors.ts";
-import type { StopRecord } from "../../store/stops.ts";
+import type { StopReason } from "../stopping.ts";
 import type { ExchangeEnd } from "./record.ts";
 import { type Refusal, stopped } from "./refusals.ts";
 import type { RelayEnd } from "./relay.ts";
@@ -47,11 +47,11 @@ export interface StoppedExchange {
   readonly end: Pick<ExchangeEnd, "status" | "refusal" | "error">;
 }
 
-export function endOfStop(stop: Pick<StopRecord, "reason" | "sessionId">): StoppedExchange {
+export function endOfStop(stop: StopReason): StoppedExchange {
   const refusal = stopped(stop);
   return { refusal, end: { status: "refused", refusal: refusal.code, error: refusal.message } };
 }
 
 /** @param signal of the gate; null where nobody has stopped it */
 export const stoppedBy = (signal: AbortSignal): StoppedExchange | null =>
-  signal.aborted ? endOfStop(signal.reason as StopRecord) : null;
+  signal.aborted ? endOfStop(signal.reason as StopReason) : null;

@@ -16,6 +16,7 @@ import { referencesOutside } from "./upstream-ids.ts";
 
 export interface AskedBySocket {
   readonly start: ExchangeStart;
+  readonly tokenId: string | null;
   readonly connection: CopilotConnection;
   readonly request: SocketRequest;
   readonly bytes: Buffer;
@@ -90,6 +91,7 @@ export function createClientMessages(
         grouping: "history",
         requestBytes: payload.length,
       },
+      tokenId: upgrade.tokenId,
       connection: upgrade.connection,
       request: { ...request, parsed: own },
       bytes: payload,

@@ -11,6 +11,8 @@ import { OWN_HEADERS } from "./socket-handshake.ts";
 
 export interface SocketUpgrade {
   readonly principal: Principal;
+  /** The gateway token that they came with; null: the identity provider's. */
+  readonly tokenId: string | null;
   readonly connection: CopilotConnection;
   readonly path: string;
   readonly query: string;
