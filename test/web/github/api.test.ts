@@ -162,6 +162,9 @@ describe("what clients ask besides", () => {
       expect(answer.status, path).toBe(404);
       expect(await answer.json()).toMatchObject({ message: "Not Found" });
     }
+    // The CLI drops the path of its address here, and now and then its token.
+    const bare = await host.ask("/mcp/readonly", { method: "POST", body: "{}" });
+    expect([bare.status, await bare.json()]).toMatchObject([404, { message: "Not Found" }]);
     expect(await (await host.api("/embeddings/models", token)).json()).toEqual({ models: [] });
     expect(await (await host.api("/api/v3/meta", token)).json()).toMatchObject({
       installed_version: expect.any(String) as string,
