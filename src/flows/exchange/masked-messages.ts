@@ -17,11 +17,14 @@ export interface MessageMasks {
 interface Known {
   readonly masked: HashedMessage;
   readonly counts: Readonly<Record<string, number>>;
+  /** In bytes, about. */
   readonly size: number;
 }
 
-/** Characters of messages that are remembered, of all conversations together. */
+/** Bytes, about, of messages that are remembered, of all conversations together. */
 const MOST_REMEMBERED = 16 * 1024 * 1024;
+/** What one takes beside its text, about: ids, hashes, objects. Of short ones, that is nearly all. */
+const BESIDE_TEXT = 1024;
 /** Characters that are masked in one go: some milliseconds, during which no stream goes on. */
 const SLICE = 32 * 1024;
 
@@ -41,6 +44,7 @@ export interface MessageMasksOptions {
   readonly key: Uint8Array;
   /** For long ones; absent: they are masked here. */
   readonly maskElsewhere?: MaskElsewhere | undefined;
+  /** Bytes, about. */
   readonly mostRemembered?: number;
 }
 
@@ -65,10 +69,10 @@ export function createMessageMasks({
 
   const hashOf = (text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
-  const toKnown = (masked: Message, counts: Known["counts"], size: number): Known => ({
+  const toKnown = (masked: Message, counts: Known["counts"], length: number): Known => ({
     masked: { ...masked, hash: hashOf(JSON.stringify([masked.role, masked.parts])) },
     counts,
-    size,
+    size: BESIDE_TEXT + length,
   });
 
   function maskHere(message: Message, text: string): Known {

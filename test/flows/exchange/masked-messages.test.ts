@@ -60,3 +60,22 @@ test("what could not be looked through is not kept, and nothing hangs", async ()
   ]);
   expect(counts).toMatchObject({ "not-scanned": 1, "aws-access-key": 1 });
 });
+
+test("of short messages, too, no more is remembered than there is room for: the one longest not asked for is masked anew", async () => {
+  let asked = 0;
+  const counting = (text: string) => {
+    asked += 1;
+    return mask(text);
+  };
+  const masks = createMessageMasks({ mask: counting, key, mostRemembered: 20 * 1024 });
+  const list = Array.from({ length: 40 }, (_, at): Message => ({
+    role: "user",
+    parts: [{ type: "text", text: `no ${at}` }],
+  }));
+  const first = await masks.mask(list, createMaskTally(mask));
+  const after = asked;
+  expect(await masks.mask(list.slice(-15), createMaskTally(mask))).toEqual(first.slice(-15));
+  expect(asked).toBe(after);
+  expect(await masks.mask(list.slice(0, 1), createMaskTally(mask))).toEqual(first.slice(0, 1));
+  expect(asked).toBe(after + 1);
+});
