@@ -43,7 +43,14 @@ export const THINKING = [
 ] as const;
 
 /** The first that says something: some servers send the same under two names. */
-const thinkingOf = (message: JsonObject): string => THINKING.map((name) => asText(message[name])).find(Boolean) ?? "";
+function thinkingOf(message: JsonObject): string {
+  // Asked of every event of a stream.
+  for (const name of THINKING) {
+    const text = asText(message[name]);
+    if (text !== "") return text;
+  }
+  return "";
+}
 
 const reasoningPart = (message: JsonObject): readonly Part[] => {
   const text = thinkingOf(message);
