@@ -117,7 +117,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     return Promise.resolve(
       known === undefined
         ? err({ reason: "unknown", message: "This token is not known here." })
-        : ok({ principal: known, tokenId: null }),
+        : ok({ principal: known, tokenId: known.id }),
     );
   };
   const connection = (name: string, allow: readonly string[]): CopilotConnection => ({

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
+import type { Attended, StopReason } from "../../src/flows/stopping.ts";
 import { WebSocket } from "ws";
 import { findExchangeMessages } from "../../src/store/messages.ts";
 import { encodeFrame, OPCODE } from "../../src/copilot/streams/websocket.ts";
@@ -301,6 +302,31 @@ describe("endings", () => {
     client.ask(ask("Two"));
     expect((await client.closed).code).toBe(1008);
     expect(gateway.sockets.requests).toHaveLength(1);
+  });
+
+  test("who may not go on is ended in the middle of an answer: it is known by which token it began", async () => {
+    const attended: { readonly subject: Attended; readonly end: (stop: StopReason) => void }[] = [];
+    const gateway = await startGateway({
+      ...RELAY,
+      stops: () => ({
+        standing: () => null,
+        attend: (subject, end) => {
+          attended.push({ subject, end });
+          return () => {};
+        },
+        refresh: () => Promise.resolve(),
+      }),
+    });
+    const { go, script } = held();
+    onTestFinished(go);
+    gateway.sockets.respondAlways(script);
+    const client = await open(`${gateway.api}/responses`);
+    client.ask(ask("Go"));
+    await client.until("response.output_text.delta");
+    expect(attended.map(({ subject }) => subject.tokenId)).toEqual([expect.any(String)]);
+    attended[0]?.end({ reason: "the token that this began with has been revoked", sessionId: null });
+    await client.closed;
+    await expect.poll(async () => (await said(gateway, 0)).row?.status).toBe("refused");
   });
 
   test("the gateway stops: what is idle is closed, what runs may end", async () => {
