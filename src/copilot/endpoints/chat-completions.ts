@@ -157,7 +157,7 @@ function createAssembler(): AnswerAssembler {
     takeEvent(event) {
       if (event.data === "[DONE]") {
         done = true;
-        return true;
+        return;
       }
       const json = parseObject(event.data);
       id ??= textOrNull(json["id"]);
@@ -165,7 +165,6 @@ function createAssembler(): AnswerAssembler {
       if (isObject(json["usage"])) usage = json["usage"];
       if (isObject(json["error"])) error = asText(json["error"]["message"]) || "the upstream sent an error event";
       for (const choice of asArray(json["choices"])) takeDelta(choice);
-      return false;
     },
     takeBody(json) {
       const body = asObject(json);
@@ -222,5 +221,6 @@ export const chatCompletions: Endpoint = {
       });
     },
     assembleAnswer: createAssembler,
+    endsStream: ({ data }) => data === "[DONE]",
   },
 };

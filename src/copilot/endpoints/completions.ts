@@ -48,10 +48,9 @@ function createAssembler(): AnswerAssembler {
     takeEvent(event) {
       if (event.data === "[DONE]") {
         done = true;
-        return true;
+        return;
       }
       take(parseObject(event.data));
-      return false;
     },
     takeBody(json) {
       const body = asObject(json);
@@ -106,6 +105,7 @@ const conversation: Endpoint["conversation"] = {
     });
   },
   assembleAnswer: createAssembler,
+  endsStream: ({ data }) => data === "[DONE]",
 };
 
 /** At the ghost-text host. The client's process is what its completions have in common. */

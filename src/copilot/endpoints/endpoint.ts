@@ -30,6 +30,8 @@ export interface ConversationFormat {
   readonly parseRequest: (json: unknown) => Result<ParsedRequest, string>;
   /** A new, empty assembler for one answer. */
   readonly assembleAnswer: () => AnswerAssembler;
+  /** Whether an event is the last one of its stream. Absent: only the end of its bytes tells. */
+  readonly endsStream?: (event: SseEvent) => boolean;
 }
 
 export interface ParsedRequest {
@@ -53,8 +55,7 @@ export interface UpstreamReference {
 
 /** Puts an answer together again, from the events of a stream or from one body. Never throws: what it cannot read, it skips. */
 export interface AnswerAssembler {
-  /** @returns true when this event is the last one of the stream */
-  takeEvent(event: SseEvent): boolean;
+  takeEvent(event: SseEvent): void;
   takeBody(json: unknown): void;
   /** Characters of the answer so far: its texts, reasoning and tool arguments. Absent: how it came is not recorded. */
   readonly length?: () => number;

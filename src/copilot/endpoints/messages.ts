@@ -17,6 +17,7 @@ import {
   textsUnder,
   without,
 } from "../json-value.ts";
+import { typeOfEvent } from "../streams/sse.ts";
 import type { AnswerAssembler, AssembledAnswer, Endpoint, UpstreamReference } from "./endpoint.ts";
 import {
   canonicalJson,
@@ -30,6 +31,8 @@ import {
 } from "./message-parts.ts";
 
 const PATHS = ["/v1/messages", "/messages"];
+/** The last event of a stream is one of these. */
+const LAST: ReadonlySet<string> = new Set(["message_stop", "error"]);
 
 const resultText = (content: unknown): string => {
   if (typeof content === "string") return content;
@@ -126,33 +129,31 @@ function createAssembler(): AnswerAssembler {
   return {
     takeEvent(event) {
       const json = parseObject(event.data);
-      switch (textOrNull(json["type"]) ?? event.type) {
+      switch (typeOfEvent(event, json)) {
         case "message_start":
           message = asObject(json["message"]);
           usage = asObject(message["usage"]);
-          return false;
+          return;
         case "content_block_start":
           blocks.set(countOrNull(json["index"]) ?? 0, { start: asObject(json["content_block"]), text: "" });
-          return false;
+          return;
         case "content_block_delta":
           takeDelta(json);
-          return false;
+          return;
         case "message_delta":
           usage = { ...usage, ...asObject(json["usage"]) };
           stop = textOrNull(asObject(json["delta"])["stop_reason"]) ?? stop;
           if (isObject(asObject(json["delta"])["container"])) {
             message = { ...message, container: asObject(json["delta"])["container"] };
           }
-          return false;
+          return;
         case "message_stop":
           outcome = "finished";
-          return true;
+          return;
         case "error":
           outcome = "failed";
           error = asText(asObject(json["error"])["message"]) || "the upstream sent an error event";
-          return true;
-        default:
-          return false;
+          return;
       }
     },
     takeBody(json) {
@@ -240,5 +241,6 @@ export const messages: Endpoint = {
       });
     },
     assembleAnswer: createAssembler,
+    endsStream: (event) => LAST.has(typeOfEvent(event, parseObject(event.data))),
   },
 };

@@ -31,7 +31,6 @@ export function createPlainAssembler({ describe, issued }: PlainAnswer): AnswerA
     takeEvent(event) {
       events += 1;
       if (events <= MAX_EVENTS && event.data !== "[DONE]") take(parseObject(event.data));
-      return false;
     },
     takeBody: take,
     result: () => ({ ...EMPTY_ANSWER, ...usage, messages, issuedIds: ids }),

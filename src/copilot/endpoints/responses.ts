@@ -15,6 +15,7 @@ import {
   textOrNull,
   textsUnder,
 } from "../json-value.ts";
+import { type SseEvent, typeOfEvent } from "../streams/sse.ts";
 import type { AnswerAssembler, AssembledAnswer, Endpoint, ParsedRequest, UpstreamReference } from "./endpoint.ts";
 import {
   fileReferences,
@@ -27,6 +28,17 @@ import {
 import { type OpenItem, parseItems, TEXT_DELTAS, unfinishedItem } from "./response-items.ts";
 
 const PATHS = ["/responses", "/v1/responses"];
+/** The last event of an answer is one of these. */
+const LAST: ReadonlySet<string> = new Set([
+  "response.completed",
+  "response.incomplete",
+  "response.failed",
+  "response.cancelled",
+  "error",
+]);
+
+/** Whether an event, or a message of a WebSocket, is the last one of its answer. */
+export const endsResponse = (event: SseEvent): boolean => LAST.has(typeOfEvent(event, parseObject(event.data)));
 
 /** Fields that point at state which the upstream keeps under the credential. */
 function referencesIn(request: JsonObject): readonly UpstreamReference[] {
@@ -130,26 +142,26 @@ export function createResponsesAssembler(): AnswerAssembler {
   return {
     takeEvent(event) {
       const json = parseObject(event.data);
-      const type = textOrNull(json["type"]) ?? event.type;
+      const type = typeOfEvent(event, json);
       switch (type) {
         case "response.created":
         case "response.queued":
           response = asObject(json["response"]);
-          return false;
+          return;
         case "response.completed":
         case "response.incomplete":
         case "response.failed":
         case "response.cancelled":
           end(asObject(json["response"]));
-          return true;
+          return;
         case "error":
           outcome = "failed";
           error =
             asText(json["message"]) || asText(asObject(json["error"])["message"]) || "the upstream sent an error event";
-          return true;
+          return;
         default:
           takeItemEvent(type, json);
-          return false;
+          return;
       }
     },
     takeBody(json) {
@@ -193,5 +205,9 @@ export const responses: Endpoint = {
   matches: (method, path) => method === "POST" && PATHS.includes(path),
   access: "inference",
   grouping: "history",
-  conversation: { parseRequest: parseResponsesRequest, assembleAnswer: createResponsesAssembler },
+  conversation: {
+    parseRequest: parseResponsesRequest,
+    assembleAnswer: createResponsesAssembler,
+    endsStream: endsResponse,
+  },
 };

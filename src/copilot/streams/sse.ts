@@ -7,6 +7,7 @@
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation (§9.2.6)
  */
 import { isAscii } from "node:buffer";
+import { type JsonObject, textOrNull } from "../json-value.ts";
 
 export interface SseEvent {
   /** The `event` field; `message` where none was given. */
@@ -14,6 +15,9 @@ export interface SseEvent {
   /** The `data` fields joined by line feeds. */
   readonly data: string;
 }
+
+/** What an event whose data is JSON calls itself; the `event` field is left out by some senders. */
+export const typeOfEvent = ({ type }: SseEvent, json: JsonObject): string => textOrNull(json["type"]) ?? type;
 
 /** An event that grows past the limit is given up: what follows in the stream is not read any more. */
 const SSE_MAX_EVENT = 16 * 1024 * 1024;

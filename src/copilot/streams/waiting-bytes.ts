@@ -1,24 +1,45 @@
 /**
- * Bytes of a stream that wait to be read, each piece with the moment at which it came. They are copied: what a socket hands out is a buffer
- * of its own for each packet, and thousands of those that live for some milliseconds are most of what a collector of garbage has to do. For
- * its sake, too, the lists are written over and not made anew.
+ * Bytes of an answer that wait to be read elsewhere, each piece with the moment at which it came. They are copied: what a socket hands out
+ * is a buffer of its own for each packet, and thousands of those that live for some milliseconds are most of what a collector of garbage
+ * has to do. For its sake, too, the lists are written over and not made anew.
  */
+
+/** Bytes of an answer in the pieces in which they came. */
+export interface AnswerPieces {
+  readonly bytes: Uint8Array;
+  /** Where in them each piece ends. */
+  readonly ends: readonly number[];
+  /** When each came: milliseconds on one clock, whole numbers. */
+  readonly moments: readonly number[];
+}
+
 export interface WaitingBytes {
   /** @param cameMs a whole number */
   add(piece: Buffer, cameMs: number): void;
   /** How many there are. */
   readonly size: number;
-  /** The piece that came last and up to `before` bytes before it, read or not (at most {@link MOST_BEFORE}), as Latin-1: one character a byte. */
+  /** The piece that came last and up to `before` bytes before it, waiting or not (at most {@link MOST_BEFORE}), as Latin-1: one character a byte. */
   latest(before: number): string;
-  /** Hands out the pieces as they came; a piece is valid until `take` returns. Where it throws, the others are gone. */
-  takeAll(take: (piece: Buffer, cameMs: number) => void): void;
-  clear(): void;
+  /** Those that wait and stand behind the last empty line: the event that has begun. Valid until the next call. */
+  readonly begun: Buffer;
+  /** The same as it was before the latest piece, and that piece. Valid until the next call. */
+  readonly begunAndLatest: Buffer;
+  /** All that wait, and they do so no more; null where there are none. */
+  takeAll(): AnswerPieces | null;
 }
 
-/** Most streams are read before they have more than this waiting. */
 const FIRST_BYTES = 8 * 1024;
-/** Bytes that can still be looked at when they have been read. */
+/** What has grown beyond this is given back. */
+const KEPT_BYTES = 32 * 1024;
+/** Bytes that can still be looked at when they have been taken. */
 export const MOST_BEFORE = 32;
+
+const LINE_FEED = 0x0a;
+/** The ends of events as everybody sends them. Whoever sends others has events that seem to be longer. */
+const EMPTY_LINES = ["\n\n", "\r\n\r\n"] as const;
+const LONGEST_EMPTY_LINE = 4;
+
+const NONE = Buffer.alloc(0);
 
 export function createWaitingBytes(): WaitingBytes {
   let bytes: Buffer | null = null;
@@ -26,18 +47,32 @@ export function createWaitingBytes(): WaitingBytes {
   let start = 0;
   let end = 0;
   let latestAt = 0;
+  /** Behind the last empty line, and what that was before the latest piece. */
+  let begunAt = 0;
+  let begunBefore = 0;
   let pieces = 0;
   let ends: number[] = [];
   let moments: number[] = [];
 
-  function clear(): void {
-    pieces = 0;
-    if (bytes === null) return;
+  function findBegun(held: Buffer): void {
+    // A piece that ends with its event is nearly every piece.
+    if (held[end - 1] === LINE_FEED && held[end - 2] === LINE_FEED && end >= 2) {
+      begunAt = end;
+      return;
+    }
+    const from = Math.max(0, latestAt - LONGEST_EMPTY_LINE + 1);
+    const latest = held.subarray(from, end);
+    for (const line of EMPTY_LINES) {
+      const at = latest.lastIndexOf(line, undefined, "latin1");
+      if (at !== -1) begunAt = Math.max(begunAt, from + at + line.length);
+    }
+  }
+
+  function clear(held: Buffer): void {
     const kept = Math.min(end, MOST_BEFORE);
-    // What has grown far beyond the usual is given back.
-    const isGrown = bytes.length > FIRST_BYTES;
-    const next = isGrown ? Buffer.allocUnsafeSlow(FIRST_BYTES) : bytes;
-    bytes.copy(next, 0, end - kept, end);
+    const isGrown = held.length > KEPT_BYTES;
+    const next = isGrown ? Buffer.allocUnsafeSlow(FIRST_BYTES) : held;
+    held.copy(next, 0, end - kept, end);
     if (isGrown) {
       ends = [];
       moments = [];
@@ -46,6 +81,9 @@ export function createWaitingBytes(): WaitingBytes {
     start = kept;
     end = kept;
     latestAt = kept;
+    begunAt = kept;
+    begunBefore = kept;
+    pieces = 0;
   }
 
   return {
@@ -59,28 +97,31 @@ export function createWaitingBytes(): WaitingBytes {
       piece.copy(bytes, end);
       latestAt = end;
       end = needed;
-      ends[pieces] = end;
+      ends[pieces] = end - start;
       moments[pieces] = cameMs;
       pieces += 1;
+      begunBefore = begunAt;
+      findBegun(bytes);
     },
     get size() {
       return end - start;
     },
     latest: (before) => bytes?.toString("latin1", Math.max(0, latestAt - before), end) ?? "",
-    takeAll(take) {
-      if (bytes === null) return;
-      const held = bytes;
-      let from = start;
-      try {
-        for (let index = 0; index < pieces; index += 1) {
-          const to = ends[index] ?? from;
-          take(held.subarray(from, to), moments[index] ?? 0);
-          from = to;
-        }
-      } finally {
-        clear();
-      }
+    get begun() {
+      return bytes?.subarray(begunAt, end) ?? NONE;
     },
-    clear,
+    get begunAndLatest() {
+      return bytes?.subarray(begunBefore, end) ?? NONE;
+    },
+    takeAll() {
+      if (bytes === null || pieces === 0) return null;
+      const taken = {
+        bytes: new Uint8Array(bytes.subarray(start, end)),
+        ends: ends.slice(0, pieces),
+        moments: moments.slice(0, pieces),
+      };
+      clear(bytes);
+      return taken;
+    },
   };
 }

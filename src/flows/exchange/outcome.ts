@@ -1,4 +1,4 @@
-import type { RecordedAnswer } from "../../copilot/answer-recorder.ts";
+import type { AnswerSummary } from "../../copilot/answer-reader.ts";
 import { GatewayError } from "../../errors.ts";
 import type { StopReason } from "../stopping.ts";
 import type { ExchangeEnd } from "./record.ts";
@@ -30,7 +30,7 @@ const CAPPED =
 export function outcomeOf(
   { end }: Pick<RelayEnd, "end">,
   httpStatus: number,
-  recorded: RecordedAnswer,
+  recorded: Pick<AnswerSummary, "outcome" | "error" | "capped">,
 ): Pick<ExchangeEnd, "status" | "error"> {
   if (end === "client_gone") return { status: "client_gone", error: "The client left before the answer was whole." };
   if (httpStatus >= 400) return { status: "upstream_failed", error: `The upstream answered ${httpStatus}.` };

@@ -2,15 +2,15 @@
  * The upstream's answer, on its way to the client and into the record: byte for byte, masked as it streams, or, where it is changed as a
  * whole, read whole.
  */
-import { createAnswerRecorder } from "../../copilot/answer-recorder.ts";
+import type { AnswerSummary } from "../../copilot/answer-reader.ts";
+import { type AnswerRecorder, createAnswerRecorder } from "../../copilot/answer-recorder.ts";
 import { createAnswerStreamMask, maskAnswerBody } from "../../copilot/answer-masking.ts";
-import { type AnswerAssembler, EMPTY_ANSWER, type Endpoint } from "../../copilot/endpoints/endpoint.ts";
+import type { Endpoint } from "../../copilot/endpoints/endpoint.ts";
 import type { Logger } from "../../model/log.ts";
 import type { ExchangeRequest } from "../exchange.ts";
 import { describeFailure } from "./describe-failure.ts";
 import type { Admitted } from "./gate.ts";
 import { clientHeaders, REQUEST_ID } from "./headers.ts";
-import { createIdleWork } from "./idle-work.ts";
 import type { Mask } from "./mask-messages.ts";
 import { answerMasks, masksAnswers, type SentMasking } from "./mask-sent.ts";
 import { NOTHING, outcomeOf, stoppedBy } from "./outcome.ts";
@@ -46,7 +46,19 @@ export type PassOn = (exchange: ExchangeRequest, forwarded: Forwarded, answer: U
 
 export function createPassOn(deps: PassOnDependencies): PassOn {
   const { records, upstreamIds, limits } = deps;
-  const idle = createIdleWork();
+
+  const recorderOf = (
+    { endpoint, admitted: { record } }: Forwarded,
+    streamed: boolean,
+    encoding: string | undefined,
+  ): AnswerRecorder =>
+    createAnswerRecorder(
+      {
+        read: (pieces) => records.readAnswer(record, streamed, pieces),
+        finish: (capped) => records.endAnswer(record, streamed, capped),
+      },
+      { streamed, encoding, maxBytes: limits.answerBytes, endsStream: endpoint.conversation?.endsStream },
+    );
 
   async function passOn(exchange: ExchangeRequest, forwarded: Forwarded, answer: UpstreamAnswer): Promise<void> {
     const { response, connection } = exchange;
@@ -80,11 +92,7 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
         body.length === 0 ? body : maskAnswerBody(endpoint.format, body, masks),
       );
     }
-    const recorder = createAnswerRecorder(endpoint.conversation?.assembleAnswer() ?? NO_ASSEMBLER, {
-      streamed,
-      encoding: answer.headers["content-encoding"],
-      maxBytes: limits.answerBytes,
-    });
+    const recorder = recorderOf(forwarded, streamed, answer.headers["content-encoding"]);
     const drop = rewriter === null ? [] : CHANGED;
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection, drop });
     response.writeHead(known.httpStatus, answer.statusMessage, headers);
@@ -94,21 +102,21 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
       recorder,
       streamed,
       rewriter,
-      idle,
       stop: admitted.stop,
       now: deps.now,
       settle: async (end) => {
-        const recorded = await recorder.finish();
-        await settleAnswer(exchange, forwarded, answer, {
+        const summary = await recorder.finish();
+        const settled: ExchangeEnd = {
           ...NOTHING,
           ...known,
           ...((end.end === "stopped" ? stoppedBy(admitted.stop)?.end : null) ??
-            outcomeOf(end, known.httpStatus, recorded)),
+            outcomeOf(end, known.httpStatus, summary)),
           firstByteAt: end.firstByteAt,
           responseBytes: end.bytes,
-          answer: recorded,
+          answer: "read",
           answerMasked: rewriter !== null,
-        });
+        };
+        await settleAnswer(exchange, forwarded, answer, settled, summary);
       },
     });
   }
@@ -119,13 +127,14 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
     { read, admitted, method }: Forwarded,
     answer: UpstreamAnswer,
     end: ExchangeEnd,
+    summary: Pick<AnswerSummary, "issuedIds" | "repeatedIds"> | null,
   ): Promise<void> {
     const { record } = admitted;
     // What a GET shows may be everybody's: nobody gets it by looking at it.
     if (read.parsed !== null && method === "POST") {
       const ids = read.parsed.keepsIds
-        ? [...(end.answer?.issuedIds ?? []), ...issuedInHeaders(answer.headers)]
-        : (end.answer?.repeatedIds ?? []);
+        ? [...(summary?.issuedIds ?? []), ...issuedInHeaders(answer.headers)]
+        : (summary?.repeatedIds ?? []);
       // Before the client has them: what it got it may use the next moment.
       await claimIds(record, upstreamIds.claim({ principalId: principal.id, connection }, ids));
     }
@@ -162,24 +171,22 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
       answer.destroy();
       const refusal = stopped?.refusal ?? (body === null ? brokenOff : unmaskableAnswer(connection.name));
       const end: ExchangeEnd = { ...NOTHING, ...known, status: "upstream_failed", error: refusal.message };
-      await settleAnswer(exchange, forwarded, answer, { ...end, ...stopped?.end });
+      await settleAnswer(exchange, forwarded, answer, { ...end, ...stopped?.end }, null);
       return sendRefusal(response, record.id, refusal);
     }
-    const recorder = createAnswerRecorder(endpoint.conversation?.assembleAnswer() ?? NO_ASSEMBLER, {
-      streamed: false,
-      maxBytes: limits.answerBytes,
-    });
+    const recorder = recorderOf(forwarded, false, undefined);
     await recorder.take(body, 0);
-    const recorded = await recorder.finish();
-    await settleAnswer(exchange, forwarded, answer, {
+    const summary = await recorder.finish();
+    const settled: ExchangeEnd = {
       ...NOTHING,
       ...known,
-      ...outcomeOf({ end: "whole" }, known.httpStatus, recorded),
+      ...outcomeOf({ end: "whole" }, known.httpStatus, summary),
       firstByteAt,
       responseBytes: changed.length,
-      answer: endpoint.conversation === undefined ? null : recorded,
+      answer: endpoint.conversation === undefined ? null : "read",
       answerMasked: endpoint.conversation !== undefined,
-    });
+    };
+    await settleAnswer(exchange, forwarded, answer, settled, summary);
     const drop = changed === body ? ["content-length"] : CHANGED;
     const headers = clientHeaders(answer.rawHeaders, { recordId: record.id, connection, drop });
     response.writeHead(known.httpStatus, [...headers, "content-length", String(changed.length)]);
@@ -191,9 +198,6 @@ export function createPassOn(deps: PassOnDependencies): PassOn {
 
 /** Headers that are about the bytes as they came. */
 const CHANGED = ["content-length", "etag", "content-md5", "digest", "content-digest", "repr-digest"];
-
-/** For what is no conversation: that it came and went is all. */
-const NO_ASSEMBLER: AnswerAssembler = { takeEvent: () => false, takeBody: () => {}, result: () => EMPTY_ANSWER };
 
 const firstHeader = (message: UpstreamAnswer, name: string): string | null => {
   const value = message.headers[name];

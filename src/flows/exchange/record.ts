@@ -1,5 +1,5 @@
 /** What is put on record of an exchange, from what is known when it begins and when it ends. Everything is masked here. */
-import type { RecordedAnswer } from "../../copilot/answer-recorder.ts";
+import type { RecordedAnswer } from "../../copilot/answer-reader.ts";
 import {
   countPrompts,
   type Grouping,
@@ -83,7 +83,8 @@ export interface ExchangeEnd {
   readonly firstByteAt: Date | null;
   readonly responseBytes: number;
   readonly upstreamRequestId: string | null;
-  readonly answer: RecordedAnswer | null;
+  /** `read`: as it was read by the record's keeper. */
+  readonly answer: RecordedAnswer | "read" | null;
   /** The code of a refusal: the gateway ended it. */
   readonly refusal: string | null;
   readonly answerMasked: boolean;
@@ -171,10 +172,11 @@ function timingOfMasked({ messages, timing }: RecordedAnswer, masked: readonly M
 export async function prepareFinish(
   deps: PrepareDependencies,
   begun: BegunExchange,
-  end: ExchangeEnd,
+  end: Omit<ExchangeEnd, "answer">,
+  answer: RecordedAnswer | null,
 ): Promise<FinishEntry> {
   const { tally, grouping } = begun;
-  const messages = await deps.messageMasks.mask(end.answer?.messages ?? [], tally);
+  const messages = await deps.messageMasks.mask(answer?.messages ?? [], tally);
   const asked = grouping.kind === "history" ? grouping.histories.at(-1) : undefined;
   return {
     kind: "finish",
@@ -186,18 +188,18 @@ export async function prepareFinish(
     outcome: {
       status: end.status,
       httpStatus: end.httpStatus,
-      model: tally.line(end.answer?.model ?? null, 100),
+      model: tally.line(answer?.model ?? null, 100),
       firstByteAt: end.firstByteAt,
       finishedAt: deps.now(),
       responseBytes: end.responseBytes,
-      inputTokens: end.answer?.inputTokens ?? null,
-      outputTokens: end.answer?.outputTokens ?? null,
-      cachedTokens: end.answer?.cachedTokens ?? null,
+      inputTokens: answer?.inputTokens ?? null,
+      outputTokens: answer?.outputTokens ?? null,
+      cachedTokens: answer?.cachedTokens ?? null,
       upstreamRequestId: tally.line(end.upstreamRequestId),
       refusal: end.refusal,
       masked: { ...tally.counts },
       answerMasked: end.answerMasked,
-      timing: end.answer === null ? [] : timingOfMasked(end.answer, messages),
+      timing: answer === null ? [] : timingOfMasked(answer, messages),
       historyAfter: asked === undefined ? null : (historiesAfter(deps.recordKey, asked, messages).at(-1) ?? null),
       error: tally.line(end.error),
     },

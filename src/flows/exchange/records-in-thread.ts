@@ -36,6 +36,8 @@ export async function startRecords(data: RecordsThreadData, log: Logger): Promis
   return {
     begin: (start, away) => thread.call("begin", start, away),
     refuse: (start, refusal) => thread.call("refuse", start, refusal),
+    readAnswer: (record, streamed, pieces) => thread.call("readAnswer", record, streamed, pieces),
+    endAnswer: (record, streamed, capped) => thread.call("endAnswer", record, streamed, capped),
     settle: (record, end) => thread.call("settle", record, end),
     replay: () => thread.call("replay"),
     waiting: () => thread.call("waiting"),

@@ -4,10 +4,13 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Spool } from "../../blobs/disk-spool.ts";
+import type { AnswerSummary } from "../../copilot/answer-reader.ts";
+import type { AnswerPieces } from "../../copilot/streams/waiting-bytes.ts";
 import type { Message, ToolUse } from "../../model/exchange.ts";
 import type { Logger } from "../../model/log.ts";
 import { type Database, isDatabaseAway } from "../../store/database.ts";
 import { insertSuggestions, type SuggestionRow } from "../../store/suggestions.ts";
+import { createAnswersRead } from "./answers-read.ts";
 import { describeFailure } from "./describe-failure.ts";
 import { type BeginEntry, decodeEntry, encodeEntry, type FinishEntry, type RecordEntry } from "./entries.ts";
 import type { Mask } from "./mask-messages.ts";
@@ -69,6 +72,10 @@ export interface Records {
   begin(start: ExchangeStart, away: "refuse" | "spool"): Promise<OpenRecord | null>;
   /** Records what goes no further. Where it cannot be recorded, the log says so: nothing is let through either way. */
   refuse(start: ExchangeStart, refusal: RecordedRefusal): Promise<void>;
+  /** Reads bytes of its answer along. @param streamed it comes as events */
+  readAnswer(record: OpenRecord, streamed: boolean, pieces: AnswerPieces): Promise<void>;
+  /** All of the answer that comes has been handed over. @param capped more of it has come, and was not */
+  endAnswer(record: OpenRecord, streamed: boolean, capped: boolean): Promise<AnswerSummary>;
   /** Finishes a record; only its first end counts. Resolves when it is safe, or as late as a client may be made to wait. */
   settle(record: OpenRecord, end: ExchangeEnd): Promise<void>;
   /** Puts what waits on the disk into the database. @throws what the database throws */
@@ -103,6 +110,7 @@ export function createRecords(deps: RecordsDependencies): Records {
   };
   /** What the end of a record needs of its beginning. */
   const open = new Map<string, BegunExchange>();
+  const answers = createAnswersRead();
   const writing = new Set<Promise<void>>();
   let beginning = 0;
   let awayUntil = 0;
@@ -173,9 +181,10 @@ export function createRecords(deps: RecordsDependencies): Records {
     }
   }
 
-  function openRecord(begun: BegunExchange, sessionId: string | null): OpenRecord {
+  function openRecord(begun: BegunExchange, start: ExchangeStart, sessionId: string | null): OpenRecord {
     const { id, principalId } = begun;
     open.set(id, begun);
+    answers.open(id, start);
     return { id, principalId, sessionId };
   }
 
@@ -183,9 +192,10 @@ export function createRecords(deps: RecordsDependencies): Records {
     const begun = open.get(record.id);
     if (begun === undefined) return;
     open.delete(record.id);
+    const read = answers.take(record.id);
     const work = keep(
       (async () => {
-        const entry = await prepareFinish(prepare, begun, end);
+        const entry = await prepareFinish(prepare, begun, end, end.answer === "read" ? read : end.answer);
         // Its beginning waits on the disk, and its end has to come after it.
         if (record.sessionId === null && (await toSpool(entry))) return;
         if (spool === undefined) return writeLater(entry, record.sessionId);
@@ -218,16 +228,16 @@ export function createRecords(deps: RecordsDependencies): Records {
     async begin(start, away) {
       const { entry, begun } = await prepareBegin(prepare, start, null);
       if (away === "spool" && deps.now().getTime() < awayUntil && (await toSpool(entry)))
-        return openRecord(begun, null);
+        return openRecord(begun, start, null);
       const work = writeBegin(entry);
       try {
-        return openRecord(begun, await within(limits.beginMs, work));
+        return openRecord(begun, start, await within(limits.beginMs, work));
       } catch (error) {
         log.error({ exchange: start.id, failure: describeFailure(error) }, "An exchange could not be recorded");
         if (isDatabaseAway(error)) awayUntil = deps.now().getTime() + AWAY_MS;
-        if (away === "spool" && isDatabaseAway(error) && (await toSpool(entry))) return openRecord(begun, null);
+        if (away === "spool" && isDatabaseAway(error) && (await toSpool(entry))) return openRecord(begun, start, null);
         // Should it be written after all, it must not stand there as if it went on.
-        work.then((sessionId) => settle(openRecord(begun, sessionId), BEGUN_LATE)).catch(() => {});
+        work.then((sessionId) => settle(openRecord(begun, start, sessionId), BEGUN_LATE)).catch(() => {});
         return null;
       }
     },
@@ -242,6 +252,8 @@ export function createRecords(deps: RecordsDependencies): Records {
       }
     },
 
+    readAnswer: async ({ id }, streamed, pieces) => answers.read(id, streamed, pieces),
+    endAnswer: async ({ id }, streamed, capped) => answers.finish(id, streamed, capped),
     settle,
 
     async replay() {

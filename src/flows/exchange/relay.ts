@@ -3,7 +3,6 @@ import type { ServerResponse } from "node:http";
 import type { AnswerStreamMask } from "../../copilot/answer-masking.ts";
 import type { AnswerRecorder } from "../../copilot/answer-recorder.ts";
 import { createAnswerWriter } from "./answer-writer.ts";
-import type { IdleWork } from "./idle-work.ts";
 import type { UpstreamAnswer } from "./upstream-answer.ts";
 
 export interface RelayEnd {
@@ -24,7 +23,6 @@ export interface Relay {
   readonly streamed: boolean;
   /** Null: the client gets the very bytes. */
   readonly rewriter: AnswerStreamMask | null;
-  readonly idle: IdleWork;
   /** Ends it, as the kill switch does. */
   readonly stop: AbortSignal;
   readonly now: () => Date;
@@ -35,17 +33,12 @@ export interface Relay {
   readonly settle: (end: RelayEnd) => Promise<void>;
 }
 
-/** So many bytes of a stream wait for the recorder at most before it is asked to read them, in a moment of leisure. */
-const READ_AT = 4 * 1024;
-/** And so many before it has to read them at once. */
-const READ_NOW = 256 * 1024;
-
 /**
  * By events, not by iteration: a chunk goes out in the same turn in which it came in, and what came before an upstream broke off is
  * not lost in a buffer between the two. Resolves when the answer has ended, one way or another.
  */
 export function relayAnswer(relay: Relay): Promise<void> {
-  const { answer, response, recorder, streamed, rewriter, idle, stop, now, settle } = relay;
+  const { answer, response, recorder, streamed, rewriter, stop, now, settle } = relay;
   let bytes = 0;
   let firstByteAt: Date | null = null;
   /** The record's writing, once it has begun; it may go on after the client has been given what it waited for. */
@@ -53,7 +46,6 @@ export function relayAnswer(relay: Relay): Promise<void> {
   /** A chunk is kept back until the record is there, or has been read. What comes of the upstream's end waits behind it. */
   let waiting = false;
   let endedMeanwhile: "whole" | "cut" | null = null;
-  let isReadPlanned = false;
   const writer = createAnswerWriter(response, {
     full: () => answer.pause(),
     drained: () => {
@@ -69,20 +61,6 @@ export function relayAnswer(relay: Relay): Promise<void> {
   function write(chunk: Buffer): void {
     isHeadSent ||= chunk.length > 0;
     writer.write(chunk);
-  }
-
-  function readLater(): void {
-    isReadPlanned = false;
-    recorder.read();
-  }
-
-  function planRead(): void {
-    const { waiting: unread } = recorder;
-    if (unread < READ_AT) return;
-    if (unread >= READ_NOW) return recorder.read();
-    if (isReadPlanned) return;
-    isReadPlanned = true;
-    idle.later(readLater);
   }
 
   return new Promise<void>((resolve, reject) => {
@@ -141,12 +119,11 @@ export function relayAnswer(relay: Relay): Promise<void> {
       await settleOnce("whole");
       goOn(chunk);
     };
-    /** A packed answer is unpacked for the record first, in another thread. */
+    /** A packed answer is unpacked for the record first, in another thread; and where reading does not keep up, nothing more is asked for. */
     const passRead = async (chunk: Buffer, reading: Promise<boolean>): Promise<void> => {
       waiting = true;
       answer.pause();
       if (await reading) return await passLast(chunk);
-      planRead();
       goOn(chunk);
     };
     // The client is told at once: nothing of what it was being told may go on because a record takes its time.
@@ -177,7 +154,6 @@ export function relayAnswer(relay: Relay): Promise<void> {
         const last = settling === null && recorder.take(chunk, performance.now());
         if (last === false) {
           pass(chunk);
-          planRead();
           return;
         }
         (last === true ? passLast(chunk) : passRead(chunk, last)).catch(reject);

@@ -4,7 +4,7 @@
  */
 import { createAnswerTiming } from "../../copilot/answer-timing.ts";
 import type { AnswerAssembler } from "../../copilot/endpoints/endpoint.ts";
-import { createResponsesAssembler } from "../../copilot/endpoints/responses.ts";
+import { createResponsesAssembler, endsResponse } from "../../copilot/endpoints/responses.ts";
 import { parseObject, textOrNull } from "../../copilot/json-value.ts";
 import type { Message } from "../../model/exchange.ts";
 import { NOTHING, outcomeOf } from "./outcome.ts";
@@ -95,16 +95,17 @@ export function createLanes(deps: LanesDependencies): Lanes {
     open.firstByteAt ??= deps.now();
     open.bytes += Buffer.byteLength(text);
     if (open.bytes > deps.answerBytes) open.capped = true;
+    const event = { type: "message", data: text };
     // The end is looked for in what is not kept any more, too.
-    if (open.capped && !ENDS.test(text)) return false;
+    const isLast = ENDS.test(text) && endsResponse(event);
+    if (open.capped && !isLast) return false;
     try {
-      const isLast = open.assembler.takeEvent({ type: "message", data: text });
+      open.assembler.takeEvent(event);
       open.timing.note(open.assembler.length?.() ?? 0);
-      return isLast;
     } catch {
       open.capped = true;
-      return false;
     }
+    return isLast;
   }
 
   return {

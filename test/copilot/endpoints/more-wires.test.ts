@@ -29,9 +29,11 @@ const whole = (endpoint: Endpoint, json: unknown) => {
 };
 const streamed = (endpoint: Endpoint, events: readonly unknown[]) => {
   const assembler = codec(endpoint).assembleAnswer();
-  const last = events.map((event) =>
-    assembler.takeEvent({ type: "message", data: typeof event === "string" ? event : JSON.stringify(event) }),
-  );
+  const last = events.map((json) => {
+    const event = { type: "message", data: typeof json === "string" ? json : JSON.stringify(json) };
+    assembler.takeEvent(event);
+    return codec(endpoint).endsStream?.(event) ?? false;
+  });
   return { ...assembler.result(), last, length: assembler.length?.() };
 };
 const parts = (list: { readonly messages: readonly { readonly parts: readonly unknown[] }[] }) =>

@@ -31,9 +31,11 @@ const answer = answerOf(SCRIPT, "abc", "model-x");
 const streamed = (endpoint: Endpoint, wire: Wire, upTo = Number.POSITIVE_INFINITY) => {
   const assembler = conversation(endpoint).assembleAnswer();
   const frames = wire.frames(answer, { stream_options: { include_usage: true } });
-  const last = frames
-    .slice(0, upTo)
-    .map((frame) => assembler.takeEvent({ type: frame.event ?? "message", data: frame.data }));
+  const last = frames.slice(0, upTo).map((frame) => {
+    const event = { type: frame.event ?? "message", data: frame.data };
+    assembler.takeEvent(event);
+    return conversation(endpoint).endsStream?.(event) ?? false;
+  });
   return { last, result: assembler.result() };
 };
 
@@ -96,7 +98,8 @@ describe.each([
       '{"choices":[null,{"delta":5}]}',
       '{"type":"message_start"}',
     ]) {
-      expect(assembler.takeEvent({ type: "message", data })).toBe(false);
+      assembler.takeEvent({ type: "message", data });
+      expect(conversation(endpoint).endsStream?.({ type: "message", data })).toBe(false);
     }
     expect(assembler.result()).toMatchObject({ messages: [], outcome: "unfinished" });
   });
@@ -256,7 +259,10 @@ describe("failures that come within a stream", () => {
     [messages, "error", { type: "error", error: { type: "overloaded_error", message: "overloaded" } }],
   ] as const)("%#", (endpoint, type, json) => {
     const assembler = conversation(endpoint).assembleAnswer();
-    assembler.takeEvent({ type, data: JSON.stringify(json) });
+    const event = { type, data: JSON.stringify(json) };
+    assembler.takeEvent(event);
+    // A stream of chat completions goes on to its own end.
+    expect(conversation(endpoint).endsStream?.(event)).toBe(endpoint !== chatCompletions);
     expect(assembler.result()).toMatchObject({ outcome: "failed", error: "overloaded" });
   });
 });

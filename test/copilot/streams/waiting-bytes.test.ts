@@ -3,7 +3,11 @@ import { createWaitingBytes } from "../../../src/copilot/streams/waiting-bytes.t
 
 const takeAll = (waiting: ReturnType<typeof createWaitingBytes>): [string, number][] => {
   const taken: [string, number][] = [];
-  waiting.takeAll((piece, cameMs) => taken.push([piece.toString("utf8"), cameMs]));
+  const { bytes, ends, moments } = waiting.takeAll() ?? { bytes: new Uint8Array(), ends: [], moments: [] };
+  for (const [at, end] of ends.entries()) {
+    const piece = Buffer.from(bytes.subarray(ends[at - 1] ?? 0, end));
+    taken.push([piece.toString("utf8"), moments[at] ?? Number.NaN]);
+  }
   return taken;
 };
 
@@ -37,20 +41,6 @@ test("more than usual waits, too, and nothing of it is lost", () => {
   }
 });
 
-test("where reading throws, the rest is gone and the next piece is the first", () => {
-  const waiting = createWaitingBytes();
-  waiting.add(Buffer.from("a"), 1);
-  waiting.add(Buffer.from("b"), 2);
-  expect(() =>
-    waiting.takeAll(() => {
-      throw new Error("stumbled");
-    }),
-  ).toThrow("stumbled");
-  expect(waiting.size).toBe(0);
-  waiting.add(Buffer.from("c"), 3);
-  expect(takeAll(waiting)).toEqual([["c", 3]]);
-});
-
 test("what came last can be looked at, with a little before it, whether that has been read or not", () => {
   const waiting = createWaitingBytes();
   expect(waiting.latest(4)).toBe("");
@@ -67,4 +57,22 @@ test("what came last can be looked at, with a little before it, whether that has
   waiting.add(Buffer.from("after"), 5);
   expect(waiting.latest(4)).toBe("xendafter");
   expect(takeAll(waiting)).toEqual([["after", 5]]);
+});
+
+test("the event that has begun stands behind the last empty line, however the pieces are cut", () => {
+  for (const line of ["\n\n", "\r\n\r\n", "\r\n\n"]) {
+    const text = `data: one${line}data: two${line}data: th`;
+    for (let cut = 1; cut < text.length; cut += 1) {
+      const waiting = createWaitingBytes();
+      waiting.add(Buffer.from(text.slice(0, cut)), 1);
+      const before = waiting.begun.toString();
+      waiting.add(Buffer.from(text.slice(cut)), 2);
+      expect(waiting.begun.toString()).toBe("data: th");
+      expect(waiting.begunAndLatest.toString()).toBe(before + text.slice(cut));
+    }
+  }
+  const waiting = createWaitingBytes();
+  waiting.add(Buffer.from("data: one\n\n"), 1);
+  expect(waiting.begun.length).toBe(0);
+  expect(waiting.begunAndLatest.toString()).toBe("data: one\n\n");
 });

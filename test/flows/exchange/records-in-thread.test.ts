@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import type { RecordedAnswer } from "../../../src/copilot/answer-recorder.ts";
+import type { RecordedAnswer } from "../../../src/copilot/answer-reader.ts";
 import { findToolUses } from "../../../src/copilot/tools/find-tool-uses.ts";
 import { NOTHING } from "../../../src/flows/exchange/outcome.ts";
 import type { ExchangeEnd, ExchangeStart } from "../../../src/flows/exchange/record.ts";
