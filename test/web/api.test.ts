@@ -333,6 +333,39 @@ describe("filters", () => {
     expect(await ids("/exchanges?status=open")).toEqual([]);
   });
 
+  it("find sessions by person, client, model, connection and time, and a session by any time in which it went on", async () => {
+    const { db, alice, auditor, ids } = await setUp();
+    const bob = await addPerson(db, "bob@example.com");
+    const { id, exchangeId } = await addSession(db, alice, "the one");
+    const day = (time: string) => new Date(`2026-02-03T${time}Z`);
+    await db
+      .update(sessions)
+      .set({ client: "claude-code", connection: "claude", startedAt: day("04:00:00"), lastActiveAt: day("06:00:00") })
+      .where(eq(sessions.id, id));
+    await db.update(exchanges).set({ model: "claude-opus" }).where(eq(exchanges.id, exchangeId));
+    await addSession(db, bob, "another");
+    for (const query of [
+      "user=Alice@example.com",
+      "client=claude-code",
+      "model=claude-opus",
+      "connection=claude",
+      "until=2026-02-04",
+      "since=2026-02-03T05:00:00Z&until=2026-02-03T05:30:00Z",
+      "since=2026-02-03T06:00:00Z&until=2026-02-04&client=claude-code&model=claude-opus&user=alice@example.com&q=one",
+    ]) {
+      expect([query, await ids(`/sessions?${query}`, auditor)]).toEqual([query, [id]]);
+    }
+    for (const query of [
+      "client=claude",
+      "model=claude",
+      "client=claude-code&model=gpt-5",
+      "until=2026-02-03T04:00:00Z",
+      "since=2026-02-03T06:00:01Z&until=2026-02-04",
+    ]) {
+      expect([query, await ids(`/sessions?${query}`, auditor)]).toEqual([query, []]);
+    }
+  });
+
   it("find sessions and exchanges by the commits that they are linked to", async () => {
     const { db, alice, ids, get } = await setUp();
     const oid = "c0ffee".padEnd(40, "2");

@@ -22,7 +22,7 @@ interface Known {
 }
 
 /** Bytes, about, of messages that are remembered, of all conversations together. */
-const MOST_REMEMBERED = 16 * 1024 * 1024;
+const MOST_REMEMBERED = 8 * 1024 * 1024;
 /** What one takes beside its text, about: ids, hashes, objects. Of short ones, that is nearly all. */
 const BESIDE_TEXT = 1024;
 /** Characters that are masked in one go: some milliseconds, during which no stream goes on. */
