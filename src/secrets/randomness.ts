@@ -48,8 +48,11 @@ const wordy = 5;
 const insideNumber = 0.5;
 const mostInside = 3;
 
-/** @returns whether the text reads like random characters; one of few letters does if it has digits between them. */
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** @returns whether the text reads like random characters, as a UUID does; one of few letters does if it has digits between them. */
 export function looksRandom(text: string): boolean {
+  if (text.length === 36 && uuid.test(text)) return true;
   let counted = 0;
   let sum = 0;
   let changes = 0;
