@@ -104,7 +104,7 @@ export function findCandidate(
 ): Answer {
   const { buffer, origin } = text;
   const match = matcher.exact.match(buffer, at);
-  if (match === null) return at + 1;
+  if (match === null || (matcher.until === null && match.end <= text.changedFrom(at))) return at + 1;
   if (!hasKeyword(matcher, buffer, at, match.end)) return at + 1;
 
   let matchEnd = match.end;

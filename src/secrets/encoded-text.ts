@@ -17,6 +17,10 @@ export interface EncodedText {
   readonly behind?: string;
   /** The place in the text of a place in `decoded`; of an end, behind all digits that a part of it stands in. */
   sourceOf(offset: number, isEnd: boolean): number;
+  /** The first place in `decoded`, from one on, that does not stand in the text as it is; Infinity if there is none. Absent where all are such. */
+  changedFrom?(offset: number): number;
+  /** The last such place. */
+  readonly lastChanged?: number;
 }
 
 /** What a person's word, sixteen bits a character, must have to be taken for one. */

@@ -94,15 +94,17 @@ for (const sign of "\"'\\/") plainEscapes.set(sign.charCodeAt(0), sign.charCodeA
 const said = new Uint16Array(longestWord);
 const saidBytes = Buffer.alloc(longestWord);
 const places = new Int32Array(longestWord);
-/** Scratch: all bits of what a word says, and whether an escape of a URL stands in it. */
+/** Scratch: all bits of what a word says, whether an escape of a URL stands in it, and the last character that any escape says. */
 let saidBits = 0;
 let hasPercent = false;
+let lastSaid = 0;
 
 /** @returns how many characters the word says */
 function read(text: string, start: number, end: number): number {
   let count = 0;
   let bits = 0;
   hasPercent = false;
+  lastSaid = 0;
   for (let at = start; at < end;) {
     const unit = text.charCodeAt(at);
     places[count] = at;
@@ -111,11 +113,13 @@ function read(text: string, start: number, end: number): number {
       if (code >= 0) {
         at = behind;
         hasPercent ||= unit === percent;
+        lastSaid = count;
         if (code > 0xffff) {
           // What is no character says nothing.
           if (code > 0x10ffff) continue;
           places[count + 1] = places[count]!;
           bits = 0xffff;
+          lastSaid = count + 1;
           said[count++] = 0xd800 + ((code - 0x10000) >> 10);
           said[count++] = 0xdc00 + ((code - 0x10000) & 0x3ff);
         } else {
@@ -127,6 +131,7 @@ function read(text: string, start: number, end: number): number {
       }
       const plain = unit === backslash && at + 1 < end ? plainEscapes.get(text.charCodeAt(at + 1)) : undefined;
       if (plain !== undefined) {
+        lastSaid = count;
         saidBytes[count] = plain;
         said[count++] = plain;
         at += 2;
@@ -148,9 +153,12 @@ export class EscapedWord implements EncodedText {
   readonly end: number;
   readonly encoding: Encoding;
   readonly decoded: string;
+  readonly lastChanged: number;
   private readonly text: string;
   /** Read again only where something is found in it, and then once for all of that. */
   private places: Int32Array | null = null;
+  /** By character, the first from there on that an escape says. */
+  private changes: Int32Array | null = null;
 
   /** @param end at most `longestWord` behind `start` */
   constructor(text: string, start: number, end: number) {
@@ -163,11 +171,28 @@ export class EscapedWord implements EncodedText {
         ? saidBytes.toString("latin1", 0, count)
         : String.fromCharCode.apply(null, said.subarray(0, count) as unknown as number[]);
     this.encoding = hasPercent ? "percent" : "escapes";
+    this.lastChanged = lastSaid;
   }
 
   sourceOf(offset: number): number {
     this.places ??= places.slice(0, read(this.text, this.start, this.end));
     return this.places[offset] ?? this.end;
+  }
+
+  changedFrom(offset: number): number {
+    if (offset <= 0) return 0;
+    if (offset > this.lastChanged) return Infinity;
+    return (this.changes ??= this.findChanges())[offset]!;
+  }
+
+  private findChanges(): Int32Array {
+    const changes = new Int32Array(this.lastChanged + 1);
+    let next = this.lastChanged;
+    for (let offset = next; offset >= 0; offset--) {
+      if (this.sourceOf(offset + 1) - this.sourceOf(offset) !== 1) next = offset;
+      changes[offset] = next;
+    }
+    return changes;
   }
 }
 

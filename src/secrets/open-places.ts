@@ -3,6 +3,7 @@
  * and asked once, when no text to come could change the answer.
  */
 import { findCandidate, type Matcher } from "./candidate.ts";
+import { ContextRuns } from "./context-runs.ts";
 import { addFound, type FoundSecret } from "./overlap.ts";
 import { dead, maskedPlaces, untracked } from "./regex-filter.ts";
 import type { TextAtHand } from "./text-at-hand.ts";
@@ -42,6 +43,7 @@ export class OpenPlaces {
   private places: Place[] = [];
   /** By the rule's order. */
   private readonly progress = new Map<number, Progress>();
+  private readonly contextRuns = new ContextRuns();
   /** Whether a rule has matched, or nearly. */
   private hasResumed = false;
 
@@ -68,9 +70,10 @@ export class OpenPlaces {
   /** Tries a rule at all places before `end` that it has not been tried at. */
   tryUpTo(progress: Progress, end: number, final: boolean): void {
     const { matcher, triedTo } = progress;
-    const { buffer, origin, told } = this.text;
+    const { buffer, origin, told, lastChanged } = this.text;
     const { masks } = matcher;
-    for (let at = Math.max(triedTo, told); at < end; at++) {
+    const last = Math.min(end - 1, lastChanged);
+    for (let at = Math.max(triedTo, told); at <= last; at++) {
       const unit = buffer.charCodeAt(at - origin);
       if ((masks[unit < 128 ? unit : 128]! & 1) === 1) this.tryAt(matcher, at, final);
     }
@@ -79,23 +82,51 @@ export class OpenPlaces {
 
   /** Keeps the place if the filter says that the rule may match there. */
   tryAt(matcher: Matcher, at: number, final: boolean): void {
-    const { buffer, origin, told, number } = this.text;
-    if (at < told || (this.hasResumed && at < (this.progress.get(matcher.order)?.resumeAt ?? 0))) return;
+    const { buffer, origin, told, number, lastChanged, decodedFrom } = this.text;
+    if (at < told || at > lastChanged || (this.hasResumed && at < (this.progress.get(matcher.order)?.resumeAt ?? 0)))
+      return;
     const start = at - origin;
     const { masks, effort } = matcher;
     // The coarse filter tells as much, and does not look at the same characters for every place.
     const isHelped = final && effort.text === number && effort.read > mostEffort + effortByCharacter * at;
-    const masked = isHelped ? 1 : Math.min(maskedPlaces, buffer.length - start);
-    for (let i = 0; i < masked; i++) {
-      const unit = buffer.charCodeAt(start + i);
-      if (((masks[unit < 128 ? unit : 128]! >>> i) & 1) === 0) return;
+    const isKept = final && decodedFrom !== null && this.contextRuns.has(matcher, decodedFrom, start);
+    if (!isKept) {
+      const masked = isHelped ? 1 : Math.min(maskedPlaces, buffer.length - start);
+      for (let i = 0; i < masked; i++) {
+        const unit = buffer.charCodeAt(start + i);
+        if (((masks[unit < 128 ? unit : 128]! >>> i) & 1) === 0) return;
+      }
+      if (matcher.rule.wordStart && !isWordStart(buffer, start)) return;
     }
-    if (matcher.rule.wordStart && !isWordStart(buffer, start)) return;
     // Nearly all places end here, and cost no memory.
-    if (final && !this.mayMatch(matcher, start, isHelped)) return;
+    if (final) {
+      const may =
+        decodedFrom === null
+          ? this.mayMatch(matcher, start, isHelped)
+          : this.mayReach(matcher, start, isKept, isHelped);
+      if (!may) return;
+    }
     const progress = this.progressOf(matcher);
     const place: Place = { at, progress, state: dead, generation: -1, readTo: at, accepted: final, searched: 0 };
     if (final || this.readOn(place, final)) this.keep(place);
+  }
+
+  /** As `mayMatch`, of a text that has been decoded: the match must reach what that has changed. */
+  private mayReach(matcher: Matcher, start: number, isKept: boolean, isHelped: boolean): boolean {
+    const { text, contextRuns } = this;
+    const { effort, longest, until } = matcher;
+    if (until === null) {
+      const changed = text.changedFrom(start);
+      if (changed >= start + longest) return false;
+      if (effort.text !== text.number) {
+        effort.text = text.number;
+        effort.read = 0;
+      }
+      // A text that has been read over and over is read with the marks of the runs before.
+      if (changed > start && (isKept || effort.read <= untrackedEffort))
+        return contextRuns.mayReach(matcher, text, start, changed, isKept);
+    }
+    return this.mayMatch(matcher, start, isHelped);
   }
 
   /** @param start in the buffer, to which nothing will be added */

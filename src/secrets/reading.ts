@@ -11,7 +11,7 @@ import { chooseSecrets, type FoundSecret } from "./overlap.ts";
 import { furthestBefore, longestAnchor } from "./regex-anchors.ts";
 import { forgetTexts } from "./remembered.ts";
 import { targetsOf, type Aim, type ScanProgram } from "./scan-program.ts";
-import { TextAtHand } from "./text-at-hand.ts";
+import { TextAtHand, type DecodedFrom } from "./text-at-hand.ts";
 
 /** Encoded text within encoded text is read this far down. */
 const deepestEncoding = 3;
@@ -46,10 +46,11 @@ export class Reading {
    * @param isActive which matchers take part, by their order; the others are not meant for this text.
    * @param path as of `Detector.detect`
    * @param context how much of its beginning is there to be read with the rest only: it has been decoded where it was found
+   * @param decodedFrom where it was found, if only what reaches something that decoding has changed is asked for
    */
-  begin(isActive: Uint8Array, path: string | undefined, context = 0): void {
+  begin(isActive: Uint8Array, path: string | undefined, context = 0, decodedFrom: DecodedFrom | null = null): void {
     this.forget();
-    this.text.begin(path);
+    this.text.begin(path, decodedFrom);
     this.isActive = isActive;
     this.armed = this.activeOf(this.program.everywhere);
     for (const progress of this.armed) progress.armedTo = Infinity;
@@ -152,7 +153,7 @@ export class Reading {
       progress.armedTo = place + length + furthestBefore;
       return;
     }
-    const last = place - before.least;
+    const last = Math.min(place - before.least, this.text.lastChanged);
     const first = Math.max(progress.triedTo, place - before.most, this.text.told);
     for (let at = first; at <= last; at++) places.tryAt(matcher, at, final);
     progress.triedTo = Math.max(progress.triedTo, last + 1);
@@ -190,15 +191,14 @@ export class Reading {
   }
 
   private readEncoded(texts: readonly EncodedText[]): void {
-    const { program, depth, isActive, batch } = this;
-    const { buffer, path } = this.text;
+    const { program, depth, batch } = this;
+    const { buffer, origin, number } = this.text;
     const inner = (program.inner[depth] ??= new Reading(program, depth + 1));
-    const batched: { readonly encoded: EncodedText; readonly before: number }[] = [];
+    const batched: DecodedFrom[] = [];
     const readBatched = (): void => {
       batch.find(program.finder);
-      for (const [index, { encoded, before }] of batched.entries()) {
-        inner.begin(isActive, path, before);
-        this.take(inner.readBatched(batch, index), encoded, before);
+      for (const [index, from] of batched.entries()) {
+        this.readInner(inner, from, () => inner.readBatched(batch, index));
       }
       batched.length = 0;
       batch.clear();
@@ -207,21 +207,37 @@ export class Reading {
       // What a value is, its name tells: it is read with what stands around it in its line.
       const line = lineBefore(buffer, encoded.start);
       const before = line.length;
+      if (this.text.changedFrom(encoded.start - before) >= encoded.end) continue;
+      const from = { encoded, before, number, start: origin + encoded.start - before };
       const text = line + encoded.decoded + (encoded.behind ?? signBehind(buffer, encoded.end));
       if (text.length <= longestBatched) {
-        batched.push({ encoded, before });
+        batched.push(from);
         if (batch.add(text)) continue;
       }
       if (batched.length > 0) readBatched();
       if (text.length <= longestBatched) continue;
-      inner.begin(isActive, path, before);
-      this.take(inner.readWhole(text), encoded, before);
+      this.readInner(inner, from, () => inner.readWhole(text));
     }
     if (batched.length > 0) readBatched();
   }
 
-  /** @param before how much of the text that they were found in stands before what was decoded */
-  private take(secrets: readonly FoundSecret[], encoded: EncodedText, before: number): void {
+  /**
+   * Nearly all that a hostile text has behind escapes stands there as it is, and has been read. What else there may be is asked for first;
+   * only where there is something, all that it may overlap is asked for as well.
+   */
+  private readInner(inner: Reading, from: DecodedFrom, read: () => readonly FoundSecret[]): void {
+    const { isActive } = this;
+    const { path } = this.text;
+    const { before, encoded } = from;
+    if (encoded.changedFrom !== undefined) {
+      inner.begin(isActive, path, before, from);
+      if (read().length === 0) return;
+    }
+    inner.begin(isActive, path, before);
+    this.take(read(), from);
+  }
+
+  private take(secrets: readonly FoundSecret[], { encoded, before }: DecodedFrom): void {
     const { origin, told } = this.text;
     for (const found of secrets) {
       const { secret, severity, matcher, note } = found;

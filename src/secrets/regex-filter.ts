@@ -158,6 +158,17 @@ export class RegexFilter {
     let joined = 0;
     let skipped = 0;
     let at = from;
+    if (!isTracked) {
+      // Most runs are short, and of known states: the rest of this is for others.
+      const { table } = this;
+      for (; at < end; at++) {
+        const unit = text.charCodeAt(at);
+        if (unit >= 128) break;
+        const next = table[state * classes + asciiClass[unit]!]!;
+        if (next <= 1 || (next & 1) === 1) break;
+        state = next >> 1;
+      }
+    }
     for (; at < end; at++) {
       const place = at + origin;
       if (isTracked && (place & (checkpoint - 1)) === 0 && at - from >= checkpoint) {

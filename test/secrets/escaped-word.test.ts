@@ -60,6 +60,25 @@ test("a word with escapes says what it says read plainly, each character at its 
   );
 });
 
+test("of a word with escapes it is told from each place on where it does not stand in the text as it is", () => {
+  fc.assert(
+    fc.property(words, (rest) => {
+      const word = `%41${rest}`;
+      const own = new EscapedWord(word, 0, word.length);
+      const { length } = own.decoded;
+      const changed = Array.from({ length }, (_, at) => own.sourceOf(at + 1) - own.sourceOf(at) !== 1);
+      expect(own.changedFrom(0)).toBe(0);
+      for (let at = 1; at < length; at++) {
+        const next = changed.indexOf(true, at);
+        const told = own.changedFrom(at);
+        expect(told).toBeGreaterThanOrEqual(at);
+        if (next >= 0) expect(told).toBe(next);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test.each([
   ["%41", 3],
   ["%20", 0],
