@@ -7,6 +7,7 @@ import { listTokens } from "../../src/store/tokens.ts";
 import { startLanguageServer, type LanguageServer } from "../harness/copilot-language-server.ts";
 import { startNamedGateway, type NamedGateway } from "../harness/named-gateway.ts";
 import { startOutside } from "../harness/outside.ts";
+import { plantedAwsKey } from "../harness/planted.ts";
 import { startWorld } from "../harness/world.ts";
 
 interface SignInStarted {
@@ -42,9 +43,9 @@ async function ghostText(server: LanguageServer): Promise<readonly { readonly in
   return items;
 }
 
-/** One question, until its answer has ended. */
-async function ask(server: LanguageServer, model: string, question: string): Promise<void> {
-  const token = `chat-${model}`;
+/** One question; the end of its answer, as the editor is told. */
+async function endOf(server: LanguageServer, model: string, question: string): Promise<unknown> {
+  const token = `chat-${model}-${question}`;
   await server.request("conversation/create", {
     workDoneToken: token,
     turns: [{ request: question }],
@@ -56,7 +57,11 @@ async function ask(server: LanguageServer, model: string, question: string): Pro
   const end = await server.heard("$/progress", ({ token: of, value }) => {
     return of === token && (value as { kind?: unknown }).kind === "end";
   });
-  expect(end["value"]).not.toHaveProperty("error");
+  return end["value"];
+}
+
+async function ask(server: LanguageServer, model: string, question: string): Promise<void> {
+  expect(await endOf(server, model, question)).not.toHaveProperty("error");
 }
 
 const WIRES = [
@@ -145,4 +150,37 @@ test("set up by its environment alone: a gateway token, over plain HTTP on the l
   const experiments = outside.requestLines.filter((line) => line.startsWith("GET /telemetry"));
   expect(experiments.length).toBeGreaterThan(0);
   expect(experiments.length).toBeLessThan(10);
+});
+
+test("a prompt with a secret in it is refused on each wire, and the client shows why; what holds none goes on", async () => {
+  const world = await startWorld({ config: { recording: { mask: "sent", prompts: "refuse" } } });
+  const ana = await world.person("ana@example.com", []);
+  const port = Number(new URL(world.url).port);
+  const server = await startLanguageServer({
+    outside: await startOutside(new Map([[`127.0.0.1:${port}`, port]])),
+    env: {
+      GH_COPILOT_API_URL: `${world.url}/`,
+      GH_COPILOT_SERVER_URL: world.url,
+      GH_COPILOT_TOKEN: ana.token,
+      GH_COPILOT_USER: "ana",
+    },
+  });
+  world.copilot.respondAlways({ text: "It works." });
+  for (const [model] of WIRES) {
+    // It shows some two hundred characters of a refusal: what happened has to come first.
+    expect(await endOf(server, model, `Why does ${plantedAwsKey} not work?`), model).toMatchObject({
+      error: {
+        code: 400,
+        message: expect.stringContaining(
+          "This request holds what looks like a secret (aws-access-key), and nothing of it was sent.",
+        ),
+      },
+    });
+  }
+  await ask(server, "gpt-4.1", "Does it work?");
+  await server.stop();
+  expect(world.copilot.requests.map(({ body }) => String(body)).join()).not.toContain(plantedAwsKey);
+  const { items } = await listExchanges(world.database.db, { status: "refused" });
+  const formats = new Set(items.map(({ format }) => format));
+  for (const [, format] of WIRES) expect(formats).toContain(format);
 });
