@@ -222,14 +222,14 @@ export class Reading {
   }
 
   /**
-   * Nearly all that a hostile text has behind escapes stands there as it is, and has been read. What else there may be is asked for first;
-   * only where there is something, all that it may overlap is asked for as well.
+   * What a word has behind its last escape stands there as it is, and has been read. Of one that is mostly so, what else there may be is asked
+   * for first; only where there is something, all that it may overlap is asked for as well.
    */
   private readInner(inner: Reading, from: DecodedFrom, read: () => readonly FoundSecret[]): void {
     const { isActive } = this;
     const { path } = this.text;
     const { before, encoded } = from;
-    if (encoded.changedFrom !== undefined) {
+    if (encoded.lastChanged !== undefined && 2 * (encoded.lastChanged + 1) <= encoded.decoded.length) {
       inner.begin(isActive, path, before, from);
       if (read().length === 0) return;
     }
