@@ -73,7 +73,7 @@ function escapeAt(text: string, at: number, end: number): number {
 
 /** Whether characters that secrets are made of, by their number, nobody writes with escapes without a reason. */
 const isTokenUnit = new Uint8Array(128);
-for (const sign of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=:.@")
+for (const sign of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=:.@%\\")
   isTokenUnit[sign.charCodeAt(0)] = 1;
 
 /** @returns the offset behind an escape that stands for such a character; 0 for another escape, -1 for none */

@@ -3,7 +3,7 @@ import { beside, besideOf } from "./regex-program.ts";
 
 /**
  * Whether no word is under way at `at`. The letter of an escape is not part of the word behind it: in a JSON string's
- * `\nAKIA…` and in a query's `%3DAKIA…` the key begins at the A.
+ * `\nAKIA…` and in a query's `%3DAKIA…` the key begins at the A, and so it does in an address within an address (`%253DAKIA…`).
  */
 export function isWordStart(text: string, at: number): boolean {
   if (at === 0) return true;
@@ -16,8 +16,10 @@ export function isWordStart(text: string, at: number): boolean {
   return false;
 }
 
-const longestEscape = 6;
-const escapeEnd = /(?:\\[abfnrtv]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})$/;
+/** Of one that is written with escapes itself, two levels of them. */
+const longestEscape = 12;
+const escapeEnd =
+  /(?:(?:\\|%(?:25)*5[Cc])(?:[abfnrtv]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|(?:%|\\u0025|\\x25)(?:25)*[0-9A-Fa-f]{2})$/;
 
 const escapeSign = /[abfnrtv0-9A-Fa-f]/;
 /** Whether a word may begin behind this character: only what ends an escape does not end a word as well. */

@@ -73,10 +73,12 @@ test("the secret is the numbered group, or the first that took part", () => {
 
 test("a word start is not inside a word, but may follow an escape", () => {
   const detector = detectorOf({ id: "r", keywords: ["key"], regex: "key[0-9]", wordStart: true });
-  for (const before of ["", " ", "_", "\\n", "\\u000a", "\\x0A", "%3D", "é"]) {
+  const nested = ["%253D", "a%25252F", "%5Cu003d", "%5cn", "%255Cx0A", "\\u00253D", "\\x253D"];
+  for (const before of ["", " ", "_", "\\n", "\\u000a", "\\x0A", "%3D", "é", ...nested]) {
     expect(found(detector, `${before}key1`), before).toHaveLength(1);
   }
-  for (const before of ["a", "n", "7", "u000a", "3D"]) expect(found(detector, `${before}key1`), before).toHaveLength(0);
+  for (const before of ["a", "n", "7", "u000a", "3D", "253D", "%2G3D", "5Cu003d"])
+    expect(found(detector, `${before}key1`), before).toHaveLength(0);
 });
 
 test("a floor of entropy", () => {
