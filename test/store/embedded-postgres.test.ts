@@ -280,12 +280,13 @@ describe("users", () => {
   test.runIf(isRoot && canMakeNamespaces)(
     "root of a container that may make no namespaces becomes another user",
     async () => {
-      // As Docker's default: a root with the usual ids below it, and no user namespaces to be had.
-      const inside = `until [ "$(id -u)" = 0 ]; do sleep 0.01; done
+      // As Docker's default: a root with the usual ids below it, and no user namespaces to be had. Both maps have to be
+      // there before anything begins, and nobody waits to write them for a child that is gone.
+      const inside = `until [ "$(id -u):$(id -g)" = 0:0 ]; do sleep 0.01; done
       echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --ambient-caps=-all "$@"`;
       const outside = `exec 3<&0; unshare --user --keep-caps sh -c '${inside}' sh "$@" <&3 & child=$!
       for map in uid_map gid_map; do
-        until echo "0 0 65536" > /proc/$child/$map; do sleep 0.01; done 2> /dev/null
+        until echo "0 0 65536" > /proc/$child/$map || ! kill -0 $child; do sleep 0.01; done 2> /dev/null
       done
       wait $child`;
       const dataDir = await emptyDir();
