@@ -60,7 +60,7 @@ export default defineConfig({
           "test/store/postgres/**",
           // What these find is on the wire, in clients, in browsers, in git, or in what is masked before any statement is made: the
           // database has no part in it, and once is enough. Every statement of the store runs on both in the others.
-          "test/scenarios/{copilot-cli*,copilot-language-server,consent-in-browser,pages,sallyport-login}.test.ts",
+          "test/scenarios/{codex,copilot-cli*,copilot-language-server,consent-in-browser,pages,sallyport-login}.test.ts",
           "test/scenarios/{every-*,signed-push,other-clients-push,lfs-*,bad-input,terminal-slack-html}.test.ts",
           "test/scenarios/{git-credential-helpers,names-keep-no-secret,no-secret-remains,push-policies}.test.ts",
           "test/flows/{exchange-wires,push/reading}.test.ts",

@@ -57,6 +57,11 @@ describe("edit tools", () => {
     ["replace_string_in_file", { filePath: "/w/a.py", oldString: "zero", newString: "one\ntwo" }],
     ["apply_patch", "*** Begin Patch\n*** Update File: /w/a.py\n@@\n ctx\n-zero\n+one\n+two\n*** End Patch"],
     ["apply_patch", { input: "*** Begin Patch\n*** Add File: /w/a.py\n+one\n+two\n*** End Patch" }],
+    [
+      "exec_command",
+      { cmd: `apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: /w/a.py\n+one\n+two\n*** End Patch\nEOF` },
+    ],
+    ["shell", { command: ["apply_patch", "*** Begin Patch\n*** Add File: /w/a.py\n+one\n+two\n*** End Patch"] }],
     ["bash", { command: "mkdir -p /w && cat > /w/a.py <<'EOF'\none\ntwo\nEOF\npython /w/a.py" }],
     ["bash", { command: "cat <<EOF > /w/a.py\none\ntwo\nEOF" }],
   ])("%s %j", (name, args) => {

@@ -4,13 +4,15 @@
  * VS Code `create_file {filePath, content}`, `replace_string_in_file {filePath, oldString, newString}`, `insert_edit_into_file`;
  * Claude Code `Write {file_path, content}`, `Edit {file_path, old_string, new_string}`, `MultiEdit {file_path, edits: […]}`.
  */
-import { asArray, asObject, type JsonObject, parseObject } from "../json-value.ts";
+import { asArray, asObject, asText, type JsonObject, parseObject } from "../json-value.ts";
 import type { FoundBlock } from "../suggestions.ts";
 import { findPatches } from "./patch.ts";
 import { EDIT_TOOL, NEW_FIELDS, OLD_FIELDS, PATH_FIELDS } from "../../model/edit-tools.ts";
 
 const SHELL_TOOL = /^(?:bash|shell|sh|run_in_terminal|local_shell|exec_command|powershell)$/i;
+const PATCH_START = "*** Begin Patch";
 const PATCH_FIELDS = ["input", "patch", "diff"];
+const COMMAND_FIELDS = ["command", "script", "cmd"];
 
 const firstText = (object: JsonObject, fields: readonly string[]): string | null => {
   const field = fields.find((name) => typeof object[name] === "string");
@@ -37,9 +39,9 @@ function heredocs(command: string): readonly FoundBlock[] {
 
 /** @param text the call's arguments: JSON, or a custom tool's free-form input */
 export function findEdits(name: string, text: string): readonly FoundBlock[] {
-  if (text.includes("*** Begin Patch")) return findPatches(patchText(text));
+  if (text.includes(PATCH_START)) return findPatches(patchText(text));
   const call = parseObject(text);
-  if (SHELL_TOOL.test(name)) return heredocs(firstText(call, ["command", "script", "cmd"]) ?? "");
+  if (SHELL_TOOL.test(name)) return heredocs(firstText(call, COMMAND_FIELDS) ?? "");
   if (!EDIT_TOOL.test(name)) return [];
   const path = firstText(call, PATH_FIELDS);
   const edits = asArray(call["edits"]).map(asObject);
@@ -58,5 +60,9 @@ export function findEdits(name: string, text: string): readonly FoundBlock[] {
   });
 }
 
-/** A patch comes as it is, or as a field of JSON arguments. */
-const patchText = (text: string): string => firstText(parseObject(text), PATCH_FIELDS) ?? text;
+/** A patch comes as it is, or in a field of JSON arguments; Codex's stands in a shell command, as text or as one of its words. */
+function patchText(text: string): string {
+  const call = parseObject(text);
+  const texts = [...PATCH_FIELDS, ...COMMAND_FIELDS].flatMap((field) => [call[field], ...asArray(call[field])]);
+  return texts.map(asText).find((held) => held.includes(PATCH_START)) ?? text;
+}
