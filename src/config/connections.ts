@@ -27,12 +27,20 @@ export function buildConnections({ connections }: ParsedConfig, secrets: Secrets
 
 type ParsedModelConnection = Exclude<ParsedConfig["connections"][string], { readonly kind: "git" }>;
 
-const buildWireRules = ({ paths, websocket, telemetry, telemetryUrl, mcpTools }: ParsedModelConnection): WireRules => ({
+const buildWireRules = ({
+  paths,
+  websocket,
+  telemetry,
+  telemetryUrl,
+  mcpTools,
+  clientAccount,
+}: ParsedModelConnection): WireRules => ({
   paths: paths.map(({ do: action, ...rule }) => ({ ...rule, action })),
   websocket,
   telemetry,
   telemetryUrl: telemetryUrl ?? null,
   mcpTools,
+  clientAccount,
 });
 
 const buildModelPolicy = ({ models, limits, databaseAway, unreadable }: ParsedModelPolicy): ModelPolicy => ({

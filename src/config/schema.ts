@@ -110,6 +110,12 @@ const modelConnectionSchema = <K extends string>(kind: K, what: string) =>
       .array(z.string().min(1))
       .default([])
       .describe("Globs of MCP tools that may be called although their name does not say that they only read."),
+    clientAccount: z
+      .enum(["drop", "pass"])
+      .default(DEFAULT_WIRE_RULES.clientAccount)
+      .describe(
+        "Whether a client's OpenAI-Organization and OpenAI-Project (and X-Goog-User-Project) go on under a credential that the gateway holds. With passthrough they always do.",
+      ),
     ...modelPolicyShape,
   });
 

@@ -54,6 +54,8 @@ export interface WireRules {
   readonly telemetryUrl: string | null;
   /** MCP tools that may be called although their name does not say that they only read. Globs. */
   readonly mcpTools: readonly string[];
+  /** Whether a client chooses which of a shared credential's organizations and projects its requests are for. */
+  readonly clientAccount: "drop" | "pass";
 }
 
 export const DEFAULT_WIRE_RULES: WireRules = {
@@ -62,6 +64,7 @@ export const DEFAULT_WIRE_RULES: WireRules = {
   telemetry: "drop",
   telemetryUrl: null,
   mcpTools: [],
+  clientAccount: "drop",
 };
 
 /** Who may use which models: globs over their names. */

@@ -10,6 +10,7 @@ import {
   BEN,
   dumpDatabase,
   type Gateway,
+  type GatewayOptions,
   type Reply,
   recordedExchanges,
   SECRETS,
@@ -190,6 +191,35 @@ describe("paths that could mean another one upstream", () => {
     await send(`${gateway.api}/custom`, { headers: { "x-http-method-override": "DELETE" } });
     expect(gateway.upstream.requests[0]?.headers["x-http-method-override"]).toBeUndefined();
     expect((await send(`${gateway.api}/custom`, { method: "DELETE" })).status).toBe(404);
+  });
+});
+
+describe("a client that chooses who is billed", () => {
+  const accounts = {
+    "openai-organization": "org-other",
+    "openai-project": "proj_other",
+    "x-goog-user-project": "other",
+  };
+  const ask = { model: "gpt-4.1", messages: [{ role: "user", content: "Hi" }] };
+  const path = "/chat/completions";
+
+  async function heard(options: GatewayOptions): Promise<Record<string, unknown>> {
+    const gateway = await startGateway(options);
+    const reply = await send(gateway.api + path, { headers: { ...accounts, "sallyport-token": ANA }, body: ask });
+    expect(reply.status).toBe(200);
+    const headers = gateway.upstream.requests[0]?.headers ?? {};
+    return Object.fromEntries(Object.entries(headers).filter(([name]) => name in accounts));
+  }
+
+  test("has no choice under a credential that all share", async () => {
+    expect(await heard({})).toEqual({});
+  });
+
+  test.each<[string, GatewayOptions]>([
+    ["where its connection lets it", { rules: { clientAccount: "pass" } }],
+    ["under its own credential", { credential: { kind: "passthrough" } }],
+  ])("has it %s", async (_, options) => {
+    expect(await heard(options)).toEqual(accounts);
   });
 });
 

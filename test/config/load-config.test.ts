@@ -122,7 +122,14 @@ describe("loadConfig", () => {
             proxyUrl: "https://proxy.example.com/",
             credential: { kind: "bearer", token: "from-a-file" },
             allow: [],
-            rules: { paths: [], websocket: "relay", telemetry: "drop", telemetryUrl: null, mcpTools: [] },
+            rules: {
+              paths: [],
+              websocket: "relay",
+              telemetry: "drop",
+              telemetryUrl: null,
+              mcpTools: [],
+              clientAccount: "drop",
+            },
             policy: {
               models: [{ names: ["gpt-*"], allow: ["eng"] }],
               limits: [{ people: ["*"], requestBytes: 1_000_000, requestsPerMinute: 60, streams: null }],

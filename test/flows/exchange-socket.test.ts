@@ -431,6 +431,7 @@ describe("what is not let through", () => {
       '{"type":"conversation.item.create","item":{}}',
       '{"type":"response.create","model":"m","input":5}',
       '{"type":"response.create","model":"m","input":"a","headers":{"Authorization":"Bearer x"}}',
+      '{"type":"response.create","model":"m","input":"a","headers":{"OpenAI-Project":"proj_other"}}',
       '{"type":"response.create","model":"m","input":"a","headers":{"Copilot-Session-Token":"of somebody"}}',
       `{"type":"response.cancel","why":"${"x".repeat(2_000)}"}`,
     ];

@@ -29,6 +29,8 @@ const NEVER_SENT = [
   "x-http-method-override",
   "x-method-override",
 ];
+/** Choose, among those that a credential may act for, who is billed, and whose files and responses are there. */
+export const ACCOUNTS: readonly string[] = ["openai-organization", "openai-project", "x-goog-user-project"];
 const NEVER_SENT_PREFIX = /^x-(?:forwarded|original|auth-request)-/;
 /** The shape of a gateway token (identity/tokens.ts). Whatever header or parameter a client puts it into, it is not the upstream's to know. */
 const GATEWAY_TOKEN = /gho_[0-9A-Za-z]{49}/;
@@ -63,16 +65,18 @@ function readableEncodings(wish: string | string[] | undefined): string {
 /** Those of the client's headers that go on. */
 function ownHeaders(
   headers: IncomingHttpHeaders,
-  { connection: { credential }, asItCame }: Pick<UpstreamHeaderOptions, "connection" | "asItCame">,
+  { connection: { credential, rules }, asItCame }: Pick<UpstreamHeaderOptions, "connection" | "asItCame">,
 ): [string, string | string[]][] {
   // Passed through: the person was known by the path or by `Sallyport-Token`, and the rest is the client's own.
   const ours = credential.kind === "passthrough" ? ["sallyport-token"] : CREDENTIALS;
+  const isTheirs = credential.kind === "passthrough" || rules.clientAccount === "pass";
   const dropped = new Set([
     ...HOP_BY_HOP,
     OURS,
     ...namesIn(headers.connection),
     ...NEVER_SENT,
     ...ours,
+    ...(isTheirs ? [] : ACCOUNTS),
     "host",
     "content-length",
     // A packed request goes on unpacked: what was read is what the upstream reads.

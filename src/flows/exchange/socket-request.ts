@@ -8,7 +8,7 @@ import { unreadMessage } from "../../copilot/endpoints/unread.ts";
 import { asObject, asText, describeJson, isObject, type JsonObject, without } from "../../copilot/json-value.ts";
 import { parseStrictJson } from "../../copilot/strict-json.ts";
 import { err, ok, type Result } from "../../errors.ts";
-import { recordHead } from "./headers.ts";
+import { ACCOUNTS, recordHead } from "./headers.ts";
 
 export interface SocketRequest {
   /** The lane that its answer comes in; empty where the client has but one. */
@@ -51,6 +51,8 @@ export function readSocketMessage(bytes: Buffer, handshake: IncomingHttpHeaders)
   const own = asObject(message["headers"]);
   const credential = Object.keys(own).find((name) => CREDENTIAL.test(name));
   if (credential !== undefined) return err("its headers hold a credential");
+  // The handshake is where a connection lets a client choose.
+  if (Object.keys(own).some((name) => ACCOUNTS.includes(name.toLowerCase()))) return err("its headers name an account");
   // Flat, or as the Realtime API writes it.
   const body = isObject(message["response"]) ? message["response"] : without(message, ["type", "headers"]);
   const recorded = withoutCredentials(body);
