@@ -208,6 +208,62 @@ describe("in the place of what the upstream has sealed, and looking like it", ()
   });
 });
 
+describe("the model's thinking in parts is on record in clear", () => {
+  const text = (said: string) => ({ type: "text", text: said });
+  const EVENTS: Record<string, readonly object[]> = {
+    "reasoning_details, as text": [
+      { reasoning_details: [{ type: "reasoning.text", text: "Let me ", index: 0 }] },
+      { reasoning_details: [{ type: "reasoning.text", text: `think of ${SECRET}.`, index: 0 }], content: "Done." },
+    ],
+    "reasoning_details, as a summary, beside sealed ones": [
+      { reasoning_details: [{ type: "reasoning.summary", summary: `Let me think of ${SECRET}.` }], content: "Done." },
+      { reasoning_details: [{ type: "reasoning.encrypted", data: "c2VhbGVk" }] },
+    ],
+    "content in parts": [
+      { content: [{ type: "thinking", thinking: [text("Let me "), text("think of ")] }] },
+      { content: [{ type: "thinking", thinking: `${SECRET}.` }, text("Do")] },
+      { content: [text("ne.")] },
+    ],
+  };
+  const parts = [
+    { type: "reasoning", text: `Let me think of ${scanner.mask(SECRET).text}.` },
+    { type: "text", text: "Done." },
+  ];
+
+  async function onRecord(body: object, contentType: string, rawBody: string) {
+    const gateway = await startGateway(masking("pass", "pass"));
+    gateway.upstream.respond({ status: 200, rawBody, contentType });
+    await send(`${gateway.api}${PATHS.chat[0]}`, { body });
+    const [row] = await recordedExchanges(gateway.db);
+    return findExchangeMessages(gateway.db, row?.id ?? "");
+  }
+
+  test.each(Object.keys(EVENTS))("in a stream: %s", async (name) => {
+    const events = (EVENTS[name] ?? []).map((delta) => JSON.stringify({ choices: [{ index: 0, delta }] }));
+    const rawBody = [...events, "[DONE]"].map((data) => `data: ${data}\n\n`).join("");
+    const { response } = await onRecord({ ...PATHS.chat[1], stream: true }, SSE, rawBody);
+    expect(response.flatMap((message) => message.parts)).toEqual(parts);
+  });
+
+  test.each(Object.keys(EVENTS))("whole, and sent again: %s", async (name) => {
+    const deltas = (EVENTS[name] ?? []) as { reasoning_details?: object[]; content?: string | object[] }[];
+    const details = deltas.flatMap((delta) => delta.reasoning_details ?? []);
+    const inParts = deltas.flatMap(({ content }) => (Array.isArray(content) ? content : []));
+    const message =
+      details.length > 0
+        ? { role: "assistant", content: "Done.", reasoning_details: details }
+        : { role: "assistant", content: inParts };
+    const body = { ...PATHS.chat[1], messages: [{ role: "user", content: "Hi" }, message] };
+    const rawBody = JSON.stringify({ choices: [{ index: 0, message, finish_reason: "stop" }] });
+    const { request, response } = await onRecord(body, "application/json", rawBody);
+    for (const { parts: kept } of [...request.filter(({ role }) => role === "assistant"), ...response]) {
+      expect(kept[0]).toEqual(parts[0]);
+      expect(kept.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("")).toBe("Done.");
+    }
+    expect(request.flatMap((one) => one.parts).filter((part) => "kind" in part && part.kind === "unread")).toEqual([]);
+  });
+});
+
 test("the model's thinking is on record under each of its names", async () => {
   for (const name of ["reasoning_text", "reasoning_content", "reasoning", "cot_summary", "cot_text", "thinking"]) {
     const gateway = await startGateway(masking("pass", "pass"));

@@ -42,15 +42,30 @@ export const THINKING = [
   "thinking",
 ] as const;
 
-/** The first that says something: some servers send the same under two names. */
+/** The first that says something: some servers send the same under two names, or as text and in parts (`reasoning_details`). */
 function thinkingOf(message: JsonObject): string {
   // Asked of every event of a stream.
   for (const name of THINKING) {
     const text = asText(message[name]);
     if (text !== "") return text;
   }
-  return "";
+  const { reasoning_details: details, content } = message;
+  return (Array.isArray(details) ? thinkingIn(details) : "") || (Array.isArray(content) ? thoughtIn(content) : "");
 }
+
+/** OpenRouter's parts have `text` or `summary`, Mistral's a list of texts. What is sealed in them (`data`) says nothing. */
+const thinkingIn = (parts: readonly unknown[]): string =>
+  parts
+    .map(asObject)
+    .map((part) => asText(part["text"]) + asText(part["summary"]) + thoughtOf(part))
+    .join("");
+
+function thoughtOf({ thinking }: JsonObject): string {
+  return Array.isArray(thinking) ? thinkingIn(thinking) : asText(thinking);
+}
+
+/** Of a message's content, the parts that are thinking. */
+const thoughtIn = (content: readonly unknown[]): string => content.map((part) => thoughtOf(asObject(part))).join("");
 
 const reasoningPart = (message: JsonObject): readonly Part[] => {
   const text = thinkingOf(message);
@@ -63,8 +78,18 @@ const contentParts = (content: unknown): readonly Part[] =>
     : asArray(content).flatMap((piece) =>
         typeof asObject(piece)["text"] === "string"
           ? textPart(asText(asObject(piece)["text"]))
-          : [opaquePart(piece, "content")],
+          : thoughtOf(asObject(piece)) !== ""
+            ? []
+            : [opaquePart(piece, "content")],
       );
+
+/** Of an event of a stream, where content comes in parts from some servers. */
+const contentText = (content: unknown): string =>
+  typeof content === "string"
+    ? content
+    : asArray(content)
+        .map((piece) => asText(asObject(piece)["text"]))
+        .join("");
 
 const callParts = (calls: unknown): readonly Part[] =>
   asArray(calls).map((value) => {
@@ -119,7 +144,8 @@ function createAssembler(): AnswerAssembler {
     const known = choices.get(index) ?? { text: "", reasoning: "", calls: new Map(), finish: null };
     choices.set(index, known);
     const delta = asObject(choice["delta"]);
-    const text = asText(delta["content"]) + asText(delta["refusal"]) + asText(asObject(delta["audio"])["transcript"]);
+    const text =
+      contentText(delta["content"]) + asText(delta["refusal"]) + asText(asObject(delta["audio"])["transcript"]);
     const reasoning = thinkingOf(delta);
     known.text += text;
     known.reasoning += reasoning;
