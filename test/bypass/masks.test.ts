@@ -208,6 +208,54 @@ describe("in the place of what the upstream has sealed, and looking like it", ()
   });
 });
 
+describe("a secret in two parts of a message, which a model reads as one text", () => {
+  const texts = (type: string) =>
+    ["The key is ", HALVES[0], `${HALVES[1]}.`, " Thanks"].map((text) => ({ type, text }));
+  const long = [`${"x ".repeat(5_000)}${HALVES[0]}`, `${HALVES[1]} ${"y ".repeat(5_000)}`];
+  const chat = (content: object[]) => ({ ...PATHS.chat[1], messages: [{ role: "user", content }] });
+  const REQUESTS: readonly (readonly [string, Wire, object])[] = [
+    ["chat", "chat", chat(texts("text"))],
+    ["responses", "responses", { model: "m", input: [{ role: "user", content: texts("input_text") }] }],
+    ["messages", "messages", { ...PATHS.messages[1], messages: [{ role: "user", content: texts("text") }] }],
+    ["a system prompt", "messages", { ...PATHS.messages[1], system: texts("text") }],
+    ["long ones", "chat", chat(long.map((text) => ({ type: "text", text })))],
+  ];
+
+  test.each(REQUESTS)("is masked on its way and on record: %s", async (_what, wire, body) => {
+    const gateway = await startGateway(masking("mask", "pass"));
+    expect((await send(gateway.api + PATHS[wire][0], { body })).status).toBe(200);
+    const heard = saidIn(String(gateway.upstream.requests[0]?.body));
+    expect(heard).toContain(scanner.mask(SECRET).text);
+    expect(heard).not.toContain(HALVES[1]);
+    const [row] = await recordedExchanges(gateway.db);
+    expect(row).toMatchObject({ requestMasked: true });
+  });
+
+  test.each(REQUESTS)("is masked on record where prompts pass: %s", async (_what, wire, body) => {
+    const gateway = await startGateway(masking("pass", "pass"));
+    await send(gateway.api + PATHS[wire][0], { body });
+    expect(JSON.parse(String(gateway.upstream.requests[0]?.body))).toEqual(body);
+    const [row] = await recordedExchanges(gateway.db);
+    const { request } = await findExchangeMessages(gateway.db, row?.id ?? "");
+    expect(JSON.stringify(request)).toContain(scanner.mask(SECRET).text);
+    expect(JSON.stringify(request)).not.toContain(HALVES[1]);
+  });
+
+  test.each(REQUESTS)("is refused: %s", async (_what, wire, body) => {
+    const policy = masking("pass", "pass");
+    const gateway = await startGateway({ ...policy, sent: { ...policy.sent, prompts: "refuse" } });
+    expect((await send(gateway.api + PATHS[wire][0], { body })).status).toBe(400);
+    expect(gateway.upstream.requests).toEqual([]);
+  });
+
+  test("parts without one go on as they are", async () => {
+    const gateway = await startGateway(masking("mask", "pass"));
+    const body = chat(["AKIA is", " a prefix", "."].map((text) => ({ type: "text", text })));
+    await send(gateway.api + PATHS.chat[0], { body });
+    expect(String(gateway.upstream.requests[0]?.body)).toBe(JSON.stringify(body));
+  });
+});
+
 describe("the model's thinking in parts is on record in clear", () => {
   const text = (said: string) => ({ type: "text", text: said });
   const EVENTS: Record<string, readonly object[]> = {

@@ -1,6 +1,7 @@
 /** Masks everything of a message before it is stored. The mask is handed in. */
 import type { Message, Part } from "../../model/exchange.ts";
 import { maskJson } from "../../secrets/mask-json.ts";
+import { mergeSplit } from "../../secrets/split-texts.ts";
 import { maskWords } from "../../secrets/mask-words.ts";
 
 export interface MaskedText {
@@ -51,12 +52,31 @@ export function createMaskTally(mask: Mask): MaskTally {
     return { type: value.type, text: deep(value.text) };
   }
 
+  /** Texts that follow each other are read as one: a secret may reach from one into the next. */
+  function together(parts: readonly Part[]): readonly Part[] {
+    if (parts.length < 2) return parts;
+    let last: MaskedText["counts"] = {};
+    return mergeSplit(
+      parts,
+      (one) => (one.type === "text" ? one.text : null),
+      (_first, joined) => {
+        add(last);
+        return { type: "text", text: joined };
+      },
+      (joined) => {
+        const masked = mask(joined);
+        last = masked.counts;
+        return masked.text;
+      },
+    );
+  }
+
   return {
     text,
     // Masked before it is cut: half of a secret is not recognised, and still half of a secret.
     line: (value, max = 300) =>
       value === null ? null : maskWords(value, text).replace(/\s+/g, " ").slice(0, max).toWellFormed(),
-    messages: (list) => list.map(({ role, parts }) => ({ role, parts: parts.map(part) })),
+    messages: (list) => list.map(({ role, parts }) => ({ role, parts: together(parts.map(part)) })),
     add,
     counts,
   };

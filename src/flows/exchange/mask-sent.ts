@@ -3,6 +3,7 @@ import { type AnswerMasks, looksSealed } from "../../copilot/answer-masking.ts";
 import type { Endpoint } from "../../copilot/endpoints/endpoint.ts";
 import { parametersOf, type RequestHead } from "../../copilot/request-head.ts";
 import { maskJson } from "../../secrets/mask-json.ts";
+import { maskSplitJson } from "../../secrets/split-texts.ts";
 import type { Mask } from "./mask-messages.ts";
 
 export interface SentMasking {
@@ -49,7 +50,19 @@ export function maskRequest(json: unknown, mask: Mask): { readonly json: unknown
     for (const rule of Object.keys(counts)) rules.add(rule);
     return safe;
   });
-  if (rules.size === 0) return { json, rules: [] };
+  const split = new Set<string>();
+  const around = rules.size === 0 ? json : withSealed(masked, json);
+  const whole = maskSplitJson(around, (text) => {
+    const { text: safe, counts } = mask(text);
+    for (const rule of Object.keys(counts)) split.add(rule);
+    return safe;
+  });
+  // A seam alone may look like more than there is.
+  return { json: whole, rules: [...new Set([...rules, ...(whole === around ? [] : split)])] };
+}
+
+/** @returns the masked request, with what was sealed in it as it was */
+function withSealed(masked: unknown, json: unknown): unknown {
   for (const path of findSealed(json)) {
     const parent = valueAt(masked, path.slice(0, -1));
     const name = path.at(-1);
@@ -57,17 +70,27 @@ export function maskRequest(json: unknown, mask: Mask): { readonly json: unknown
     if (typeof parent !== "object" || parent === null || name === undefined || !Object.hasOwn(parent, name)) continue;
     (parent as Record<string | number, unknown>)[name] = valueAt(json, path);
   }
-  return { json: masked, rules: [...rules] };
+  return masked;
 }
 
 /** The rules by which a request is refused: of severity `block`, and without a comment that allows what they found. */
 export function findBlocking(json: unknown, find: SentMasking["find"]): readonly string[] {
   const rules = new Set<string>();
+  const blockingIn = (text: string): readonly string[] =>
+    find(text)
+      .filter(({ severity, allowed }) => severity === "block" && allowed === null)
+      .map(({ rule }) => rule);
   maskJson(json, (text) => {
-    for (const { rule, severity, allowed } of find(text)) if (severity === "block" && allowed === null) rules.add(rule);
+    for (const rule of blockingIn(text)) rules.add(rule);
     return text;
   });
-  return [...rules];
+  if (rules.size > 0) return [...rules];
+  const joined = maskSplitJson(json, (text) => {
+    const found = blockingIn(text);
+    for (const rule of found) rules.add(rule);
+    return found.length > 0 ? "" : text;
+  });
+  return joined === json ? [] : [...rules];
 }
 
 /** What stands beside a body, in the order and the words in which it is looked through. */
